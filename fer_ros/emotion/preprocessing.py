@@ -1,0 +1,61 @@
+"""From a face box in a grey image to the network's input: the one place where a crop is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fer_ros.frame import Box
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a model wants its input; stored in the model file."""
+
+    input_size: int = 48
+    """Width and height of a crop, pixels."""
+    margin: float = 0.0
+    """Added on each side of the detector's box, as a fraction of the box's longer side."""
+    mean: float = 0.5
+    """Subtracted after pixels are scaled to 0..1."""
+    std: float = 0.25
+    """Divided by after that."""
+
+    def crop(self, grey: np.ndarray, box: Box) -> np.ndarray:
+        """A square around `box`, grown by the margin and scaled to (input_size, input_size) uint8.
+
+        Where the square leaves the image its edge pixels are repeated, so a face at the border keeps its proportions.
+
+        Args:
+            grey: (height, width) uint8.
+            box: the face in pixels of `grey`; it must share at least one pixel with the image.
+        """
+        side = max(1, round(max(box.width, box.height) * (1 + 2 * self.margin)))
+        centre_x, centre_y = box.centre
+        square = Box(round(centre_x - side / 2), round(centre_y - side / 2), side, side)
+        height, width = grey.shape
+        inside = square.clipped(width, height)
+        if inside.area == 0:
+            raise ValueError(f"{box} lies outside the {width}x{height} image")
+        patch = grey[inside.y : inside.bottom, inside.x : inside.right]
+        if inside != square:
+            patch = cv2.copyMakeBorder(
+                patch,
+                inside.y - square.y,
+                square.bottom - inside.bottom,
+                inside.x - square.x,
+                square.right - inside.right,
+                cv2.BORDER_REPLICATE,
+            )
+        interpolation = cv2.INTER_AREA if side > self.input_size else cv2.INTER_LINEAR
+        return cv2.resize(patch, (self.input_size, self.input_size), interpolation=interpolation)
+
+    def batch(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+        """Crops as the network's input: (len(crops), 1, input_size, input_size) float32."""
+        pixels = np.stack(crops).astype(np.float32)[:, np.newaxis]
+        pixels *= 1 / (255 * self.std)
+        pixels -= self.mean / self.std
+        return pixels

@@ -1,0 +1,96 @@
+"""The words every room of the package shares: pictures, boxes, faces, and what a face shows.
+
+Pixels follow the image convention: x to the right, y down, origin at the top left corner of the source image.
+Times are seconds on the clock of the image's own stamp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in whole pixels of the source image; `right` and `bottom` are exclusive."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.y + self.height
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def clipped(self, width: int, height: int) -> Box:
+        """The part of the box inside an image of `width` x `height` pixels; its area is 0 when nothing is inside."""
+        x, y = min(max(self.x, 0), width), min(max(self.y, 0), height)
+        return Box(x, y, max(min(self.right, width) - x, 0), max(min(self.bottom, height) - y, 0))
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with `other`, 0..1."""
+        shared_width = min(self.right, other.right) - max(self.x, other.x)
+        shared_height = min(self.bottom, other.bottom) - max(self.y, other.y)
+        if shared_width <= 0 or shared_height <= 0:
+            return 0.0
+        shared = shared_width * shared_height
+        return shared / (self.area + other.area - shared)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of one camera, as the detector and the network want it."""
+
+    grey: np.ndarray
+    """(height, width) uint8."""
+    stamp: float
+    """Seconds; only differences between frames of one camera matter."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face as a detector reports it."""
+
+    box: Box
+    score: float
+    """On the detector's own scale; higher is surer."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A detection that has been given an identity over time."""
+
+    face_id: str
+    box: Box
+    detection_score: float
+    tracked_for: float
+    """Seconds since this face was first seen."""
+
+
+@dataclass(frozen=True)
+class FaceEmotion:
+    """What one face in one frame shows."""
+
+    face: Face
+    scores: np.ndarray
+    """(classes,) float32, sum 1: this image alone, in the order of the model's labels."""
+    smoothed_scores: np.ndarray
+    """(classes,) float32, sum 1: the same over time."""
+    emotion: str
+    """The label decided on over time."""
+    confidence: float
+    """0..1, calibrated by the model's temperature: the smoothed score of `emotion`."""

@@ -1,0 +1,47 @@
+"""Finds the files that ship with the package: models and recipes.
+
+They lie in `share/fer_ros` of a colcon workspace, beside the modules in a wheel, or at the root of a checkout.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+_IN_SHARE_AND_CHECKOUT = {"models": "models", "recipes": "config/recipes"}
+
+
+def folders(kind: str) -> list[Path]:
+    """Every existing folder that holds files of `kind` ("models" or "recipes"), most specific first."""
+    inside = _IN_SHARE_AND_CHECKOUT[kind]
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    candidates = [
+        _PACKAGE / kind,
+        _PACKAGE.parent / inside,
+        *(Path(prefix) / "share" / "fer_ros" / inside for prefix in prefixes),
+    ]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def find(kind: str, name: str, suffixes: tuple[str, ...]) -> Path:
+    """The file of `kind` called `name`: a bare name, with or without its suffix, or a path.
+
+    Raises:
+        FileNotFoundError: names the places that were searched and the names that exist.
+    """
+    given = Path(name).expanduser()
+    if given.is_absolute() or len(given.parts) > 1 or given.is_file():
+        if given.is_file():
+            return given
+        raise FileNotFoundError(f"there is no file {given}")
+    searched = folders(kind)
+    for folder in searched:
+        for candidate in (folder / name, *(folder / f"{name}{suffix}" for suffix in suffixes)):
+            if candidate.is_file():
+                return candidate
+    known = sorted({p.stem for folder in searched for s in suffixes for p in folder.glob(f"*{s}")})
+    raise FileNotFoundError(
+        f"no {kind} file is called '{name}'; known are: {', '.join(known) or 'none'} "
+        f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}); give one of these or an absolute path"
+    )
