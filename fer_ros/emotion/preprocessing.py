@@ -10,6 +10,9 @@ import numpy as np
 
 from fer_ros.frame import Box
 
+_LEAST_CONTRAST = 4.0
+"""Grey levels: below this a crop is blank, and its noise is not to be blown up to a face."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -23,6 +26,9 @@ class Preprocessing:
     """Subtracted after pixels are scaled to 0..1."""
     std: float = 0.25
     """Divided by after that."""
+    standardise: bool = False
+    """Instead of `mean` and `std`, each crop is brought to mean 0 and contrast 1 of its own (Tang 2013), so that a
+    brighter or darker picture gives the same input."""
 
     def crop(self, grey: np.ndarray, box: Box) -> np.ndarray:
         """A square around `box`, grown by the margin and scaled to (input_size, input_size) uint8.
@@ -55,7 +61,16 @@ class Preprocessing:
 
     def batch(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Crops as the network's input: (len(crops), 1, input_size, input_size) float32."""
-        pixels = np.stack(crops).astype(np.float32)[:, np.newaxis]
-        pixels *= 1 / (255 * self.std)
-        pixels -= self.mean / self.std
-        return pixels
+        return self.normalise(np.stack(crops).astype(np.float32))[:, np.newaxis]
+
+    def normalise(self, pixels):
+        """Grey levels 0..255 on the network's scale; NumPy arrays and torch tensors alike.
+
+        Args:
+            pixels: (N, size, size) float32.
+        """
+        if not self.standardise:
+            return pixels * (1 / (255 * self.std)) - self.mean / self.std
+        pixels = pixels - pixels.mean(axis=(1, 2), keepdims=True)
+        contrast = (pixels * pixels).mean(axis=(1, 2), keepdims=True) ** 0.5
+        return pixels / contrast.clip(_LEAST_CONTRAST)
