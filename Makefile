@@ -1,0 +1,33 @@
+# Every target sets up what it needs first. WHEELS=jazzy, before or after `make`, takes ROS 2 Jazzy instead of Kilted;
+# where an installed ROS 2 was sourced, that one is used.
+WHEELS ?= kilted
+export WHEELS
+export FER_ROS_ROOT := $(CURDIR)
+
+IN_ENV := . scripts/env.sh &&
+
+.PHONY: help setup demo test bench train lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## environment with all dependencies, and the package built in it
+	@scripts/setup
+
+demo: setup ## emotion node on a video, a folder of images or a camera: INPUT=path
+	@$(IN_ENV) python -m fer_ros.cli.demo $(if $(INPUT),--input "$(INPUT)") $(ARGS)
+
+test: setup ## all tests; ARGS="-k tracker" goes to pytest
+	@$(IN_ENV) python -m pytest $(ARGS)
+
+bench: setup ## measurements side by side; ARGS go to the benchmark
+	@$(IN_ENV) python -m benchmarks $(ARGS)
+
+train: setup ## train a model; ARGS="--help" lists the options
+	@$(IN_ENV) python -m fer_ros.cli.train $(ARGS)
+
+lint: setup ## style, and who may import whom
+	@$(IN_ENV) ruff check . && lint-imports
+
+clean: ## remove environments and builds of every kind
+	rm -rf .ros
