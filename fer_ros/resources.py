@@ -42,6 +42,6 @@ def find(kind: str, name: str, suffixes: tuple[str, ...]) -> Path:
                 return candidate
     known = sorted({p.stem for folder in searched for s in suffixes for p in folder.glob(f"*{s}")})
     raise FileNotFoundError(
-        f"no {kind} file is called '{name}'; known are: {', '.join(known) or 'none'} "
+        f"there is no {kind.removesuffix('s')} '{name}'; known are: {', '.join(known) or 'none'} "
         f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}); give one of these or an absolute path"
     )

@@ -1,0 +1,55 @@
+"""The crop a network sees."""
+
+import numpy as np
+import pytest
+
+from fer_ros.emotion.preprocessing import Preprocessing
+from fer_ros.frame import Box
+
+GRADIENT = np.tile(np.arange(100, dtype=np.uint8), (80, 1))
+"""Every pixel says its own column."""
+
+
+def test_a_crop_of_the_networks_size_is_taken_pixel_for_pixel():
+    crop = Preprocessing(input_size=48).crop(GRADIENT, Box(10, 20, 48, 48))
+    assert np.array_equal(crop, GRADIENT[20:68, 10:58])
+
+
+def test_the_margin_grows_the_box_on_every_side():
+    crop = Preprocessing(input_size=60, margin=0.25).crop(GRADIENT, Box(30, 20, 40, 40))
+    assert np.array_equal(crop, GRADIENT[10:70, 20:80])
+
+
+def test_an_oblong_box_becomes_a_square_about_its_centre():
+    crop = Preprocessing(input_size=40).crop(GRADIENT, Box(40, 20, 20, 40))
+    assert np.array_equal(crop, GRADIENT[20:60, 30:70])
+
+
+@pytest.mark.parametrize(
+    ("box", "first", "last"),
+    [(Box(-24, 10, 48, 48), 0, 23), (Box(76, 10, 48, 48), 76, 99), (Box(30, -24, 48, 48), 30, 77)],
+)
+def test_a_face_at_the_border_keeps_its_place_and_the_edge_is_repeated(box, first, last):
+    crop = Preprocessing(input_size=48).crop(GRADIENT, box)
+    assert crop.shape == (48, 48)
+    assert (crop[0, 0], crop[0, -1]) == (first, last)
+
+
+def test_a_one_pixel_image_gives_a_crop():
+    crop = Preprocessing().crop(np.full((1, 1), 7, np.uint8), Box(0, 0, 1, 1))
+    assert crop.shape == (48, 48)
+    assert np.all(crop == 7)
+
+
+def test_a_box_outside_the_image_is_refused():
+    with pytest.raises(ValueError, match="outside the 100x80 image"):
+        Preprocessing().crop(GRADIENT, Box(200, 0, 10, 10))
+
+
+def test_the_batch_is_normalised_by_mean_and_deviation():
+    black, white = np.zeros((48, 48), np.uint8), np.full((48, 48), 255, np.uint8)
+    batch = Preprocessing(mean=0.5, std=0.25).batch([black, white])
+    assert batch.shape == (2, 1, 48, 48)
+    assert batch.dtype == np.float32
+    assert np.allclose(batch[0], -2)
+    assert np.allclose(batch[1], 2, atol=1e-5)
