@@ -1,0 +1,32 @@
+"""The wheel `fer-ros`: the library without ROS, its commands, its models and its recipes.
+
+The package for robots, with nodes and messages, is built from CMakeLists.txt.
+"""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+NEEDS_ROS = {"fer_ros.cli": {"demo"}}
+"""Modules by package that are of no use without the nodes."""
+
+
+class BuildWithoutRos(build_py):
+    def find_package_modules(self, package, package_dir):
+        modules = super().find_package_modules(package, package_dir)
+        return [module for module in modules if module[1] not in NEEDS_ROS.get(package, ())]
+
+
+setup(
+    version=ElementTree.parse(Path(__file__).with_name("package.xml")).findtext("version"),
+    packages=[
+        *find_packages(include=["fer_ros", "fer_ros.*"], exclude=["fer_ros.nodes", "fer_ros.nodes.*"]),
+        "fer_ros.models",
+        "fer_ros.recipes",
+    ],
+    package_dir={"fer_ros.models": "models", "fer_ros.recipes": "config/recipes"},
+    package_data={"fer_ros.models": ["*.pt", "*.onnx", "*.md"], "fer_ros.recipes": ["*.yaml"]},
+    cmdclass={"build_py": BuildWithoutRos},
+)
