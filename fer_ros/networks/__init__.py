@@ -7,10 +7,24 @@ from difflib import get_close_matches
 
 from torch import nn
 
+from fer_ros.networks.acted_cnn import ActedCnn
+from fer_ros.networks.cnn_layers import CnnLayers
+from fer_ros.networks.lite_xception import LiteXception
 from fer_ros.networks.mini_xception import MiniXception
+from fer_ros.networks.mini_xception_width import MiniXceptionWidth
+from fer_ros.networks.res_se import ResSe
+from fer_ros.networks.resnet50 import ResNet50
+from fer_ros.networks.vgg import Vgg
 
 REGISTRY: dict[str, Callable[..., nn.Module]] = {
     "mini_xception": MiniXception,
+    "mini_xception_width": MiniXceptionWidth,
+    "lite_xception": LiteXception,
+    "res_se": ResSe,
+    "cnn_layers": CnnLayers,
+    "acted_cnn": ActedCnn,
+    "vgg": Vgg,
+    "resnet50": ResNet50,
 }
 
 
@@ -18,7 +32,7 @@ def create(name: str, classes: int, **options) -> nn.Module:
     """The network called `name`, freshly initialised, that maps (N, 1, size, size) float32 to (N, classes) logits.
 
     Raises:
-        ValueError: there is no such network, or it has no such option.
+        ValueError: there is no such network, it has no such option, or not such a value of it.
     """
     if name not in REGISTRY:
         near = get_close_matches(name, REGISTRY, n=1)
@@ -27,5 +41,10 @@ def create(name: str, classes: int, **options) -> nn.Module:
         )
     try:
         return REGISTRY[name](classes=classes, **options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"network '{name}': {error}") from error
+
+
+def input_size(name: str) -> int | None:
+    """Width and height of the only crops the network called `name` can take; None where its size is free."""
+    return getattr(REGISTRY[name], "input_size", None)

@@ -39,19 +39,24 @@ class XceptionStage(nn.Module):
         return self.shortcut(maps) + self.body(maps)
 
 
+def stem(width: int) -> nn.Sequential:
+    """Two 3x3 convolutions without padding: (N, 1, size, size) to (N, width, size - 4, size - 4)."""
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, width, 3, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
+
+
 class MiniXception(nn.Module):
     """(N, 1, 48, 48) float32 to (N, classes) logits."""
 
     def __init__(self, classes: int):
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, 8, 3, bias=False),
-            nn.BatchNorm2d(8),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(8, 8, 3, bias=False),
-            nn.BatchNorm2d(8),
-            nn.ReLU(inplace=True),
-        )
+        self.stem = stem(8)
         self.stages = nn.Sequential(
             XceptionStage(8, 16), XceptionStage(16, 32), XceptionStage(32, 64), XceptionStage(64, 128)
         )

@@ -1,0 +1,61 @@
+"""lite-XceptionFCNet: mini-Xception's plan with the weight where the maps are small.
+
+Source: Vo, Vo, "Facial Expression Recognition: A Lite Deep Learning Based Approach". The paper gives the maps
+(46x46x8, 44x44x8, residual separable stages of 22x22x16, 11x11x32, 6x6x64 and 3x3x128, then 7 classes) and
+"around 488,700 parameters". No plain reading has that number: with two separable convolutions in each stage
+it is near 58,000, with two full ones near 316,000. Built here is the nearest reading found that keeps every
+shape: three convolutions in a stage, as in the middle of Xception (Chollet 2017), separable where the maps
+are large and full in the last two stages, and mini-Xception's end. With 7 classes that is 488,583 parameters,
+of which 486,631 are trainable.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from fer_ros.networks.mini_xception import SeparableConv, stem
+
+
+class FullConv(nn.Sequential):
+    """3x3 convolution, same size, then batch norm."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
+
+
+class LiteStage(nn.Module):
+    """Three convolutions of the class `conv` and a pooling beside a strided 1x1 shortcut; halves width and height."""
+
+    def __init__(self, conv: type[nn.Sequential], inputs: int, outputs: int):
+        super().__init__()
+        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs))
+        self.body = nn.Sequential(
+            conv(inputs, outputs),
+            nn.ReLU(inplace=True),
+            conv(outputs, outputs),
+            nn.ReLU(inplace=True),
+            conv(outputs, outputs),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.shortcut(maps) + self.body(maps)
+
+
+class LiteXception(nn.Module):
+    """(N, 1, 48, 48) float32 to (N, classes) logits."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.stem = stem(8)
+        self.stages = nn.Sequential(
+            LiteStage(SeparableConv, 8, 16),
+            LiteStage(SeparableConv, 16, 32),
+            LiteStage(FullConv, 32, 64),
+            LiteStage(FullConv, 64, 128),
+        )
+        self.head = nn.Conv2d(128, classes, 3, padding=1)
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        return self.head(self.stages(self.stem(crops))).mean(dim=(2, 3))
