@@ -1,0 +1,141 @@
+"""The annotated picture says what the messages say, whatever its size and wherever the face."""
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_ros import drawing
+from fer_ros.emotion.labels import FER2013, KNOWN
+from fer_ros.frame import Box, Face, FaceEmotion
+
+BACKGROUND = 100
+
+
+def _picture(width: int = 640, height: int = 480) -> np.ndarray:
+    return np.full((height, width, 3), BACKGROUND, np.uint8)
+
+
+def _face(box: Box, emotion: str = "happy", share: float = 0.9, face_id: str = "1") -> FaceEmotion:
+    scores = np.full(len(FER2013), (1 - share) / (len(FER2013) - 1), np.float32)
+    if emotion in FER2013:
+        scores[FER2013.index(emotion)] = share
+    return FaceEmotion(Face(face_id, box, 1.0, 1.0), scores, scores, emotion, share)
+
+
+def _count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
+    return int((picture == colour).all(axis=2).sum())
+
+
+def _is_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return (before != after).any(axis=2)
+
+
+def test_without_faces_the_picture_stays_as_it_is(astronaut):
+    picture = cv2.cvtColor(astronaut, cv2.COLOR_GRAY2BGR)
+    assert np.array_equal(drawing.draw(picture, [], FER2013), picture)
+
+
+def test_the_given_picture_is_not_drawn_on():
+    picture = _picture()
+    picture.flags.writeable = False
+    drawn = drawing.draw(picture, [_face(Box(200, 150, 120, 120))], FER2013)
+    assert (picture == BACKGROUND).all()
+    assert (drawn != BACKGROUND).any()
+
+
+@pytest.mark.parametrize("emotion", KNOWN)
+def test_the_box_has_the_colour_of_its_emotion(emotion):
+    box = Box(200, 150, 120, 110)
+    drawn = drawing.draw(_picture(), [_face(box, emotion)], FER2013)
+    for x, y in [(200, 205), (319, 205), (260, 150), (260, 259)]:
+        assert tuple(drawn[y, x]) == drawing.colour_of(emotion)
+    assert (drawn[180:230, 230:290] == BACKGROUND).all(), "the face itself stays free"
+
+
+def test_every_emotion_has_a_colour_of_its_own():
+    assert len({drawing.colour_of(word) for word in (*KNOWN, "unknown")}) == len(KNOWN) + 1
+    assert drawing.colour_of("no such word") == drawing.colour_of("unknown")
+
+
+def test_far_from_the_face_nothing_is_drawn():
+    picture = _picture()
+    changed = _is_changed(picture, drawing.draw(picture, [_face(Box(200, 150, 120, 120))], FER2013))
+    assert changed.any()
+    assert not changed[350:].any()
+    assert not changed[:, 550:].any()
+
+
+def test_bars_are_as_long_as_the_scores():
+    lengths = {}
+    for share in (0.4, 0.8):
+        drawn = drawing.draw(_picture(), [_face(Box(200, 150, 120, 120), share=share)], FER2013)
+        beside = drawn[150:300, 330:]
+        lengths[share] = (beside == drawing.colour_of("happy")).all(axis=2).sum(axis=1).max()
+    assert lengths[0.8] == pytest.approx(2 * lengths[0.4], abs=1)
+
+
+def test_each_class_has_its_bar():
+    scores = np.full(len(FER2013), 1 / len(FER2013), np.float32)
+    face = FaceEmotion(Face("1", Box(200, 150, 120, 120), 1.0, 1.0), scores, scores, "unknown", 1 / 7)
+    drawn = drawing.draw(_picture(), [face], FER2013)
+    assert all(_count(drawn, drawing.colour_of(label)) > 0 for label in FER2013)
+
+
+def test_the_dominant_face_is_bolder():
+    left, right = _face(Box(60, 150, 100, 100), face_id="a"), _face(Box(360, 150, 100, 100), face_id="b")
+    equal = drawing.draw(_picture(), [left, right], FER2013)
+    bold = drawing.draw(_picture(), [left, right], FER2013, dominant_face_id="b")
+    changed = _is_changed(equal, bold)
+    assert changed[:, 360:460].any()
+    assert not changed[:, :350].any()
+
+
+@pytest.mark.parametrize("x", [0, 560, -40])
+@pytest.mark.parametrize("y", [0, 400, -40])
+def test_at_the_border_plate_and_bars_move_inside(x, y):
+    middle = drawing.draw(_picture(), [_face(Box(280, 200, 80, 80))], FER2013)
+    drawn = drawing.draw(_picture(), [_face(Box(x, y, 80, 80))], FER2013)
+    whole = np.count_nonzero(_is_changed(_picture(), middle))
+    edge = 80 * 80 - 60 * 60  # more than the box's own lines, which may be cut off
+    assert np.count_nonzero(_is_changed(_picture(), drawn)) > whole - edge
+
+
+def test_in_a_crowd_no_bars_hide_a_face():
+    boxes = [Box(100 * column, 120 * row, 70, 70) for row in range(4) for column in range(6)]
+    drawn = drawing.draw(_picture(), [_face(box, face_id=str(box)) for box in boxes], FER2013)
+    for box in boxes:
+        # Plates may hang into the upper or lower part of a face where there is no other room.
+        assert (drawn[box.y + 30 : box.bottom - 30, box.x + 12 : box.right - 12] == BACKGROUND).all()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 90), (90, 1), (7, 5), (64, 48), (320, 240), (7680, 4320)])
+def test_every_size_of_picture_is_drawn_on(width, height):
+    for box in (Box(0, 0, width, height), Box(width // 3, height // 3, width // 3 + 1, height // 3 + 1)):
+        drawn = drawing.draw(_picture(width, height), [_face(box)], FER2013, dominant_face_id="1")
+        assert drawn.shape == (height, width, 3)
+        assert drawn.dtype == np.uint8
+        assert tuple(drawn[min(box.bottom, height) - 1, min(box.right, width) - 1]) == drawing.colour_of("happy")
+
+
+def test_a_face_that_fills_the_picture_still_has_its_bars():
+    drawn = drawing.draw(_picture(), [_face(Box(0, 0, 640, 480))], FER2013)
+    assert _count(drawn, drawing.colour_of("sad")) > 0
+
+
+def test_lettering_grows_with_the_picture():
+    plates = []
+    for scale in (1, 4):
+        box = Box(200 * scale, 150 * scale, 120 * scale, 120 * scale)
+        drawn = drawing.draw(_picture(640 * scale, 480 * scale), [_face(box)], FER2013)
+        rows = np.flatnonzero((drawn[: box.y - 1, box.x + 2] == drawing.colour_of("happy")).all(axis=1))
+        plates.append(len(rows))
+    assert plates[1] == pytest.approx(4 * plates[0], rel=0.1)
+
+
+def test_a_confidence_nobody_computed_is_not_invented():
+    certain, unsure = (replace(_face(Box(200, 150, 120, 120)), confidence=confidence) for confidence in (0.9, math.nan))
+    with_number, without = (drawing.draw(_picture(), [face], FER2013) for face in (certain, unsure))
+    assert _count(without, drawing.colour_of("happy")) < _count(with_number, drawing.colour_of("happy"))
