@@ -6,9 +6,16 @@ Times are seconds on the clock of the image's own stamp.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+UNKNOWN = "unknown"
+"""The word for a face whose emotion is not sure enough to name; never among the labels of a model."""
+
+Position = tuple[float, float, float]
+"""Metres in the camera's optical frame (REP 103): x to the right, y down, z forward."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,15 @@ class FaceEmotion:
     smoothed_scores: np.ndarray
     """(classes,) float32, sum 1: the same over time."""
     emotion: str
-    """The label decided on over time."""
+    """The label decided on over time, or UNKNOWN."""
     confidence: float
-    """0..1, calibrated by the model's temperature: the smoothed score of `emotion`."""
+    """0..1, calibrated by the model's temperature: the smoothed score of `emotion`, or of the best label while that
+    is UNKNOWN."""
+    quality: int = 0
+    """What may make this reading unsure: a sum of `fer_ros.emotion.quality.Quality`, 0 when nothing does."""
+    valence: float = math.nan
+    """-1 (unpleasant)..1 (pleasant), over time; NaN when the model has a label it is not known for."""
+    arousal: float = math.nan
+    """-1 (sleepy)..1 (excited), likewise."""
+    position: Position | None = None
+    """Where the middle of the face is, None when unknown."""

@@ -6,18 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fer_ros.emotion import quality
+from fer_ros.emotion.affect import valence_and_arousal
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.search import Search
-from fer_ros.frame import Face, FaceEmotion, Frame
+from fer_ros.frame import UNKNOWN, Face, FaceEmotion, Frame
 
 
 class Stream:
-    """What is remembered of one camera from frame to frame: its faces and their scores over time."""
+    """What is remembered of one camera from frame to frame: its faces, their scores over time, what was decided.
 
-    def __init__(self, search: Search, smoothing: Smoothing):
+    Args:
+        search: finds the faces.
+        smoothing: averages their scores; of this stream alone.
+        decisions: gives each face a word; of this stream alone. None takes one with its defaults.
+    """
+
+    def __init__(self, search: Search, smoothing: Smoothing, decisions: Decisions | None = None):
         self._search = search
         self._smoothing = smoothing
+        self._decisions = decisions or Decisions()
         self._labels: tuple[str, ...] = ()
 
     def find(self, frame: Frame) -> list[Face]:
@@ -25,20 +35,46 @@ class Stream:
         return self._search.find(frame)
 
     def judge(
-        self, faces: Sequence[Face], scores: np.ndarray, labels: tuple[str, ...], stamp: float
+        self,
+        frame: Frame,
+        faces: Sequence[Face],
+        crops: Sequence[np.ndarray],
+        scores: np.ndarray,
+        labels: tuple[str, ...],
     ) -> list[FaceEmotion]:
-        """What `faces` show, given the (len(faces), len(labels)) scores of the frame taken at `stamp` (s)."""
+        """What `faces` show.
+
+        Args:
+            frame: in which they were found.
+            faces: largest first.
+            crops: of these faces, (size, size) uint8 each.
+            scores: of these crops, (len(faces), len(labels)).
+            labels: the order of the scores.
+        """
         if labels != self._labels:
             # Scores of a model with other classes cannot be averaged with these.
-            self._smoothing.keep_only(set())
+            self._keep_only(set())
             self._labels = labels
-        self._smoothing.keep_only(self._search.known_ids)
-        emotions = []
-        for face, of_this_image in zip(faces, scores, strict=True):
-            smoothed = self._smoothing.update(face.face_id, of_this_image, stamp)
-            best = int(smoothed.argmax())
-            emotions.append(FaceEmotion(face, of_this_image, smoothed, labels[best], float(smoothed[best])))
-        return emotions
+        self._keep_only(self._search.known_ids)
+        return [
+            self._judge(frame, face, crop, own_scores)
+            for face, crop, own_scores in zip(faces, crops, scores, strict=True)
+        ]
+
+    def _judge(self, frame: Frame, face: Face, crop: np.ndarray, scores: np.ndarray) -> FaceEmotion:
+        height, width = frame.grey.shape
+        faults = quality.assess(crop, face.box, (width, height))
+        smoothed = self._smoothing.update(face.face_id, scores, frame.stamp, quality.weight(faults))
+        emotion = self._decisions.update(face.face_id, smoothed, self._labels, frame.stamp)
+        named = int(smoothed.argmax()) if emotion == UNKNOWN else self._labels.index(emotion)
+        valence, arousal = valence_and_arousal(smoothed, self._labels)
+        return FaceEmotion(
+            face, scores, smoothed, emotion, float(smoothed[named]), int(faults), valence, arousal
+        )
+
+    def _keep_only(self, face_ids: set[str]) -> None:
+        self._smoothing.keep_only(face_ids)
+        self._decisions.keep_only(face_ids)
 
 
 def recognise(
@@ -51,13 +87,14 @@ def recognise(
     """
     found = [stream.find(frame) for stream, frame in zip(streams, frames, strict=True)]
     crops = [
-        classifier.preprocessing.crop(frame.grey, face.box)
+        [classifier.preprocessing.crop(frame.grey, face.box) for face in faces]
         for frame, faces in zip(frames, found, strict=True)
-        for face in faces
     ]
-    scores = classifier.scores(crops)
+    scores = classifier.scores([crop for of_stream in crops for crop in of_stream])
     by_stream = np.split(scores, np.cumsum([len(faces) for faces in found])[:-1])
     return [
-        stream.judge(faces, own_scores, classifier.labels, frame.stamp)
-        for stream, faces, own_scores, frame in zip(streams, found, by_stream, frames, strict=True)
+        stream.judge(frame, faces, own_crops, own_scores, classifier.labels)
+        for stream, frame, faces, own_crops, own_scores in zip(
+            streams, frames, found, crops, by_stream, strict=True
+        )
     ]

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.decisions import Decisions
+from fer_ros.emotion.quality import Quality
 from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Frame
+from fer_ros.frame import UNKNOWN, Frame
 from fer_ros.pipeline import Stream, recognise
 
 
@@ -52,26 +54,27 @@ def test_the_next_person_does_not_inherit_the_mood_of_the_last(astronaut, classi
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 
-def test_smoothing_is_the_same_at_every_frame_rate():
-    before, after = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    results = []
-    for rate in (5, 30, 60):
-        smoothing = Smoothing(time_constant=0.5)
-        smoothing.update("1", before, 0.0)
-        for step in range(1, rate + 1):
-            result = smoothing.update("1", after, step / rate)
-        results.append(result)
-    assert results[0][1] == pytest.approx(1 - np.exp(-2))
-    assert np.allclose(results, results[0])
+def test_a_decision_is_told_from_what_it_rests_on(astronaut, classifier):
+    unsure = Stream(Search(ViolaJones(), OverlapTracker()), Smoothing(), Decisions(min_confidence=0.999))
+    ((face,),) = recognise([unsure], [Frame(astronaut, 0.0)], classifier)
+    assert face.emotion == UNKNOWN
+    assert face.confidence == pytest.approx(face.smoothed_scores.max())
 
 
-def test_faces_are_smoothed_apart():
-    smoothing = Smoothing(time_constant=10)
-    smoothing.update("1", np.array([1.0, 0.0]), 0.0)
-    assert np.array_equal(smoothing.update("2", np.array([0.0, 1.0]), 0.1), [0, 1])
+def test_a_smile_is_pleasant_and_a_sharp_face_has_no_fault(astronaut, classifier):
+    ((face,),) = recognise([stream()], [Frame(astronaut, 0.0)], classifier)
+    assert face.quality == 0
+    assert face.valence > 0.3
+    assert -1 <= face.arousal <= 1
 
 
-def test_a_time_constant_of_zero_turns_smoothing_off():
-    smoothing = Smoothing(time_constant=0)
-    smoothing.update("1", np.array([1.0, 0.0]), 0.0)
-    assert np.array_equal(smoothing.update("1", np.array([0.0, 1.0]), 0.0), [0, 1])
+def test_an_image_out_of_focus_says_so_and_counts_less(astronaut, classifier):
+    camera, blurred = stream(), cv2.GaussianBlur(astronaut, (0, 0), 4)
+    ((sharp,),) = recognise([camera], [Frame(astronaut, 0.0)], classifier)
+    ((soft,),) = recognise([camera], [Frame(blurred, 0.1)], classifier)
+    assert soft.face.face_id == sharp.face.face_id
+    assert Quality.BLURRED in Quality(soft.quality)
+    plainly = Smoothing(0.5)
+    plainly.update("1", sharp.scores, 0.0)
+    undistinguished = plainly.update("1", soft.scores, 0.1)
+    assert abs(soft.smoothed_scores - sharp.scores).max() < 0.5 * abs(undistinguished - sharp.scores).max()
