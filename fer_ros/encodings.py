@@ -170,8 +170,8 @@ def check(raw: RawImage) -> None:
 def decode_grey(data: Any) -> np.ndarray:
     """The picture in a JPEG, PNG or other file that OpenCV reads, in shades of grey: (height, width) uint8.
 
-    A JPEG's luma is taken as it is, which costs half of decoding its colours. An orientation in the file is ignored,
-    as image_transport does, so that boxes fit the picture that other nodes see.
+    A JPEG's luma is taken as it is, which is cheaper than decoding its colours. An orientation in the file is
+    ignored, as image_transport does, so that boxes fit the picture that other nodes see.
 
     Args:
         data: the whole file in any object with the buffer protocol.

@@ -134,7 +134,7 @@ def _try_in_child() -> tuple[dict[str, list[str]], str]:
 
 
 def _noise(encoding: str, random: np.random.Generator) -> Image:
-    height, width = 6, 8
+    height, width = 48, 64  # wide enough for OpenCV's vector instructions, where versions round differently
     step = width * encodings.pixel_bytes(encoding)
     data = array.array("B", random.integers(0, 256, 3 * height * step, np.uint8).tobytes())  # room for any chroma
     return Image(height=height, width=width, encoding=encoding, step=step, data=data)
