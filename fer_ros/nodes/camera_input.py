@@ -1,0 +1,66 @@
+"""The images of one camera, as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from fer_ros.nodes.input_watch import InputWatch
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+
+class CameraInput:
+    """Subscribes to the topic `image` and passes each image on; says why when none come.
+
+    Args:
+        node: subscribes.
+        transport: "raw" or "compressed".
+        deliver: called with each image, in a thread of the executor; it must return at once and not raise.
+        group: the callback group for this.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        transport: str,
+        deliver: Callable[[Image | CompressedImage], None],
+        group: MutuallyExclusiveCallbackGroup,
+    ):
+        self._node = node
+        self._deliver = deliver
+        message_type, topic = Image, node.resolve_topic_name("image")
+        if transport == "compressed":
+            # From the resolved name: to remap `image` does not remap `image/compressed`.
+            message_type, topic = CompressedImage, f"{topic}/compressed"
+        # What every camera can serve, and the newest image only.
+        qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=1)
+        self._subscription = node.create_subscription(
+            message_type,
+            topic,
+            self._receive,
+            qos,
+            callback_group=group,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._watch = InputWatch(node, self.topic, f"sensor_msgs/msg/{message_type.__name__}", qos)
+
+    @property
+    def topic(self) -> str:
+        """Resolved."""
+        return self._subscription.topic_name
+
+    def close(self) -> None:
+        """Unsubscribes."""
+        self._watch.close()
+        self._node.destroy_subscription(self._subscription)
+
+    def _receive(self, image: Image | CompressedImage) -> None:
+        self._watch.image_arrived()
+        self._deliver(image)

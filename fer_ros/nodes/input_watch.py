@@ -1,0 +1,116 @@
+"""Says why no images come. A camera that is connected and stays dark is the commonest trouble in the field."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+SILENCE = 5.0
+"""Seconds without an image after which the reason is looked for."""
+
+
+class InputWatch:
+    """Looks after one image subscription, and logs once for each time that its images stay away.
+
+    Args:
+        node: logs and knows the ROS graph.
+        topic: of the subscription, resolved.
+        type_name: of its messages, as in "sensor_msgs/msg/Image".
+        qos: of the subscription.
+    """
+
+    def __init__(self, node: Node, topic: str, type_name: str, qos: QoSProfile):
+        self._node = node
+        self._topic = topic
+        self._type_name = type_name
+        self._qos = qos
+        self._arrived = 0
+        self._counted = 0
+        self._silent_since = time.monotonic()
+        self._said = ""
+        # Not the node's clock: with use_sim_time that one stands still when nothing is published.
+        self._timer = node.create_timer(SILENCE / 5, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def image_arrived(self) -> None:
+        """To be called for every image."""
+        self._arrived += 1
+
+    def close(self) -> None:
+        """Stops looking."""
+        self._node.destroy_timer(self._timer)
+
+    def _check(self) -> None:
+        now = time.monotonic()
+        if self._arrived > self._counted:
+            self._counted, self._silent_since = self._arrived, now
+            if self._said:
+                self._node.get_logger().info(f"images arrive on {self._topic}")
+                self._said = ""
+        elif now - self._silent_since >= SILENCE:
+            self._report(self._node.get_publishers_info_by_topic(self._topic))
+
+    def _report(self, publishers: Sequence[Any]) -> None:
+        reason = reason_for_silence(self._topic, self._type_name, self._qos, publishers, bool(self._arrived))
+        if reason != self._said:
+            self._said = reason
+            # Two lines, because rclpy wants each call site to keep its severity.
+            if publishers:
+                self._node.get_logger().warning(reason)
+            else:
+                self._node.get_logger().info(reason)
+
+
+def reason_for_silence(
+    topic: str, type_name: str, qos: QoSProfile, publishers: Sequence[Any], arrived_before: bool
+) -> str:
+    """Why a subscription hears nothing, and what to do about it.
+
+    Args:
+        topic: resolved.
+        type_name: what the subscription expects.
+        qos: what the subscription requests.
+        publishers: `TopicEndpointInfo` of each publisher on the topic.
+        arrived_before: whether there have been images.
+    """
+    if not publishers:
+        return (
+            f"waiting for images: nobody publishes on {topic}; give the camera's topic with `-r image:=/its/topic`, "
+            "and see which exist with `ros2 topic list -t`"
+        )
+    names = ", ".join(sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers}))
+    of_this_type = [publisher for publisher in publishers if publisher.topic_type == type_name]
+    if not of_this_type:
+        return (
+            f"no image on {topic}: {names} publishes {publishers[0].topic_type} there, this node expects {type_name}; "
+            "set the parameter image_transport to raw or compressed, and remap `image` without /compressed"
+        )
+    misfits = [reason for publisher in of_this_type if (reason := _misfit(publisher.qos_profile, qos))]
+    if len(misfits) == len(of_this_type):
+        return (
+            f"no image on {topic}: what {names} offers is less than this node asks for ({misfits[0]}); "
+            f"set the parameters qos_overrides.{topic}.subscription.* back, best_effort suits every camera"
+        )
+    if arrived_before:
+        return (
+            f"no image on {topic} for {SILENCE:g} s, though {names} still offers them: "
+            "is the camera frozen, or the recording paused?"
+        )
+    return (
+        f"no image on {topic} in {SILENCE:g} s, though {names} publishes there. Large best-effort images are lost "
+        "whole when they exceed the shared memory of the process that *publishes* them: start that process with "
+        "FASTDDS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share fer_ros)/config/fastdds.xml (up to Jazzy the "
+        f"variable is FASTRTPS_DEFAULT_PROFILES_FILE). Or the camera itself is silent: ask `ros2 topic hz {topic}`"
+    )
+
+
+def _misfit(offered: QoSProfile, requested: QoSProfile) -> str:
+    """Why these two never connect; empty if they do."""
+    compatibility, reason = qos_check_compatible(offered, requested)
+    return (reason or "incompatible QoS").rstrip("; ") if compatibility == QoSCompatibility.ERROR else ""

@@ -1,0 +1,90 @@
+"""From what was recognised to ROS messages. What nobody has computed is NaN or empty."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import RegionOfInterest
+from std_msgs.msg import Header
+
+from fer_ros.frame import Box, FaceEmotion, Position
+from fer_ros.msg import FaceEmotion as FaceEmotionMessage
+from fer_ros.msg import FaceEmotionArray
+
+
+def face_emotion_array(
+    header: Header,
+    image_size: tuple[int, int],
+    model_id: str,
+    labels: Sequence[str],
+    faces: Sequence[FaceEmotion],
+    processing_time: float,
+) -> FaceEmotionArray:
+    """The answer to one image.
+
+    Args:
+        header: the image's own.
+        image_size: its width and height, pixels.
+        model_id: the model that gave every score in it.
+        labels: the order of these scores.
+        faces: largest first; the first is the dominant one.
+        processing_time: seconds from taking up the image until now.
+    """
+    return FaceEmotionArray(
+        header=header,
+        image_width=image_size[0],
+        image_height=image_size[1],
+        model_id=model_id,
+        labels=list(labels),
+        faces=[_face_emotion(face, image_size) for face in faces],
+        dominant_face_id=faces[0].face.face_id if faces else "",
+        processing_time=duration(processing_time),
+    )
+
+
+def _face_emotion(recognised: FaceEmotion, image_size: tuple[int, int]) -> FaceEmotionMessage:
+    face = recognised.face
+    return FaceEmotionMessage(
+        face_id=face.face_id,
+        roi=_region(face.box.clipped(*image_size)),
+        detection_score=face.detection_score,
+        quality=recognised.quality,
+        emotion=recognised.emotion,
+        confidence=recognised.confidence,
+        scores=_floats(recognised.scores),
+        smoothed_scores=_floats(recognised.smoothed_scores),
+        valence=recognised.valence,
+        arousal=recognised.arousal,
+        position=_point(recognised.position),
+        tracked_for=duration(face.tracked_for),
+    )
+
+
+def _region(box: Box) -> RegionOfInterest:
+    return RegionOfInterest(x_offset=box.x, y_offset=box.y, width=box.width, height=box.height)
+
+
+def _point(position: Position | None) -> Point:
+    x, y, z = position or (math.nan, math.nan, math.nan)
+    return Point(x=x, y=y, z=z)
+
+
+def _floats(values: np.ndarray) -> array:
+    # rclpy takes an array.array as it is, and checks any other sequence element by element.
+    return array("f", np.asarray(values, np.float32).tobytes())
+
+
+def duration(seconds: float) -> Duration:
+    """`seconds` (not negative) as a message."""
+    whole, nanoseconds = divmod(round(seconds * 1e9), 1_000_000_000)
+    return Duration(sec=whole, nanosec=nanoseconds)
+
+
+def seconds(stamp: Time) -> float:
+    """A stamp as seconds since the start of its clock."""
+    return stamp.sec + stamp.nanosec * 1e-9

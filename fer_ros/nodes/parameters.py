@@ -1,0 +1,137 @@
+"""The emotion node's parameters: one table, from which they are declared, checked and documented.
+
+`python -m fer_ros.nodes.parameters markdown` prints docs/parameters.md, and with `yaml` config/emotion_node.yaml.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from dataclasses import dataclass, fields
+
+from fer_ros.nodes.parameter_table import ROS_TYPES, ParameterError, allowed, check_choices, parameter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The table of parameters, and, as an object, one consistent set of their values.
+
+    Raises:
+        ParameterError: a value is not among its choices, or two values contradict each other.
+    """
+
+    autostart: bool = parameter(
+        True,
+        "Configure and activate without being asked, and exit with 1 where that fails. When false, the node waits "
+        "unconfigured for a life cycle manager.",
+    )
+    model: str = parameter(
+        "mini_xception",
+        "Model file: the name of one in share/fer_ros/models, or an absolute path. The service ~/load_model changes "
+        "it while the node runs.",
+    )
+    image_transport: str = parameter(
+        "raw",
+        "How images arrive: raw on the topic image (sensor_msgs/Image), or compressed on <image>/compressed "
+        "(sensor_msgs/CompressedImage: JPEG, PNG), where <image> is what image is remapped to.",
+        choices=("raw", "compressed"),
+    )
+    cascade: str = parameter(
+        "haarcascade_frontalface_default",
+        "Face detector: the name of one of OpenCV's cascades, or the path of its xml file.",
+    )
+    scale_factor: float = parameter(
+        1.1,
+        "Step between the sizes of face that are searched; nearer to 1 finds more faces and takes longer.",
+        between=(1.01, 4.0),
+        live=True,
+    )
+    min_neighbors: int = parameter(
+        5,
+        "How many overlapping hits make a face; more means fewer false faces and more missed ones.",
+        between=(0, 100),
+        live=True,
+    )
+    min_face_size: int = parameter(
+        0,
+        "Smallest face, pixels of the image; larger is faster. 0 takes 1/16 of the image's shorter side, at least 30.",
+        between=(0, 10_000),
+        live=True,
+    )
+    max_face_size: int = parameter(
+        0,
+        "Largest face, pixels of the image. 0 sets no limit.",
+        between=(0, 10_000),
+        live=True,
+    )
+    smoothing_time_constant: float = parameter(
+        0.5,
+        "Seconds after which smoothed_scores have followed a lasting change by 63 %. 0 turns smoothing off.",
+        between=(0.0, 60.0),
+        live=True,
+    )
+
+    def __post_init__(self):
+        check_choices(self)
+        if 0 < self.max_face_size < self.min_face_size:
+            raise ParameterError(
+                f"min_face_size ({self.min_face_size} px) is above max_face_size ({self.max_face_size} px): "
+                "no face could be found; lower the first, or raise the second, or set it to 0 for no limit"
+            )
+
+
+def as_markdown() -> str:
+    """docs/parameters.md."""
+    rows = [
+        f"| `{row.name}` | {ROS_TYPES[type(row.default)]} | `{_literal(row.default)}` | {allowed(row) or 'any'} "
+        f"| {'yes' if row.metadata['live'] else 'no'} | {row.metadata['description']} |"
+        for row in fields(Settings)
+    ]
+    return "\n".join(
+        [
+            "# Parameters of `emotion_node`",
+            "",
+            "Written by `python -m fer_ros.nodes.parameters markdown` from the table in "
+            "[`parameters.py`](../fer_ros/nodes/parameters.py);",
+            "a test fails where they differ. *Live* parameters can be set while the node runs, are checked together and",
+            "take effect between two images; the others are read-only and set at the start.",
+            "",
+            "| name | type | default | allowed | live | meaning |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            _QOS,
+        ]
+    )
+
+
+_QOS = """\
+Beside these, reliability, history and depth of each topic can be set at the start, as in every node that follows the
+ROS 2 convention, under `qos_overrides.<resolved topic>.<publisher or subscription>.<policy>`, for instance
+
+    ros2 run fer_ros emotion_node --ros-args -p qos_overrides./image.subscription.reliability:=reliable
+"""
+
+
+def as_yaml() -> str:
+    """config/emotion_node.yaml."""
+    lines = [
+        "# Parameters of emotion_node with their defaults.",
+        "# Written by `python -m fer_ros.nodes.parameters yaml`; a test fails where it differs from the node.",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    for row in fields(Settings):
+        limits = f" ({allowed(row)})" if allowed(row) else ""
+        comment = textwrap.wrap(row.metadata["description"] + limits, 100)
+        lines += [f"    # {line}" for line in comment]
+        lines.append(f"    {row.name}: {_literal(row.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.write({"markdown": as_markdown, "yaml": as_yaml}[sys.argv[1]]())

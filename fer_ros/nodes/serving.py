@@ -1,0 +1,79 @@
+"""What the emotion node answers an image with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fer_ros.emotion import model_file
+from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.search import Search
+from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.frame import FaceEmotion, Frame
+from fer_ros.nodes.parameters import Settings
+from fer_ros.pipeline import Stream, recognise
+
+if TYPE_CHECKING:
+    from fer_ros.emotion.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model, a detector, and what is remembered of the camera.
+
+    Nothing of it is exchanged in place: another model or other settings make another Serving, and the node changes
+    over to it between two images. So each image is answered by exactly one model with one consistent set of settings.
+    People keep their identities; the averages of their scores start anew.
+    """
+
+    classifier: Classifier
+    settings: Settings
+    tracker: OverlapTracker
+    stream: Stream
+
+    @classmethod
+    def load(cls, settings: Settings) -> Serving:
+        """Loads cascade and model.
+
+        Raises:
+            FileNotFoundError: one of them does not exist.
+            ValueError: one of them cannot be used.
+            ImportError: the library that runs the model is not installed.
+        """
+        tracker = OverlapTracker()
+        stream = _stream(settings, tracker)
+        return cls(load_classifier(settings.model), settings, tracker, stream)
+
+    def with_classifier(self, classifier: Classifier) -> Serving:
+        """The same with another model."""
+        return replace(self, classifier=classifier, stream=_stream(self.settings, self.tracker))
+
+    def with_settings(self, settings: Settings) -> Serving:
+        """The same with other settings, except for the model, which stays."""
+        return replace(self, settings=settings, stream=_stream(settings, self.tracker))
+
+    def recognise(self, frame: Frame) -> list[FaceEmotion]:
+        """What each face in `frame` shows, largest first."""
+        (faces,) = recognise([self.stream], [frame], self.classifier)
+        return faces
+
+
+def load_classifier(model: str) -> Classifier:
+    """A model, ready to serve; raises as `Serving.load` does."""
+    # Before the import below, which takes seconds, so that a misspelt name is reported at once.
+    model_file.find(model)
+    from fer_ros.emotion.classifier import Classifier
+
+    return Classifier(model)
+
+
+def _stream(settings: Settings, tracker: OverlapTracker) -> Stream:
+    detector = ViolaJones(
+        settings.cascade,
+        settings.scale_factor,
+        settings.min_neighbors,
+        settings.min_face_size,
+        settings.max_face_size,
+    )
+    return Stream(Search(detector, tracker), Smoothing(settings.smoothing_time_constant))
