@@ -38,7 +38,9 @@ class Decisions:
         if not hold >= 0:
             raise ValueError(f"hold must be 0 or more seconds, not {hold}")
         if not 0 <= margin < 1:
-            raise ValueError(f"margin must be from 0 to below 1, not {margin}: no label could ever lead by it")
+            raise ValueError(
+                f"margin must be from 0 to below 1, not {margin}: no label could ever lead by it"
+            )
         if not 0 <= min_confidence < 1:
             raise ValueError(f"min_confidence must be from 0 to below 1, not {min_confidence}")
         self._hold = hold
