@@ -19,6 +19,8 @@ class Answer:
     """The order of every score vector."""
     faces: tuple[FaceEmotion, ...]
     """Largest first."""
+    dominant_face_id: str = ""
+    """Empty: nobody."""
 
 
 class Pair(NamedTuple):

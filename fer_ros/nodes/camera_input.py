@@ -23,7 +23,8 @@ class CameraInput:
         node: subscribes.
         transport: "raw" or "compressed".
         deliver: called with each image, in a thread of the executor; it must return at once and not raise.
-        group: the callback group for this.
+        group: the callback group for this; None: the node's own.
+        depth: how many images wait for this node, the oldest are dropped; 1: the newest only.
     """
 
     def __init__(
@@ -31,7 +32,8 @@ class CameraInput:
         node: Node,
         transport: str,
         deliver: Callable[[Image | CompressedImage], None],
-        group: MutuallyExclusiveCallbackGroup,
+        group: MutuallyExclusiveCallbackGroup | None = None,
+        depth: int = 1,
     ):
         self._node = node
         self._deliver = deliver
@@ -39,8 +41,8 @@ class CameraInput:
         if transport == "compressed":
             # From the resolved name: to remap `image` does not remap `image/compressed`.
             message_type, topic = CompressedImage, f"{topic}/compressed"
-        # What every camera can serve, and the newest image only.
-        qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=1)
+        # What every camera can serve.
+        qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=depth)
         self._subscription = node.create_subscription(
             message_type,
             topic,

@@ -1,4 +1,4 @@
-"""From what was recognised to ROS messages. What nobody has computed is NaN or empty."""
+"""From what was recognised to ROS messages, and back. What nobody has computed is NaN or empty."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from geometry_msgs.msg import Point
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
-from fer_ros.frame import Box, FaceEmotion, Position
+from fer_ros.frame import Box, Face, FaceEmotion, Position
 from fer_ros.msg import FaceEmotion as FaceEmotionMessage
 from fer_ros.msg import FaceEmotionArray
+from fer_ros.pairing import Answer
 
 
 def face_emotion_array(
@@ -83,6 +84,35 @@ def duration(seconds: float) -> Duration:
     """`seconds` (not negative) as a message."""
     whole, nanoseconds = divmod(round(seconds * 1e9), 1_000_000_000)
     return Duration(sec=whole, nanosec=nanoseconds)
+
+
+def answer(message: FaceEmotionArray) -> Answer:
+    """What a message says, as the node that sent it had it in `face_emotion_array`."""
+    stamp = message.header.stamp
+    return Answer(
+        stamp=stamp.sec * 1_000_000_000 + stamp.nanosec,
+        labels=tuple(message.labels),
+        faces=tuple(_recognised(face) for face in message.faces),
+        dominant_face_id=message.dominant_face_id,
+    )
+
+
+def _recognised(message: FaceEmotionMessage) -> FaceEmotion:
+    region, point, tracked = message.roi, message.position, message.tracked_for
+    box = Box(region.x_offset, region.y_offset, region.width, region.height)
+    tracked_for = tracked.sec + tracked.nanosec * 1e-9
+    return FaceEmotion(
+        face=Face(message.face_id, box, message.detection_score, tracked_for),
+        scores=np.asarray(message.scores, np.float32),
+        # A node that does not smooth leaves these empty.
+        smoothed_scores=np.asarray(message.smoothed_scores or message.scores, np.float32),
+        emotion=message.emotion,
+        confidence=message.confidence,
+        quality=message.quality,
+        valence=message.valence,
+        arousal=message.arousal,
+        position=None if math.isnan(point.x) else (point.x, point.y, point.z),
+    )
 
 
 def seconds(stamp: Time) -> float:

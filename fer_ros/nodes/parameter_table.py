@@ -1,4 +1,4 @@
-"""Parameters of a node as the fields of a frozen dataclass: declared, checked, read and documented from that one table."""
+"""A node's parameters as the fields of a frozen dataclass: declared, checked, read and documented from one table."""
 
 from __future__ import annotations
 
@@ -61,10 +61,7 @@ def declare(node: Node, table: type) -> None:
         ParameterError: one of these values has the wrong type or is out of range.
     """
     for row in fields(table):
-        try:
-            node.declare_parameter(row.name, row.default, _descriptor(row))
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            raise ParameterError(f"parameter {row.name} must be {_wanted(row)}: {error}") from error
+        _declare_row(node, row)
 
 
 def read(node: Node, table: type[Table], changes: Iterable[Parameter] = ()) -> Table:
@@ -86,6 +83,13 @@ def allowed(row: Field) -> str:
     if row.metadata["between"]:
         return "{} to {}".format(*row.metadata["between"])
     return ", ".join(row.metadata["choices"])
+
+
+def _declare_row(node: Node, row: Field) -> None:
+    try:
+        node.declare_parameter(row.name, row.default, _descriptor(row))
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise ParameterError(f"parameter {row.name} must be {_wanted(row)}: {error}") from error
 
 
 def _descriptor(row: Field) -> ParameterDescriptor:

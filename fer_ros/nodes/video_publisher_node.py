@@ -92,8 +92,7 @@ class VideoPublisherNode(Node):
             settings.source, settings.rate, settings.width, settings.height, self.get_logger().warning
         )
         self._pictures = pictures(self._source, settings.loop)
-        self._images = self._publisher(Image, "image")
-        self._camera_infos = self._publisher(CameraInfo, "camera_info")
+        self._images = self._camera_infos = None
         self._published = 0
         self._started = self._told = 0.0
         self._rate = settings.rate or self._source.rate
@@ -117,8 +116,16 @@ class VideoPublisherNode(Node):
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
+    def _is_awaited(self) -> bool:
+        """Makes the publishers once there are enough subscriptions, so that none of these waits for a silent camera."""
+        awaited = self._settings.wait_for_subscribers
+        if not self._images and self.count_subscribers(self.resolve_topic_name("image")) >= awaited:
+            self._images = self._publisher(Image, "image")
+            self._camera_infos = self._publisher(CameraInfo, "camera_info")
+        return self._images is not None and self._images.get_subscription_count() >= awaited
+
     def _publish_next(self) -> None:
-        if not self._published and self._images.get_subscription_count() < self._settings.wait_for_subscribers:
+        if not self._published and not self._is_awaited():
             return
         picture = next(self._pictures, None)
         if picture is None:

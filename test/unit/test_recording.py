@@ -1,6 +1,7 @@
 """What was recognised is found again in the files: each row, each picture, at the rate it was taken."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_ros.frame import Box, Face, FaceEmotion
-from fer_ros.live_line import LiveLine
+from fer_ros.live_report import LiveReport
 from fer_ros.pairing import Answer, Pair, Pairing
 from fer_ros.recording import BestPicture, EmotionsCsv, Recording, RecordingError, Video, fitted, frame_rate
 
@@ -174,24 +175,40 @@ def test_images_that_nobody_answers_do_not_pile_up():
     assert pairing._bytes == 0
 
 
-# --- live line ---
+# --- live report ---
 
 
 def test_the_live_line_tells_rate_latency_faces_and_scores():
-    live = LiveLine(colourful=False)
+    report = LiveReport(colourful=False)
     for stamp in range(15):
-        live.add(_answer(stamp, _face("1")), 0.020)
-    line = live.line(3.0, 1.0)
-    assert line == "   3.0 s  15.0 images/s    20 ms  1 face  1 happy 75% [happy:#### sad:# neutral:#]"
-    assert live.line(4.0, 1.0) == "   4.0 s  no emotions arrive"
+        report.add(_answer(stamp, _face("1")), 0.020)
+    line = report.line(3.0, 1.0)
+    assert line == "   3.0 s  15.0 images/s    20 ms  1 face  1: happy 75% [happy:#### sad:# neutral:#]"
+    assert report.line(4.0, 1.0) == "   4.0 s  no emotions arrive"
 
 
 def test_colours_are_for_terminals_and_many_faces_stay_one_line():
-    live = LiveLine(colourful=True)
-    live.add(_answer(1, *(_face(str(number)) for number in range(5))), 0.5)
-    line = live.line(1.0, 1.0)
+    report = LiveReport(colourful=True)
+    report.add(_answer(1, *(_face(str(number)) for number in range(5))), 0.5)
+    line = report.line(1.0, 1.0)
     assert "\033[" in line
     assert "▆" in line
     assert "5 faces" in line
     assert line.endswith("and 2 more")
     assert "\n" not in line
+
+
+def test_the_summary_tells_shares_and_latency():
+    report = LiveReport(colourful=False)
+    for latency in (0.010, 0.020, 0.090):
+        report.add(_answer(1, _face()), latency)
+    lines = report.summary(4, Counter(happy=3, sad=1), [Path("out/emotions.csv")]).splitlines()
+    assert lines == [
+        "3 of 4 images answered, 20 ms after they were taken (median; 95 % within 90 ms)",
+        "4 faces recorded: happy 75.0%, sad 25.0%",
+        "  out/emotions.csv",
+    ]
+    assert LiveReport(colourful=False).summary(0, Counter(), []).splitlines() == [
+        "0 of 0 images answered",
+        "0 faces recorded",
+    ]

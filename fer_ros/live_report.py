@@ -1,10 +1,17 @@
-"""One line of text that says what is being recognised right now: coloured bars in a terminal, plain text elsewhere."""
+"""Says in a line what is being recognised right now, and in a few what was recognised altogether.
+
+In a terminal there are colours and bars, elsewhere plain text.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
+from array import array
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from fer_ros.frame import FaceEmotion
@@ -23,8 +30,8 @@ def is_colourful(stream: TextIO) -> bool:
     return stream.isatty() and (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
-class LiveLine:
-    """Collects answers and sums them up in a line.
+class LiveReport:
+    """Collects answers, and tells of them.
 
     Args:
         colourful: with colours and block characters.
@@ -32,31 +39,58 @@ class LiveLine:
 
     def __init__(self, colourful: bool):
         self._colourful = colourful
-        self._latencies: list[float] = []
+        self._latencies = array("d")
+        self._told = 0
         self._last: Answer | None = None
+
+    @property
+    def answers(self) -> int:
+        """How many there were."""
+        return len(self._latencies)
 
     def add(self, answer: Answer, latency: float) -> None:
         """Takes an answer that came `latency` seconds after its image."""
         self._last = answer
         self._latencies.append(latency)
 
-    def line(self, since_start: float, interval: float) -> str:
-        """What came in the last `interval` seconds, `since_start` seconds after the start; begins a new interval."""
-        latencies, self._latencies = self._latencies, []
-        if not latencies:
-            return f"{since_start:6.1f} s  no emotions arrive"
+    def line(self, passed: float, interval: float) -> str:
+        """What came in the last `interval` seconds, `passed` seconds after the start; begins a new interval."""
+        new, self._told = self._latencies[self._told :], len(self._latencies)
+        if not new:
+            return f"{passed:6.1f} s  no emotions arrive"
         faces = self._last.faces
         head = (
-            f"{since_start:6.1f} s  {len(latencies) / interval:4.1f} images/s  "
-            f"{statistics.median(latencies) * 1000:4.0f} ms  {len(faces)} face{'' if len(faces) == 1 else 's'}"
+            f"{passed:6.1f} s  {len(new) / interval:4.1f} images/s  {statistics.median(new) * 1000:4.0f} ms  "
+            f"{len(faces)} face{'' if len(faces) == 1 else 's'}"
         )
         shown = [self._face(face, self._last.labels) for face in faces[:_MOST_FACES]]
         if len(faces) > _MOST_FACES:
             shown.append(f"and {len(faces) - _MOST_FACES} more")
         return "  ".join([head, *shown])
 
+    def summary(self, images: int, emotions: Counter[str], files: Sequence[Path]) -> str:
+        """All in all.
+
+        Args:
+            images: how many came.
+            emotions: how many faces showed each.
+            files: that were written.
+        """
+        lines = [f"{self.answers} of {images} images answered"]
+        if self._latencies:
+            ordered = sorted(self._latencies)
+            lines[0] += (
+                f", {statistics.median(ordered) * 1000:.0f} ms after they were taken (median; "
+                f"95 % within {ordered[math.ceil(0.95 * len(ordered)) - 1] * 1000:.0f} ms)"
+            )
+        rows = sum(emotions.values())
+        shares = ", ".join(f"{label} {count / rows:.1%}" for label, count in emotions.most_common())
+        lines.append(f"{rows} faces recorded{f': {shares}' if shares else ''}")
+        lines += [f"  {file}" for file in files]
+        return "\n".join(lines)
+
     def _face(self, face: FaceEmotion, labels: Sequence[str]) -> str:
-        decision = f"{face.face.face_id} {face.emotion} {face.confidence:.0%}"
+        decision = f"{face.face.face_id}: {face.emotion} {face.confidence:.0%}"
         scores = [
             self._score(label, float(score), label == face.emotion)
             for label, score in zip(labels, face.smoothed_scores, strict=False)
