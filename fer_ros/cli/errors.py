@@ -1,0 +1,52 @@
+"""How every command ends when something is wrong: one line that says what, and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+
+BAD_INPUT, FAILED, STOPPED = 2, 1, 130
+
+
+def one_line_errors(program: str) -> Callable:
+    """Decorates the `main` of the command `program`: what a user can mend is said in one line, without a traceback.
+
+    Exit codes: 2 for input that cannot be used, 1 where training itself failed, 130 for Ctrl-C.
+    """
+
+    def decorate(main: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(main)
+        def guarded(arguments: list[str] | None = None) -> int:
+            try:
+                return main(arguments)
+            except KeyboardInterrupt:
+                print(f"{program}: stopped", file=sys.stderr)
+                return STOPPED
+            except BrokenPipeError:  # who read our output has gone
+                return FAILED
+            except Exception as error:
+                code = _exit_code(error)
+                if code is None:
+                    raise
+                print(f"{program}: error: {error}", file=sys.stderr)
+                return code
+
+        return guarded
+
+    return decorate
+
+
+def _exit_code(error: Exception) -> int | None:
+    """None for what is a fault of the program and deserves its traceback."""
+    # Imported here, so that `--help` need not wait for torch.
+    from fer_ros.emotion.model_file import ModelFileError
+    from fer_ros.training.checkpoint import CheckpointError
+    from fer_ros.training.datasets import DataError
+    from fer_ros.training.fit import TrainingError
+    from fer_ros.training.recipe import RecipeError
+
+    if isinstance(error, TrainingError):
+        return FAILED
+    known = (DataError, RecipeError, CheckpointError, ModelFileError, OSError)
+    return BAD_INPUT if isinstance(error, known) else None

@@ -1,0 +1,165 @@
+"""fer-train: trains a network and leaves a model file that the node can load."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fer_ros.cli.errors import STOPPED, one_line_errors
+
+if TYPE_CHECKING:
+    from fer_ros.training.datasets import FaceImages
+    from fer_ros.training.recipe import Recipe
+    from fer_ros.training.watchers import Watcher
+
+_EXAMPLES = """\
+examples:
+  fer-train --data fer2013.csv                         the recipe mini_xception, into out/training/
+  fer-train --data faces/ --recipe my_recipe.yaml      pictures in a folder per emotion, a recipe of one's own
+  fer-train --data a.npz b.npz --epochs 3 --seed 1     two array files, a short run
+  fer-train --resume out/training/mini_xception-...    goes on where a stopped run was
+
+Ctrl-C stops a run; the best model so far and a checkpoint stay.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="fer-train",
+        description="Train a network on the split 'training' of labelled faces; the best epoch on 'public' is kept.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--data",
+        nargs="+",
+        metavar="PATH",
+        help="fer2013.csv, a folder per emotion, or .npz files (or a folder of them)",
+    )
+    made.add_argument("--recipe", help="name of a recipe that ships, or a .yaml file (default: mini_xception)")
+    made.add_argument("--network", help="another network than the recipe's")
+    made.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
+    made.add_argument("--seed", type=int, help="another seed than the recipe's")
+    made.add_argument("--output", type=Path, metavar="FOLDER", help="default: out/training/<recipe>-<time>")
+    made.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with the run in this folder")
+    made.add_argument("--threads", type=int, help="CPU threads (default: torch's choice, one per core)")
+    made.add_argument(
+        "--progress", choices=("terminal", "json"), default="terminal", help="json: one object a line, for programs"
+    )
+    return made
+
+
+@one_line_errors("fer-train")
+def main(arguments: list[str] | None = None) -> int:
+    command_line = parser()
+    options = command_line.parse_args(arguments)
+    if not options.resume and not options.data:
+        command_line.error("--data is needed to begin a run")
+    if options.resume and options.output:
+        command_line.error("--resume goes on in its own folder, so --output has no place beside it")
+    if options.threads is not None and options.threads < 1:
+        command_line.error("--threads must be 1 or more")
+    # A program that stops the run asks with SIGTERM; it ends the same way as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return _train(options)
+
+
+def _train(options: argparse.Namespace) -> int:
+    import torch
+
+    from fer_ros.training import watchers
+    from fer_ros.training.fit import fit
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    watcher = watchers.JsonLines() if options.progress == "json" else watchers.Terminal()
+    recipe = _recipe(options)
+    training, validation, facts = _data(options, recipe)
+    folder = options.resume or _new_folder(options, recipe, facts)
+    watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
+    try:
+        fit(recipe, training, validation, folder, watcher)
+        _judge(folder, validation, watcher)
+    except KeyboardInterrupt:
+        print(f"fer-train: stopped; go on with: fer-train --resume {folder}", file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    from fer_ros.training import recipe as recipes
+    from fer_ros.training import run_folder
+
+    if options.resume and not (options.resume / run_folder.RUN).is_file():
+        raise FileNotFoundError(f"{options.resume} is not the folder of a training run: it has no {run_folder.RUN}")
+    if options.resume and not options.recipe:
+        recipe = recipes.load(str((options.resume / run_folder.RECIPE).absolute()))
+    else:
+        recipe = recipes.load(options.recipe or "mini_xception")
+    changes = {key: getattr(options, key) for key in ("network", "epochs", "seed") if getattr(options, key) is not None}
+    return dataclasses.replace(recipe, **changes)
+
+
+def _data(options: argparse.Namespace, recipe: Recipe) -> tuple[FaceImages, FaceImages, dict]:
+    """Training images, validation images, and what is worth knowing about them."""
+    from fer_ros.training import datasets, run_folder
+
+    sources = options.data or run_folder.read_json(options.resume / run_folder.RUN)["data"]
+    images = datasets.read(sources, recipe.preprocessing.input_size)
+    training, validation = images.for_training(recipe.seed)
+    # A picture seen in training would be recognised, not judged.
+    repeated = training.also_in(validation)
+    training = training.take(~repeated)
+    training.check_every_label(" ".join(map(str, sources)))
+    return training, validation, {
+        "data": [str(path) for path in datasets.paths_of(sources)],
+        "training_images": len(training),
+        "validation_images": len(validation),
+        "duplicates_left_out": int(repeated.sum()),
+    }  # fmt: skip
+
+
+def _new_folder(options: argparse.Namespace, recipe: Recipe, facts: dict) -> Path:
+    """The run's folder, with its recipe and surroundings written down."""
+    from fer_ros.training import recipe as recipes
+    from fer_ros.training import run_folder
+
+    name = Path(options.recipe or recipe.network).stem
+    folder = options.output or Path("out/training") / time.strftime(f"{name}-%Y%m%d-%H%M%S")
+    if (folder / run_folder.RUN).exists():
+        raise FileExistsError(f"{folder} already holds a run: give --resume {folder}, or another --output")
+    folder.mkdir(parents=True, exist_ok=True)
+    recipes.save(folder / run_folder.RECIPE, recipe)
+    run_folder.write_json(folder / run_folder.RUN, {**facts, "seed": recipe.seed, **run_folder.environment()})
+    return folder
+
+
+def _judge(folder: Path, validation: FaceImages, watcher: Watcher) -> None:
+    """Evaluates the best model as the node will run it, and leaves table and picture beside it."""
+    from fer_ros.emotion.classifier import Classifier
+    from fer_ros.training import evaluation, pictures, run_folder
+
+    classifier = Classifier((folder / run_folder.BEST).absolute())
+    scores = evaluation.scores(classifier, validation)
+    result = evaluation.measure(scores, evaluation.targets_for(classifier.labels, validation), classifier.labels)
+    run_folder.write_json(folder / run_folder.EVALUATION, result.to_dict())
+    title = f"{100 * result.accuracy:.2f} % of {result.images} validation images"
+    pictures.confusion_matrix(folder / run_folder.CONFUSION_MATRIX, result.confusion_matrix, classifier.labels, title)
+    watcher.end(
+        {
+            "model": str(folder / run_folder.BEST),
+            "best_epoch": classifier.metadata.scores["validation"]["epoch"],
+            "accuracy": result.accuracy,
+            "macro_f1": result.macro_f1,
+            "ece": result.ece,
+        }
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Labelled faces in memory, read from whatever form a data set comes in.
+
+    FER2013's csv        --data fer2013.csv
+    a folder per class   --data fer2013/            with train/ and test/ inside, or only class folders
+    NumPy arrays         --data a.npz b.npz         or a folder of .npz files
+
+`read` tells them apart by what is on disk; each form has a file of its own in this room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer_ros.training.datasets.face_images import SPLITS, DataError, FaceImages, concatenate
+
+__all__ = ["SPLITS", "DataError", "FaceImages", "concatenate", "paths_of", "read"]
+
+
+def read(sources: Sequence[str | Path], image_size: int) -> FaceImages:
+    """Every image of a data set, all splits, scaled to (image_size, image_size).
+
+    Args:
+        sources: one csv file, one folder of class folders, one folder of .npz files, or .npz files.
+        image_size: pixels.
+
+    Raises:
+        DataError: names the file, and the row or picture, and what is wrong with it.
+    """
+    from fer_ros.training.datasets import arrays, class_folders, fer2013_csv
+
+    paths = paths_of(sources)
+    if len(paths) == 1 and paths[0].is_dir():
+        files = sorted(paths[0].glob("*.npz"))
+        if not files:
+            return class_folders.read(paths[0], image_size)
+        paths = files
+    if all(path.suffix == ".npz" for path in paths):
+        return concatenate([arrays.read(path, image_size) for path in paths])
+    if len(paths) == 1 and paths[0].suffix == ".csv":
+        return fer2013_csv.read(paths[0], image_size)
+    odd = next((path for path in paths if path.suffix != ".npz"), paths[0])
+    raise DataError(f"{odd}: a data set is one .csv file, one folder, or one or more .npz files")
+
+
+def paths_of(sources: Sequence[str | Path]) -> list[Path]:
+    """The absolute paths of a data set; a source may be several, with commas between.
+
+    Raises:
+        DataError: one does not exist, or none is named.
+    """
+    paths = [Path(part).expanduser().absolute() for source in sources for part in _parts(source)]
+    if not paths:
+        raise DataError("no data set was named")
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file or folder")
+    return paths
+
+
+def _parts(source: str | Path) -> list[str]:
+    """`source`, or its pieces where it is a list with commas and no file has that very name."""
+    text = str(source)
+    return [text] if Path(text).expanduser().exists() else [part.strip() for part in text.split(",") if part.strip()]

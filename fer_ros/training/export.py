@@ -1,0 +1,75 @@
+"""Turns trained weights into model files that a node can serve."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from fer_ros import networks
+from fer_ros.emotion import model_file
+from fer_ros.emotion.model_file import ModelMetadata
+from fer_ros.training import checkpoint, run_folder
+from fer_ros.training.recipe import Recipe, from_dict
+
+
+def write_model(
+    path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module, record: dict[str, Any]
+) -> ModelMetadata:
+    """Writes `network` with everything one must know to use it.
+
+    `record` tells of the epoch the weights come from: its temperature and accuracy, as `fit` measured them.
+
+    Raises:
+        ModelFileError: the file would not do what the network does.
+        OSError: it cannot be written; nothing is left at `path`.
+    """
+    metadata = ModelMetadata(
+        network=recipe.network,
+        network_options=recipe.network_options,
+        labels=labels,
+        preprocessing=recipe.preprocessing,
+        temperature=record["temperature"],
+        recipe=recipe.to_dict(),
+        scores={"validation": {"accuracy": record["validation_accuracy"], "epoch": record["epoch"]}},
+    )
+    model_file.write(path, copy.deepcopy(network), metadata)
+    return metadata
+
+
+def export(source: Path, path: Path) -> ModelMetadata:
+    """Writes the model file `path` from a run folder (its best epoch) or a checkpoint (its latest epoch).
+
+    Raises:
+        FileNotFoundError: `source` does not exist, or holds nothing to export.
+        CheckpointError, ModelFileError: what is there cannot be used.
+    """
+    if source.is_dir():
+        best = source / run_folder.BEST
+        if not best.is_file():
+            raise FileNotFoundError(f"{source} has no {run_folder.BEST}: it is no training run, or no epoch has ended")
+        return _copy(best, path)
+    if source.suffix == model_file.SUFFIX:
+        return _copy(source, path)
+    content = checkpoint.read(source)
+    if not content["records"]:
+        raise FileNotFoundError(f"{source}: no epoch of this run has ended, so there is nothing to export")
+    recipe = from_dict(content["recipe"])
+    network = networks.create(recipe.network, classes=len(content["labels"]), **recipe.network_options)
+    network.load_state_dict(content["average"])
+    return write_model(path, recipe, tuple(content["labels"]), network, content["records"][-1])
+
+
+def _copy(source: Path, path: Path) -> ModelMetadata:
+    metadata = model_file.read_metadata(source)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        shutil.copyfile(source, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return metadata

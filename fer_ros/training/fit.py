@@ -1,0 +1,169 @@
+"""Trains a network by a recipe: the loop, start to end."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fer_ros import networks
+from fer_ros.emotion.preprocessing import Preprocessing
+from fer_ros.training import checkpoint, export, run_folder
+from fer_ros.training.calibration import fit_temperature, log_loss
+from fer_ros.training.checkpoint import Progress
+from fer_ros.training.datasets import FaceImages
+from fer_ros.training.recipe import Recipe, RecipeError
+from fer_ros.training.watchers import Watcher
+
+_EVALUATION_BATCH = 256
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+def fit(recipe: Recipe, training: FaceImages, validation: FaceImages, folder: Path, watcher: Watcher) -> Progress:
+    """Trains until the recipe's last epoch, from the checkpoint in `folder` if there is one.
+
+    After every epoch `folder` (see `run_folder`) holds the best model so far, chosen by accuracy on `validation`, a
+    checkpoint, the metrics and the curves. The same recipe, data and number of threads give the same result, stopped
+    and resumed or not.
+
+    Raises:
+        TrainingError: the loss is no longer a number.
+        RecipeError: the network has no such options.
+        CheckpointError: the checkpoint belongs to another recipe or other data.
+        KeyboardInterrupt: as it came; `folder` stays as the last epoch left it.
+    """
+    torch.manual_seed(recipe.seed)
+    try:
+        network = networks.create(recipe.network, classes=len(training.labels), **recipe.network_options)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+    network = network.to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network).eval()
+    optimiser = torch.optim.SGD(_parameter_groups(network, recipe), lr=0.0, momentum=recipe.momentum, nesterov=True)
+    progress = checkpoint.resume(folder, recipe, training, network, average, optimiser)
+    if progress.epochs_done == 0:
+        checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
+
+    for epoch in range(progress.epochs_done, recipe.epochs):
+        started = time.monotonic()
+        loss, accuracy, rate = _learn_epoch(epoch, recipe, training, network, average, optimiser, watcher)
+        seconds = time.monotonic() - started
+        logits = network_logits(average, validation, recipe.preprocessing)
+        record = {
+            "epoch": epoch + 1,
+            "epochs": recipe.epochs,
+            "learning_rate": rate,
+            "training_loss": loss,
+            "training_accuracy": accuracy,
+            "validation_loss": log_loss(logits, validation.targets),
+            "validation_accuracy": float(np.mean(logits.argmax(axis=1) == validation.targets)),
+            "temperature": fit_temperature(logits, validation.targets),
+            "images_per_second": len(training) / seconds,
+            "seconds": seconds,
+        }
+        record["best"] = record["validation_accuracy"] > progress.best_accuracy
+        progress.records.append(record)
+        if record["best"]:
+            export.write_model(folder / run_folder.BEST, recipe, training.labels, average, record)
+        checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
+        run_folder.write_metrics(folder, progress.records)
+        watcher.epoch(record)
+    return progress
+
+
+def _learn_epoch(
+    epoch: int,
+    recipe: Recipe,
+    training: FaceImages,
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    watcher: Watcher,
+) -> tuple[float, float, float]:
+    """One pass over the data in random order; mean loss, accuracy on the changed images, last learning rate."""
+    # Every epoch has a seed of its own, so that a resumed run draws the same numbers as one that never stopped.
+    torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
+    order = torch.randperm(len(training))
+    steps = len(training) // recipe.batch_size or 1
+    pixels, hard_labels = torch.from_numpy(training.pixels), torch.from_numpy(training.targets)
+    soft_labels = _soft_labels(recipe, training, epoch)
+    network.train()
+    total_loss = correct = seen = 0
+    # A last batch of a few images is left for another epoch: batch norm on so few would be noise.
+    for step, chosen in enumerate(order.split(recipe.batch_size)[:steps]):
+        rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        crops = recipe.preprocessing.normalise(recipe.augmentation(pixels[chosen]))[:, None]
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+            logits = network(crops.contiguous(memory_format=torch.channels_last)).float()
+        loss = functional.cross_entropy(logits, soft_labels[chosen], label_smoothing=recipe.label_smoothing)
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss became {loss.item()} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
+                f"(now {recipe.learning_rate:g}); what earlier epochs wrote is intact"
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        _update_average(average, network, recipe.average_decay, epoch * steps + step)
+        seen += len(chosen)
+        total_loss += loss.item() * len(chosen)
+        correct += int((logits.argmax(dim=1) == hard_labels[chosen]).sum())
+        watcher.batch(epoch + 1, recipe.epochs, seen, min(len(training), steps * recipe.batch_size))
+    return total_loss / seen, correct / seen, rate
+
+
+@torch.inference_mode()
+def network_logits(network: nn.Module, images: FaceImages, preprocessing: Preprocessing) -> np.ndarray:
+    """(N, classes) float32 outputs of a network in evaluation mode, single crop."""
+    batches = [
+        network(torch.from_numpy(preprocessing.batch(images.pixels[start : start + _EVALUATION_BATCH])))
+        for start in range(0, len(images), _EVALUATION_BATCH)
+    ]
+    return torch.cat(batches).numpy()
+
+
+def learning_rate(recipe: Recipe, done: float) -> float:
+    """The rate when the share `done` (0..1) of the run is over: up in a line, down along a cosine."""
+    if done < recipe.warm_up:
+        return recipe.learning_rate * done / recipe.warm_up
+    falling = (done - recipe.warm_up) / max(1 - recipe.warm_up, 1e-9)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def _parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
+    parameters = list(network.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _soft_labels(recipe: Recipe, training: FaceImages, epoch: int) -> torch.Tensor:
+    """(N, classes) float32: the data set's labels, mixed with the crowd's votes where there are any."""
+    own = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
+    share = recipe.votes * (1 - epoch / recipe.epochs)
+    if share == 0 or training.votes is None:
+        return own
+    votes = torch.from_numpy(training.votes)
+    share = share * votes.sum(dim=1, keepdim=True)  # 0 where nobody voted
+    return (1 - share) * own + share * votes
+
+
+@torch.no_grad()
+def _update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Exponential average of weights and batch-norm statistics; the first steps count more, so that it starts warm."""
+    keep = min(decay, (1 + step) / (10 + step))
+    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
+    floats = [(a, n) for a, n in pairs if a.is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in floats], [n for _, n in floats], 1 - keep)

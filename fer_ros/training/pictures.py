@@ -1,0 +1,75 @@
+"""Curves and confusion matrices as PNG files, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
+
+
+def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Loss, accuracy and learning rate over the epochs, from records as `fit` makes them."""
+    epochs = [record["epoch"] for record in records]
+
+    def values(key: str) -> np.ndarray:
+        return np.array([record[key] for record in records])
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    loss, accuracy, rate = figure.subplots(1, 3)
+    marker = "o" if len(epochs) < 3 else None
+    for axes, key, title, factor in ((loss, "loss", "loss", 1), (accuracy, "accuracy", "accuracy, %", 100)):
+        axes.plot(epochs, factor * values(f"training_{key}"), _TRAINING, marker=marker, label="training, as augmented")
+        axes.plot(epochs, factor * values(f"validation_{key}"), _VALIDATION, marker=marker, label="validation")
+        axes.set_title(title)
+    best = int(values("validation_accuracy").argmax())
+    accuracy.plot(epochs[best], 100 * values("validation_accuracy")[best], "o", color=_VALIDATION)
+    accuracy.legend(
+        title=f"best: {100 * values('validation_accuracy')[best]:.2f} % in epoch {epochs[best]}",
+        frameon=False,
+        loc="lower right",
+    )
+    rate.plot(epochs, values("learning_rate"), _RATE, marker=marker)
+    rate.set_title("learning rate")
+    for axes in (loss, accuracy, rate):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    _write(path, figure)
+
+
+def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
+    """Counts (true label in rows, predicted in columns), coloured by their share of the row."""
+    matrix = np.array(counts)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(1.8 + 0.85 * len(labels), 1.4 + 0.75 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row - 0.12, f"{100 * share:.0f} %", ha="center", va="center", color=colour)
+        axes.text(column, row + 0.24, f"{matrix[row, column]}", ha="center", va="center", color=colour, fontsize=7)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title)
+    axes.spines[:].set_visible(False)
+    _write(path, figure)
+
+
+def _write(path: Path, figure: Figure) -> None:
+    FigureCanvasAgg(figure)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        figure.savefig(partial, format="png", dpi=110)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,245 @@
+"""fer-train from the command line to a model that serves; stopped, resumed, and given what it cannot use."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
+
+from fer_ros import networks
+from fer_ros.cli import evaluate, export, train
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.labels import FER2013
+from fer_ros.emotion.model_file import read_metadata
+from fer_ros.training import checkpoint
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """140 training and 35 validation images; one of the latter is in the former too."""
+    folder = tmp_path_factory.mktemp("data")
+    again = bars(np.arange(140) % 7, seed=1)
+    public = bars(np.arange(35) % 7, seed=2)
+    again[0] = public[0]
+    arrays(folder / "train.npz", 140, 0, seed=1, pixels=again)
+    arrays(folder / "public.npz", 35, 1, seed=2, pixels=public)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """The folder of a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("run")
+    assert fer_train("--data", data, "--recipe", recipe(folder / "bars.yaml"), "--output", folder / "run") == 0
+    return folder / "run"
+
+
+def fer_train(*arguments):
+    return train.main([*map(str, arguments), "--threads", "1"])
+
+
+def error_of(capsys, *arguments):
+    """The one line that fer-train says before it exits with 2."""
+    assert fer_train(*arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("fer-train: error: ")
+    return lines[0]
+
+
+def averaged_weights(folder):
+    return checkpoint.read(folder / checkpoint.NAME)["average"]
+
+
+def without_times(folder):
+    records = checkpoint.read(folder / checkpoint.NAME)["records"]
+    return [{k: v for k, v in record.items() if k not in ("seconds", "images_per_second")} for record in records]
+
+
+def test_a_run_leaves_a_model_that_serves(run):
+    classifier = Classifier(run / "best.pt")
+    assert classifier.labels == FER2013
+    assert classifier.metadata.preprocessing.input_size == 48
+    assert classifier.metadata.recipe["learning_rate"] == 0.1
+    scores = classifier.scores(bars(np.arange(7), seed=5))
+    assert scores.shape == (7, 7)
+    assert (scores.argmax(axis=1) == np.arange(7)).mean() > 0.5
+
+
+def test_a_run_writes_down_what_it_was(run, data):
+    assert {path.name for path in run.iterdir()} == {
+        *("recipe.yaml", "run.json", "metrics.csv", "curves.png", "best.pt", "checkpoint.pth"),
+        *("evaluation.json", "confusion_matrix.png"),
+    }
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["data"] == [str(data)]
+    assert facts["training_images"] == 139, "the image that validation holds too is left out"
+    assert facts["duplicates_left_out"] == 1
+    assert facts["versions"]["torch"] == torch.__version__
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["batch_size"] == 16
+    assert len((run / "metrics.csv").read_text().splitlines()) == 1 + 3
+    best = max(record["validation_accuracy"] for record in without_times(run))
+    assert read_metadata(run / "best.pt").scores["validation"]["accuracy"] == best
+    assert json.loads((run / "evaluation.json").read_text())["accuracy"] == pytest.approx(best)
+
+
+def test_stopped_by_ctrl_c_and_resumed_it_ends_like_a_run_that_never_stopped(run, data, tmp_path):
+    folder = tmp_path / "stopped"
+    command = [sys.executable, "-m", "fer_ros.cli.train", "--data", str(data), "--threads", "1", "--progress", "json"]
+    command += ["--recipe", str(run.parent / "bars.yaml"), "--output", str(folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    events = map(json.loads, child.stdout)
+    assert next(events)["event"] == "start"
+    first = next(events)
+    assert (first["event"], first["epoch"], first["epochs"]) == ("epoch", 1, 3)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert errors.splitlines() == [f"fer-train: stopped; go on with: fer-train --resume {folder}"]
+    assert Classifier(folder / "best.pt").labels == FER2013
+    assert not (folder / "evaluation.json").exists()
+
+    assert fer_train("--resume", folder) == 0
+    assert without_times(folder) == without_times(run)
+    expected = averaged_weights(run)
+    for name, weights in averaged_weights(folder).items():
+        assert torch.equal(weights, expected[name]), name
+
+
+def test_a_request_to_end_is_a_stop_too(data, run, tmp_path):
+    command = [sys.executable, "-m", "fer_ros.cli.train", "--data", str(data), "--threads", "1", "--progress", "json"]
+    command += ["--recipe", str(run.parent / "bars.yaml"), "--output", str(tmp_path / "ended")]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert json.loads(child.stdout.readline())["event"] == "start"
+    child.terminate()
+    child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert fer_train("--resume", tmp_path / "ended", "--epochs", 3) == 0
+
+
+def test_resume_refuses_another_network_recipe_or_data(run, tmp_path, capsys):
+    assert "is of the network 'mini_xception', not 'cnn_layers'" in error_of(
+        capsys, "--resume", run, "--network", "cnn_layers"
+    )
+    assert "was trained with epochs 3, not 5" in error_of(capsys, "--resume", run, "--epochs", 5)
+    other = class_folders(tmp_path / "faces", per_class=20, seed=9)
+    assert "was trained on other images" in error_of(capsys, "--resume", run, "--data", other)
+    assert "is not the folder of a training run" in error_of(capsys, "--resume", tmp_path)
+
+
+def test_a_broken_checkpoint_is_said(run, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "copy")
+    (folder / checkpoint.NAME).write_bytes(b"half a checkp")
+    assert "checkpoint.pth is not a readable checkpoint" in error_of(capsys, "--resume", folder)
+
+
+def test_a_run_never_overwrites_another(run, data, capsys):
+    assert "already holds a run" in error_of(capsys, "--data", data, "--output", run)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tmp_path, capsys):
+    steep = recipe(tmp_path / "steep.yaml", learning_rate=100, weight_decay=10, warm_up=0, momentum=1.0)
+    code = train.main(
+        ["--data", str(data), "--recipe", str(steep), "--output", str(tmp_path / "run"), "--epochs", "30"]
+    )
+    assert code == 1
+    assert "lower learning_rate (now 100); what earlier epochs wrote is intact" in capsys.readouterr().err
+    assert checkpoint.read(tmp_path / "run" / checkpoint.NAME)["recipe"]["learning_rate"] == 100
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda folder: folder / "nowhere.csv", "nowhere.csv: there is no such file or folder"),
+        (
+            lambda folder: csv(folder / "f.csv", [*csv_rows(7, "Training", 1), "3,12 13,Training"]),
+            "f.csv, row 9: has 2 ",
+        ),
+        (
+            lambda folder: csv(folder / "f.csv", csv_rows(6, "Training", 1)),
+            "f.csv: the class 'neutral' has no training",
+        ),
+        (lambda folder: csv(folder / "f.csv", csv_rows(7, "PublicTest", 1)), "no image in the split 'training'"),
+    ],
+)
+def test_data_that_cannot_be_used_leaves_nothing_behind(make, reason, tmp_path, capsys):
+    output = tmp_path / "run"
+    assert reason in error_of(capsys, "--data", make(tmp_path), "--output", output)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"learning_rat": 0.1}, "unknown key 'learning_rat', did you mean 'learning_rate'?"),
+        ({"augmentation": {"rotate": 3}}, "unknown key 'augmentation.rotate', did you mean 'rotation'?"),
+        ({"epochs": "many"}, "'epochs' must be a whole number, not 'many'"),
+        ({"batch_size": 1}, "'batch_size' must be from 2 to 65536, not 1"),
+        ({"bfloat16": 1}, "'bfloat16' must be true or false, not 1"),
+        ({"network": "mini_xcepton"}, "there is no network 'mini_xcepton', did you mean 'mini_xception'?"),
+        ({"network_options": {"wide": 3}}, "network 'mini_xception'"),
+        ({"augmentation": 3}, "'augmentation' must be a mapping of keys to values"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_names_the_key(changes, reason, data, tmp_path, capsys):
+    path = recipe(tmp_path / "odd.yaml", **changes)
+    assert reason in error_of(capsys, "--data", data, "--recipe", path, "--output", tmp_path / "run")
+
+
+def test_a_recipe_that_is_not_there_is_said(data, tmp_path, capsys):
+    assert "no recipe 'mini_xeption'; known are: " in error_of(capsys, "--data", data, "--recipe", "mini_xeption")
+    path = tmp_path / "tabs.yaml"
+    path.write_text("network: mini_xception\n\tepochs: 3\n")
+    assert "tabs.yaml: not YAML" in error_of(capsys, "--data", data, "--recipe", path)
+
+
+def test_exported_models_do_what_the_run_did(run, data, tmp_path, capsys):
+    best, latest = tmp_path / "models" / "best.pt", tmp_path / "models" / "latest.pt"
+    assert export.main([str(run), "--output", str(best)]) == 0
+    assert export.main([str(run / "checkpoint.pth"), "--output", str(latest)]) == 0
+    assert best.read_bytes() == (run / "best.pt").read_bytes()
+
+    network = networks.create("mini_xception", classes=7).eval()
+    network.load_state_dict(averaged_weights(run))
+    classifier = Classifier(latest)
+    crops = bars(np.arange(7), seed=5)
+    with torch.no_grad():
+        logits = network(torch.from_numpy(classifier.preprocessing.batch(crops)))
+    expected = torch.softmax(logits / classifier.metadata.temperature, dim=1).numpy()
+    np.testing.assert_allclose(classifier.scores(crops), expected, atol=1e-5)
+
+    capsys.readouterr()
+    assert export.main([str(tmp_path), "--output", str(best)]) == 2
+    assert "has no best.pt" in capsys.readouterr().err
+
+
+def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
+    faces = class_folders(tmp_path / "faces", per_class=12, seed=1)
+    for label in FER2013[3:]:
+        shutil.rmtree(faces / label)
+    steps = recipe(tmp_path / "r.yaml", epochs=1)
+    assert fer_train("--data", faces, "--recipe", steps, "--output", tmp_path / "run") == 0
+    model = tmp_path / "run" / "best.pt"
+    assert Classifier(model).labels == FER2013[:3]
+    assert (
+        evaluate.main(["--model", str(model), "--data", str(faces), "--split", "all", "--output", str(tmp_path)]) == 0
+    )
+
+
+def test_crowd_votes_are_learned_from(tmp_path):
+    votes = np.zeros((70, 10), np.uint8)
+    votes[:, 0] = 10
+    arrays(tmp_path / "train.npz", 70, 0, seed=1, ferplus_votes=votes)
+    arrays(tmp_path / "public.npz", 14, 1, seed=2, ferplus_votes=votes[:14])
+    steps = recipe(tmp_path / "r.yaml", votes=1.0, epochs=1, average_decay=0.0)
+    data = [tmp_path / "train.npz", tmp_path / "public.npz"]
+    assert fer_train("--data", *data, "--recipe", steps, "--output", tmp_path / "run") == 0
+    record = checkpoint.read(tmp_path / "run" / checkpoint.NAME)["records"][0]
+    assert record["training_accuracy"] < 0.5, "everybody voted neutral, whatever the label"
