@@ -27,7 +27,7 @@ train: setup ## train a model; ARGS="--help" lists the options
 	@$(IN_ENV) python -m fer_ros.cli.train $(ARGS)
 
 lint: setup ## style, and who may import whom
-	@$(IN_ENV) ruff check . && lint-imports
+	@$(IN_ENV) ruff check . && lint-imports --no-logo
 
 clean: ## remove environments and builds of every kind
 	rm -rf .ros
