@@ -22,6 +22,7 @@ examples:
   fer-train --data fer2013.csv                         the recipe mini_xception, into out/training/
   fer-train --data faces/ --recipe my_recipe.yaml      pictures in a folder per emotion, a recipe of one's own
   fer-train --data a.npz b.npz --epochs 3 --seed 1     two array files, a short run
+  fer-train --data mine/ --start-from mini_xception    fits a model that ships to other people or another camera
   fer-train --resume out/training/mini_xception-...    goes on where a stopped run was
 
 Ctrl-C stops a run; the best model so far and a checkpoint stay.
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--network", help="another network than the recipe's")
     made.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
     made.add_argument("--seed", type=int, help="another seed than the recipe's")
+    made.add_argument("--start-from", metavar="MODEL", help="begin with the weights of this model, not from nothing")
     made.add_argument("--output", type=Path, metavar="FOLDER", help="default: out/training/<recipe>-<time>")
     made.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with the run in this folder")
     made.add_argument("--threads", type=int, help="CPU threads (default: torch's choice, one per core)")
@@ -62,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.error("--data is needed to begin a run")
     if options.resume and options.output:
         command_line.error("--resume goes on in its own folder, so --output has no place beside it")
+    if options.resume and options.start_from:
+        command_line.error("--resume goes on with its own weights, so --start-from has no place beside it")
     if options.threads is not None and options.threads < 1:
         command_line.error("--threads must be 1 or more")
     # A program that stops the run asks with SIGTERM; it ends the same way as Ctrl-C.
@@ -72,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     import torch
 
+    from fer_ros.emotion import model_file
     from fer_ros.training import watchers
     from fer_ros.training.fit import fit
 
@@ -80,10 +85,14 @@ def _train(options: argparse.Namespace) -> int:
     watcher = watchers.JsonLines() if options.progress == "json" else watchers.Terminal()
     recipe = _recipe(options)
     training, validation, facts = _data(options, recipe)
+    start_from = None
+    if options.start_from:
+        start_from = model_file.find(options.start_from)
+        facts["start_from"] = model_file.identify(start_from)
     folder = options.resume or _new_folder(options, recipe, facts)
     watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
     try:
-        fit(recipe, training, validation, folder, watcher)
+        fit(recipe, training, validation, folder, watcher, start_from)
         _judge(folder, validation, watcher)
     except KeyboardInterrupt:
         print(f"fer-train: stopped; go on with: fer-train --resume {folder}", file=sys.stderr)

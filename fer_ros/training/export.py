@@ -1,4 +1,4 @@
-"""Turns trained weights into model files that a node can serve."""
+"""Trained weights into model files that a node can serve, and out of them again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from fer_ros import networks
 from fer_ros.emotion import model_file
-from fer_ros.emotion.model_file import ModelMetadata
+from fer_ros.emotion.model_file import ModelFileError, ModelMetadata
 from fer_ros.training import checkpoint, run_folder
 from fer_ros.training.recipe import Recipe, from_dict
 
@@ -39,6 +40,22 @@ def write_model(
     )
     model_file.write(path, copy.deepcopy(network), metadata)
     return metadata
+
+
+def load_weights(path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module) -> None:
+    """Gives `network` the weights of a model file.
+
+    Raises:
+        ModelFileError: a model of another network than the recipe's, or of other labels.
+    """
+    metadata = model_file.read_metadata(path)
+    if (metadata.network, metadata.network_options) != (recipe.network, recipe.network_options):
+        raise ModelFileError(
+            f"{path} is a model of '{metadata.network}', not of '{recipe.network}' as the recipe has it"
+        )
+    if metadata.labels != labels:
+        raise ModelFileError(f"{path} answers {', '.join(metadata.labels)}; the data has {', '.join(labels)}")
+    network.load_state_dict(torch.jit.load(str(path), map_location="cpu").state_dict())
 
 
 def export(source: Path, path: Path) -> ModelMetadata:

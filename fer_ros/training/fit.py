@@ -28,8 +28,16 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says why and what to change."""
 
 
-def fit(recipe: Recipe, training: FaceImages, validation: FaceImages, folder: Path, watcher: Watcher) -> Progress:
-    """Trains until the recipe's last epoch, from the checkpoint in `folder` if there is one.
+def fit(
+    recipe: Recipe,
+    training: FaceImages,
+    validation: FaceImages,
+    folder: Path,
+    watcher: Watcher,
+    start_from: Path | None = None,
+) -> Progress:
+    """Trains until the recipe's last epoch: from the checkpoint in `folder` if there is one, else from the weights of
+    the model file `start_from`, else from nothing.
 
     After every epoch `folder` (see `run_folder`) holds the best model so far, chosen by accuracy on `validation`, a
     checkpoint, the metrics and the curves. The same recipe, data and number of threads give the same result, stopped
@@ -39,6 +47,7 @@ def fit(recipe: Recipe, training: FaceImages, validation: FaceImages, folder: Pa
         TrainingError: the loss is no longer a number.
         RecipeError: the network has no such options.
         CheckpointError: the checkpoint belongs to another recipe or other data.
+        ModelFileError: `start_from` is a model of another network or of other labels.
         KeyboardInterrupt: as it came; `folder` stays as the last epoch left it.
     """
     torch.manual_seed(recipe.seed)
@@ -46,6 +55,8 @@ def fit(recipe: Recipe, training: FaceImages, validation: FaceImages, folder: Pa
         network = networks.create(recipe.network, classes=len(training.labels), **recipe.network_options)
     except ValueError as error:
         raise RecipeError(str(error)) from error
+    if start_from:
+        export.load_weights(start_from, recipe, training.labels, network)
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.SGD(_parameter_groups(network, recipe), lr=0.0, momentum=recipe.momentum, nesterov=True)

@@ -67,7 +67,7 @@ def test_a_run_leaves_a_model_that_serves(run):
     classifier = Classifier(run / "best.pt")
     assert classifier.labels == FER2013
     assert classifier.metadata.preprocessing.input_size == 48
-    assert classifier.metadata.recipe["learning_rate"] == 0.1
+    assert classifier.metadata.recipe["learning_rate"] == 0.03
     scores = classifier.scores(bars(np.arange(7), seed=5))
     assert scores.shape == (7, 7)
     assert (scores.argmax(axis=1) == np.arange(7)).mean() > 0.5
@@ -83,7 +83,7 @@ def test_a_run_writes_down_what_it_was(run, data):
     assert facts["training_images"] == 139, "the image that validation holds too is left out"
     assert facts["duplicates_left_out"] == 1
     assert facts["versions"]["torch"] == torch.__version__
-    assert yaml.safe_load((run / "recipe.yaml").read_text())["batch_size"] == 16
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["batch_size"] == 8
     assert len((run / "metrics.csv").read_text().splitlines()) == 1 + 3
     best = max(record["validation_accuracy"] for record in without_times(run))
     assert read_metadata(run / "best.pt").scores["validation"]["accuracy"] == best
@@ -146,10 +146,7 @@ def test_a_run_never_overwrites_another(run, data, capsys):
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tmp_path, capsys):
     steep = recipe(tmp_path / "steep.yaml", learning_rate=100, weight_decay=10, warm_up=0, momentum=1.0)
-    code = train.main(
-        ["--data", str(data), "--recipe", str(steep), "--output", str(tmp_path / "run"), "--epochs", "30"]
-    )
-    assert code == 1
+    assert fer_train("--data", data, "--recipe", steep, "--output", tmp_path / "run", "--epochs", 30) == 1
     assert "lower learning_rate (now 100); what earlier epochs wrote is intact" in capsys.readouterr().err
     assert checkpoint.read(tmp_path / "run" / checkpoint.NAME)["recipe"]["learning_rate"] == 100
 
@@ -157,21 +154,15 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tm
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda folder: folder / "nowhere.csv", "nowhere.csv: there is no such file or folder"),
-        (
-            lambda folder: csv(folder / "f.csv", [*csv_rows(7, "Training", 1), "3,12 13,Training"]),
-            "f.csv, row 9: has 2 ",
-        ),
-        (
-            lambda folder: csv(folder / "f.csv", csv_rows(6, "Training", 1)),
-            "f.csv: the class 'neutral' has no training",
-        ),
-        (lambda folder: csv(folder / "f.csv", csv_rows(7, "PublicTest", 1)), "no image in the split 'training'"),
+        (lambda path: path, "f.csv: there is no such file or folder"),
+        (lambda path: csv(path, [*csv_rows(7, "Training", 1), "3,12 13,Training"]), "f.csv, row 9: has 2 pixels"),
+        (lambda path: csv(path, csv_rows(6, "Training", 1)), "f.csv: the class 'neutral' has no training image"),
+        (lambda path: csv(path, csv_rows(7, "PublicTest", 1)), "no image in the split 'training'"),
     ],
 )
 def test_data_that_cannot_be_used_leaves_nothing_behind(make, reason, tmp_path, capsys):
     output = tmp_path / "run"
-    assert reason in error_of(capsys, "--data", make(tmp_path), "--output", output)
+    assert reason in error_of(capsys, "--data", make(tmp_path / "f.csv"), "--output", output)
     assert not output.exists()
 
 
@@ -228,8 +219,19 @@ def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
     assert fer_train("--data", faces, "--recipe", steps, "--output", tmp_path / "run") == 0
     model = tmp_path / "run" / "best.pt"
     assert Classifier(model).labels == FER2013[:3]
-    assert (
-        evaluate.main(["--model", str(model), "--data", str(faces), "--split", "all", "--output", str(tmp_path)]) == 0
+    arguments = ["--model", str(model), "--data", str(faces), "--split", "all", "--output", str(tmp_path)]
+    assert evaluate.main(arguments) == 0
+
+
+def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_path, capsys):
+    gentle = recipe(tmp_path / "gentle.yaml", epochs=1, learning_rate=1e-6)
+    begin = ["--data", data, "--recipe", gentle, "--start-from", run / "best.pt", "--output", tmp_path / "run"]
+    assert fer_train(*begin) == 0
+    assert without_times(tmp_path / "run")[0]["training_accuracy"] > without_times(run)[0]["training_accuracy"]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["start_from"].startswith("best@")
+    capsys.readouterr()
+    assert "best.pt is a model of 'mini_xception', not of 'cnn_layers'" in error_of(
+        capsys, *begin[:-1], tmp_path / "other", "--network", "cnn_layers"
     )
 
 

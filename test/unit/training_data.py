@@ -54,8 +54,8 @@ def recipe(path: Path, **changes) -> Path:
     keys = {
         "network": "mini_xception",
         "epochs": 3,
-        "batch_size": 16,
-        "learning_rate": 0.1,
+        "batch_size": 8,
+        "learning_rate": 0.03,
         "average_decay": 0.5,
         "augmentation": {"rotation": 0, "scale": 0, "shift": 0, "erase": 0.2, "brightness": 0.3},
         **changes,

@@ -1,0 +1,172 @@
+"""Measures are scikit-learn's, checked against counts done by hand; fer-evaluate tells them of a model file."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from training_data import arrays, bars, class_folders
+
+from fer_ros.cli import evaluate
+from fer_ros.emotion import model_file
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.labels import FER2013
+from fer_ros.emotion.model_file import ModelMetadata
+from fer_ros.training import calibration, datasets, evaluation
+from fer_ros.training.datasets import DataError
+
+
+class BrightestRow(nn.Module):
+    """Tells the bars of `training_data` apart without having learned: the mean of each class's rows is its logit."""
+
+    def forward(self, crops):
+        return torch.stack([crops[:, 0, 6 * k + 2 : 6 * k + 8].mean(dim=(1, 2)) for k in range(7)], dim=1)
+
+
+class InOtherOrder(BrightestRow):
+    def forward(self, crops):
+        return super().forward(crops).flip(1)
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "rows.pt"
+    model_file.write(path, BrightestRow(), ModelMetadata(network="mini_xception", labels=FER2013))
+    return path
+
+
+def one_hot(predicted, confidence=1.0):
+    scores = np.full((len(predicted), 3), (1 - confidence) / 2)
+    scores[np.arange(len(predicted)), predicted] = confidence
+    return scores
+
+
+def test_measures_counted_by_hand():
+    #   true  predicted: a b c
+    #   a (4)            3 1 0
+    #   b (2)            1 1 0
+    #   c (2)            0 1 1
+    targets = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    predicted = np.array([0, 0, 0, 1, 0, 1, 1, 2])
+    result = evaluation.measure(one_hot(predicted), targets, ("a", "b", "c"))
+    assert result.images == 8
+    assert result.accuracy == 5 / 8
+    assert result.confusion_matrix == [[3, 1, 0], [1, 1, 0], [0, 1, 1]]
+    assert result.per_class["a"] == pytest.approx({"precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4, "support": 4})
+    assert result.per_class["b"] == pytest.approx({"precision": 1 / 3, "recall": 1 / 2, "f1": 2 / 5, "support": 2})
+    assert result.per_class["c"] == pytest.approx({"precision": 1, "recall": 1 / 2, "f1": 2 / 3, "support": 2})
+    assert result.macro_f1 == pytest.approx((3 / 4 + 2 / 5 + 2 / 3) / 3)
+    assert result.macro_precision == pytest.approx((3 / 4 + 1 / 3 + 1) / 3)
+    assert result.weighted_f1 == pytest.approx((4 * 3 / 4 + 2 * 2 / 5 + 2 * 2 / 3) / 8)
+    assert result.weighted_recall == result.accuracy
+
+
+def test_a_class_without_images_does_not_pull_the_averages():
+    result = evaluation.measure(one_hot(np.array([0, 1])), np.array([0, 1]), ("a", "b", "c"))
+    assert result.macro_f1 == 1
+    assert result.per_class["c"]["support"] == 0
+
+
+def test_calibration_error_by_hand():
+    # Five answers at 0.9 of which four are right, five at 0.5 of which three are right.
+    scores = np.concatenate([one_hot(np.zeros(5, int), 0.9), one_hot(np.zeros(5, int), 0.5)])
+    targets = np.array([0, 0, 0, 0, 1, 0, 0, 0, 1, 1])
+    assert calibration.calibration_error(scores, targets) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
+
+
+def test_the_temperature_undoes_overconfidence():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(4000, 7)) * 2
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = np.array([random.choice(7, p=p) for p in chances])
+    assert calibration.fit_temperature(logits * 3, targets) == pytest.approx(3, rel=0.1)
+    assert calibration.log_loss(logits, targets) == pytest.approx(-np.log(chances[np.arange(4000), targets]).mean())
+
+
+def test_labels_are_matched_by_name_not_by_place(tmp_path):
+    path = tmp_path / "other.pt"
+    model_file.write(path, InOtherOrder(), ModelMetadata(network="mini_xception", labels=FER2013[::-1]))
+    images = datasets.read([arrays(tmp_path / "a.npz", 21, 1, seed=1)], 48)
+    classifier = Classifier(path)
+    targets = evaluation.targets_for(classifier.labels, images)
+    result = evaluation.measure(evaluation.scores(classifier, images), targets, classifier.labels)
+    assert result.accuracy == 1
+    assert list(result.per_class) == list(FER2013[::-1])
+
+
+def test_a_label_the_model_lacks_is_an_error(tmp_path):
+    images = datasets.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
+    with pytest.raises(DataError, match="2 images of 'neutral'; the model only answers angry, disgust"):
+        evaluation.targets_for(FER2013[:6], images)
+    assert evaluation.targets_for((*FER2013, "contempt"), images).tolist() == images.targets.tolist()
+
+
+def test_flip_averages_with_the_mirror_image(model, tmp_path):
+    classifier = Classifier(model)
+    images = datasets.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
+    mirrored = classifier.scores(images.pixels[:, :, ::-1])
+    expected = (evaluation.scores(classifier, images) + mirrored) / 2
+    np.testing.assert_allclose(evaluation.scores(classifier, images, flip=True), expected, atol=1e-6)
+
+
+def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
+    public = bars(np.arange(35) % 7, seed=2)
+    training = bars(np.arange(70) % 7, seed=1)
+    training[:5] = public[:5]
+    arrays(tmp_path / "train.npz", 70, 0, seed=1, pixels=training)
+    arrays(
+        tmp_path / "public.npz",
+        35,
+        1,
+        seed=2,
+        pixels=public,
+        label=(np.arange(35, dtype=np.uint8) + (np.arange(35) == 0)) % 7,
+    )
+    scores = tmp_path / "made" / "scores.json"
+    arguments = [
+        "--model",
+        str(model),
+        "--data",
+        str(tmp_path),
+        "--json",
+        str(scores),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    assert evaluate.main(arguments) == 0
+
+    said = capsys.readouterr().out
+    assert "accuracy      97.14 %" in said
+    assert "without the 5 that are also training images: 100.00 % of 30" in said
+    written = json.loads(scores.read_text())
+    assert written["accuracy"] == pytest.approx(34 / 35)
+    assert written["images"] == 35
+    assert written["without_duplicates"] == {"images": 30, "accuracy": 1.0}
+    assert 0 < written["macro_f1"] < 1
+    assert written["per_class"]["happy"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 5}
+    assert np.sum(written["confusion_matrix"]) == 35
+    assert 0 <= written["ece"] <= 1
+    assert cv2.imread(str(tmp_path / "out" / "confusion_matrix.png")).shape[0] > 300
+
+
+def test_fer_evaluate_says_what_is_wrong_in_one_line(model, tmp_path, capsys):
+    data = arrays(tmp_path / "a.npz", 14, 1, seed=1)
+
+    def error(*arguments):
+        assert evaluate.main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("fer-evaluate: error: ")
+        assert said.count("\n") == 1
+        return said
+
+    assert "no image in the split 'private'; it has: public (14)" in error(
+        "--model", model, "--data", data, "--split", "private"
+    )
+    assert "nowhere: there is no such file" in error("--model", model, "--data", tmp_path / "nowhere")
+    assert "nothing.pt" in error("--model", tmp_path / "nothing.pt", "--data", data)
+    other = class_folders(tmp_path / "faces", per_class=1, seed=1)
+    (other / "happy").rename(other / "contempt")
+    assert "1 images of 'contempt'" in error("--model", model, "--data", other, "--split", "all")
+    assert not (tmp_path / "out").exists()
