@@ -45,6 +45,11 @@ class Pairing:
         self._bytes = 0
         self._answers: deque[Answer] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many answers have not found their image yet."""
+        return len(self._answers)
+
     def add_image(self, stamp: int, image: Any, size: int) -> list[Pair]:
         """Takes an image of `size` bytes; returns the pairs that are decided by it."""
         self._drop(stamp)

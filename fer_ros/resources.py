@@ -1,4 +1,4 @@
-"""Finds the files that ship with the package: models and recipes.
+"""Finds the files that ship with the package: models, recipes and configuration.
 
 They lie in `share/fer_ros` of a colcon workspace, beside the modules in a wheel, or at the root of a checkout.
 """
@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_IN_SHARE_AND_CHECKOUT = {"models": "models", "recipes": "config/recipes"}
+_IN_SHARE_AND_CHECKOUT = {"models": "models", "recipes": "config/recipes", "config": "config"}
 
 
 def folders(kind: str) -> list[Path]:
-    """Every existing folder that holds files of `kind` ("models" or "recipes"), most specific first."""
+    """Every existing folder that holds files of `kind` ("models", "recipes" or "config"), most specific first."""
     inside = _IN_SHARE_AND_CHECKOUT[kind]
     prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
     candidates = [

@@ -53,7 +53,8 @@ class RecorderSettings:
     )
     patience: float = parameter(
         0.0,
-        "Seconds to wait for the first answer; then the node gives up and exits with 1. 0 waits for ever.",
+        "Seconds to wait for the first answer. Then, or when it is stopped without one, the node exits with 1. 0 waits "
+        "for ever.",
         between=(0.0, 1e6),
     )
     image_transport: str = parameter(
@@ -64,6 +65,10 @@ class RecorderSettings:
 
     def __post_init__(self):
         check_choices(self)
+
+
+class NoEmotionsError(Exception):
+    """There was nothing to record."""
 
 
 class EmotionRecorderNode(Node):
@@ -98,7 +103,7 @@ class EmotionRecorderNode(Node):
         self._line_timer = self.create_timer(_LINE_EVERY, self._tell, clock=self._steady)
         self._end_timer = None
         if settings.patience:
-            self._end_timer = self.create_timer(settings.patience, self._give_up, clock=self._steady)
+            self._end_timer = self.create_timer(settings.patience, self._finish, clock=self._steady)
         self.get_logger().info(f"records {self._emotions.topic_name} and {self._input.topic} in {self._folder}")
 
     def close(self) -> None:
@@ -106,14 +111,18 @@ class EmotionRecorderNode(Node):
 
         Raises:
             RecordingError: one of them is not complete.
+            NoEmotionsError: nothing came, and the user wants to know.
         """
-        self._input.close()
         try:
             self._record(self._pairing.rest())
         finally:
             self._recording.close()
         files = sorted(path for path in self._folder.iterdir() if path.stem in ("emotions", "annotated"))
         self._say(self._report.summary(self._images, self._recording.emotions, files))
+        if self._settings.patience and not self._report.answers:
+            raise NoEmotionsError(
+                f"no emotions came on {self._emotions.topic_name} ({self._images} images on {self._input.topic})"
+            )
 
     def _subscribe(self):
         qos = QoSProfile(reliability=QoSReliabilityPolicy.RELIABLE, history=QoSHistoryPolicy.KEEP_LAST, depth=_QUEUE)
@@ -160,17 +169,11 @@ class EmotionRecorderNode(Node):
         if self._end_timer:
             self._end_timer.cancel()
         if self._settings.duration:
-            self._end_timer = self.create_timer(
-                self._settings.duration, lambda: self.finished.set_result(0), clock=self._steady
-            )
+            self._end_timer = self.create_timer(self._settings.duration, self._finish, clock=self._steady)
 
-    def _give_up(self) -> None:
+    def _finish(self) -> None:
         self._end_timer.cancel()
-        self.get_logger().fatal(
-            f"no emotions on {self._emotions.topic_name} in {self._settings.patience:g} s "
-            f"({self._images} images on {self._input.topic})"
-        )
-        self.finished.set_result(1)
+        self.finished.set_result(0)
 
     def _tell(self) -> None:
         if self._report.answers:
@@ -186,7 +189,7 @@ class EmotionRecorderNode(Node):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the node until it is interrupted or the duration has passed; 1 where it cannot record."""
-    return run(_NAME, EmotionRecorderNode, (RecordingError,), args)
+    return run(_NAME, EmotionRecorderNode, (RecordingError, NoEmotionsError), args)
 
 
 if __name__ == "__main__":

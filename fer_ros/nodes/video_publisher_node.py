@@ -25,6 +25,8 @@ from fer_ros.pictures import SourceError, open_source, pictures, scaled
 _NAME = "video_publisher_node"
 _TELLS_EVERY = 5.0
 """Seconds between two lines about how far a long input is."""
+_UNTIL_MUTUAL = 0.2
+"""Seconds that a subscription, once it has been found, gets to find the publisher. Until then it takes no images."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class VideoPublisherNode(Node):
         )
         self._pictures = pictures(self._source, settings.loop)
         self._images = self._camera_infos = None
+        self._awaited_since = 0.0
         self._published = 0
         self._started = self._told = 0.0
         self._rate = settings.rate or self._source.rate
@@ -122,7 +125,10 @@ class VideoPublisherNode(Node):
         if not self._images and self.count_subscribers(self.resolve_topic_name("image")) >= awaited:
             self._images = self._publisher(Image, "image")
             self._camera_infos = self._publisher(CameraInfo, "camera_info")
-        return self._images is not None and self._images.get_subscription_count() >= awaited
+        if self._images is None or self._images.get_subscription_count() < awaited:
+            return False
+        self._awaited_since = self._awaited_since or time.monotonic()
+        return not awaited or time.monotonic() - self._awaited_since >= _UNTIL_MUTUAL
 
     def _publish_next(self) -> None:
         if not self._published and not self._is_awaited():

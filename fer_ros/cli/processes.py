@@ -1,0 +1,130 @@
+"""Nodes as processes of their own: started, listened to, and ended without leaving one behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+_LAST_LINES = 20
+_UNTIL_HARDER = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+"""How a process is asked to end, and the seconds it gets before it is asked in the next way."""
+
+
+class NodeProcess:
+    """A node of this package. Its log goes to standard error, its output where this process's own goes.
+
+    Args:
+        name: of its module in `fer_ros.nodes`.
+        parameters: their values at the start.
+        environment: all of it.
+    """
+
+    def __init__(self, name: str, parameters: Mapping[str, object], environment: Mapping[str, str]):
+        self.name = name
+        # JSON, so that a folder called 7 stays text.
+        settings = [f"{key}:={json.dumps(value, ensure_ascii=False)}" for key, value in parameters.items()]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"fer_ros.nodes.{name}", "--ros-args", *_each_after("-p", settings)],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            # Out of reach of the terminal's Ctrl-C, so that the processes are ended in order, each of them once.
+            start_new_session=True,
+        )
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._muted = False
+        self._relay = threading.Thread(target=self._pass_on, daemon=True)
+        self._relay.start()
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative when a signal ended it; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def obituary(self) -> str:
+        """How it ended and what it said last."""
+        self._relay.join(1.0)
+        said = "".join(f"  {line}" for line in self._last_lines)
+        return f"{self.name} ended with status {self.status}" + (f"; the last it said:\n{said}" if said else "")
+
+    def mute(self) -> None:
+        """Passes on no more of its log: Python, interrupted while it loads a library, prints pages."""
+        self._muted = True
+
+    def interrupt(self) -> None:
+        """Asks it to end."""
+        self._send(signal.SIGINT)
+
+    def end(self) -> None:
+        """Returns when it has ended; asks ever harder."""
+        for how, patience in _UNTIL_HARDER:
+            self._send(how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+                break
+        self._relay.join(1.0)
+
+    def _send(self, how: signal.Signals) -> None:
+        if self.status is None:
+            self._process.send_signal(how)
+
+    def _pass_on(self) -> None:
+        for line in self._process.stderr:
+            self._last_lines.append(line)
+            if self._muted:
+                continue
+            with contextlib.suppress(OSError, ValueError):  # nobody reads ours any more
+                sys.stderr.write(line)
+                sys.stderr.flush()
+
+
+class Interrupts:
+    """Whether this process was asked to end, by Ctrl-C, by another process, or by its terminal closing."""
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self):
+        self.came = False
+
+    def __enter__(self) -> Interrupts:
+        self._before = [signal.signal(each, self._note) for each in self._SIGNALS]
+        return self
+
+    def __exit__(self, *_) -> None:
+        for each, handler in zip(self._SIGNALS, self._before, strict=True):
+            signal.signal(each, handler)
+
+    def _note(self, *_) -> None:
+        self.came = True
+
+
+def _each_after(option: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]
+
+
+def end_all(processes: Sequence[NodeProcess]) -> None:
+    """Ends every process; first asks all of them, so that they do it side by side."""
+    for process in processes:
+        process.interrupt()
+    for process in processes:
+        process.end()
+
+
+def wait_until(condition, timeout: float | None = None) -> bool:
+    """Whether `condition()` came true within `timeout` seconds; None waits for ever."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not condition():
+        if deadline is not None and time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

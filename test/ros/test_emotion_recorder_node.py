@@ -1,0 +1,184 @@
+"""The recorder keeps every answer, draws it onto its own image, and leaves complete files behind."""
+
+import csv
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+
+from rclpy.qos import qos_profile_sensor_data
+from robot import DEADLINE, image_message, jpeg_message
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
+
+from fer_ros.msg import FaceEmotion, FaceEmotionArray
+from fer_ros.nodes.emotion_recorder_node import EmotionRecorderNode
+from fer_ros.recording import RecordingError
+
+LABELS = ["happy", "sad", "neutral"]
+
+
+def face(face_id: str) -> FaceEmotion:
+    return FaceEmotion(
+        face_id=face_id,
+        roi=RegionOfInterest(x_offset=20, y_offset=10, width=40, height=40),
+        emotion="happy",
+        confidence=0.75,
+        scores=array("f", [0.5, 0.25, 0.25]),
+        smoothed_scores=array("f", [0.75, 0.25, 0.0]),
+    )
+
+
+def answer(header, *ids: str) -> FaceEmotionArray:
+    return FaceEmotionArray(header=header, labels=LABELS, faces=[face(face_id) for face_id in ids])
+
+
+def picture(level: int) -> np.ndarray:
+    return np.full((120, 160, 3), level, np.uint8)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "emotions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def frames(folder: Path) -> list[np.ndarray]:
+    video = cv2.VideoCapture(str(folder / "annotated.mp4"))
+    return list(itertools.takewhile(lambda frame: frame is not None, (video.read()[1] for _ in itertools.count())))
+
+
+@pytest.fixture
+def node_and_camera(robot):
+    """Publishers of images and of answers to them, connected to whoever records."""
+
+    def connect(message_type=Image, topic: str = "image"):
+        emotions = robot.node.create_publisher(FaceEmotionArray, "emotions", 10)
+        robot.wait_until(emotions.get_subscription_count, "a subscription to emotions", 2 * DEADLINE)
+        return robot.camera(topic, message_type, qos_profile_sensor_data), emotions
+
+    return connect
+
+
+def until_images_arrive(robot, node, camera, image) -> None:
+    """Publishes `image` until one arrives: a camera knows of a subscription before that one knows of the camera."""
+
+    def arrived() -> bool:
+        camera.publish(image)
+        return node._images > 0
+
+    robot.wait_until(arrived, "an image")
+
+
+def until_paired(robot, node, answers: int) -> None:
+    """Waits until `answers` have come, and all of them have found their images."""
+    robot.wait_until(lambda: node._report.answers == answers and not node._pairing.waiting, "answers and their images")
+
+
+def test_answers_are_recorded_and_drawn_onto_their_own_images(robot, node_and_camera, tmp_path, capsys):
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path))
+    camera, emotions = node_and_camera()
+    until_images_arrive(robot, node, camera, image_message(picture(255)))
+    stamps = []
+    for number in range(5):
+        image = image_message(picture(40 * number), robot.stamp())
+        stamps.append(f"{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}")
+        camera.publish(image)
+        emotions.publish(answer(image.header, *("a", "b")[: number % 3]))
+        until_paired(robot, node, number + 1)
+    robot.wait_until(lambda: len(rows(tmp_path)) == 4, "every row, before the recorder ends")
+    node.close()
+    recorded = rows(tmp_path)
+    assert list(recorded[0]) == ["stamp", "face_id", "x", "y", "width", "height", "label", *LABELS]
+    assert [(row["stamp"], row["face_id"]) for row in recorded] == [
+        (stamps[1], "a"),
+        (stamps[2], "a"),
+        (stamps[2], "b"),
+        (stamps[4], "a"),
+    ]
+    assert list(recorded[0].values())[2:] == ["20", "10", "40", "40", "happy", "0.750000", "0.250000", "0.000000"]
+    shown = [int(frame[-4:, -4:].mean()) for frame in frames(tmp_path)]
+    assert np.abs(np.array(shown) - [0, 40, 80, 120, 160]).max() < 8
+    best = cv2.imread(str(tmp_path / "annotated.png"))
+    assert best.shape == (120, 160, 3)
+    assert best[-1, -1, 0] == 80
+    assert np.ptp(best) > 100
+    assert f"5 of {node._images} images answered" in capsys.readouterr().out
+
+
+def test_an_answer_without_its_image_is_in_the_table_alone(robot, node_and_camera, tmp_path):
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path))
+    _, emotions = node_and_camera()
+    emotions.publish(answer(image_message(picture(0), robot.stamp()).header, "a"))
+    robot.wait_until(lambda: len(rows(tmp_path)) == 1, "the row")
+    node.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["emotions.csv"]
+    robot.wait_until(lambda: robot.logged("its image has not arrived"), "a warning")
+
+
+def test_compressed_images_are_recorded_and_broken_ones_reported(robot, node_and_camera, tmp_path):
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path), image_transport="compressed")
+    camera, emotions = node_and_camera(CompressedImage, "image/compressed")
+    until_images_arrive(robot, node, camera, jpeg_message(picture(255)))
+    for data in (None, array("B", b"no picture")):
+        image = jpeg_message(picture(100))
+        image.header.stamp = robot.stamp()
+        image.data = data or image.data
+        camera.publish(image)
+        emotions.publish(answer(image.header, "a"))
+    robot.wait_until(lambda: robot.logged("not in the video"), "a warning about the broken image")
+    until_paired(robot, node, 2)
+    node.close()
+    assert len(frames(tmp_path)) == 1
+    assert len(rows(tmp_path)) == 2
+
+
+def test_it_ends_after_its_duration_and_gives_up_after_its_patience(robot, node_and_camera, tmp_path):
+    impatient = robot.start(EmotionRecorderNode, output=str(tmp_path / "a"), patience=0.2)
+    robot.wait_until(impatient.finished.done, "the end of its patience")
+    with pytest.raises(Exception, match=r"no emotions came on .*/emotions"):
+        impatient.close()
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path / "b"), duration=0.5, patience=DEADLINE)
+    _, emotions = node_and_camera()
+    emotions.publish(answer(image_message(picture(0), robot.stamp()).header))
+    robot.wait_until(node.finished.done, "the end of its duration")
+    node.close()
+    assert node.finished.result() == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(robot, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordingError, match=r"cannot write .*file/recording: Not a directory"):
+        robot.start(EmotionRecorderNode, output=str(tmp_path / "file" / "recording"))
+
+
+def test_interrupted_as_a_process_it_completes_its_files(robot, node_and_camera, tmp_path):
+    command = [sys.executable, "-m", "fer_ros.nodes.emotion_recorder_node", "--ros-args"]
+    parameters = ["-r", f"__ns:={robot.namespace}", "-p", f"output:={tmp_path}"]
+    recorder = subprocess.Popen([*command, *parameters], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        camera, emotions = node_and_camera()
+        end = time.monotonic() + DEADLINE
+        while len(rows(tmp_path)) < 25 and time.monotonic() < end:
+            image = image_message(picture(100), robot.stamp())
+            camera.publish(image)
+            emotions.publish(answer(image.header, "a"))
+            time.sleep(0.02)
+        # Twice, as the terminal and `ros2 launch` do.
+        recorder.send_signal(signal.SIGINT)
+        recorder.send_signal(signal.SIGTERM)
+        output, log = recorder.communicate(timeout=DEADLINE)
+    finally:
+        recorder.kill()
+        recorder.wait()
+    assert recorder.returncode == 0, log
+    assert len(frames(tmp_path)) > 10
+    assert cv2.imread(str(tmp_path / "annotated.png")) is not None
+    assert f"{len(rows(tmp_path))} faces recorded: happy 100.0%" in output
