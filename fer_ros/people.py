@@ -16,6 +16,9 @@ _CLEARLY_LARGER = math.log(1.2)
 _CLEARLY_MORE_CENTRAL = 0.1
 """Of the way from the image's centre to its corner."""
 
+_TICK = 1e-6
+"""Seconds; stamps since 1970 are exact to a quarter of that."""
+
 
 class EventKind(IntEnum):
     """As in EmotionEvent.msg."""
@@ -120,7 +123,7 @@ class People:
         gone = [
             face_id
             for face_id, person in self._people.items()
-            if face_id not in seen and stamp - person.last_seen >= self._lost_after
+            if face_id not in seen and stamp - person.last_seen >= self._lost_after - _TICK
         ]
         people = [self._people.pop(face_id) for face_id in gone]
         return [self._farewell(person) for person in people if person.reported]
@@ -138,8 +141,7 @@ class People:
             self._dominance.update(present, stamp, image_size)
 
     def _counts(self, person: _Person) -> bool:
-        # Stamps in seconds since 1970 are exact to a quarter of a microsecond only.
-        return bool(person.reported) or person.watched_for >= self._appear_after - 1e-6
+        return bool(person.reported) or person.watched_for >= self._appear_after - _TICK
 
     def _news(self, person: _Person) -> list[Event]:
         current, previous = person.emotion.emotion, person.reported
@@ -184,7 +186,7 @@ class _Dominance:
             self._rival = ""
         elif best != self._rival:
             self._rival, self._rival_since = best, stamp
-        elif stamp - self._rival_since >= _DOMINANCE_HOLD:
+        elif stamp - self._rival_since >= _DOMINANCE_HOLD - _TICK:
             self.face_id, self._rival = best, ""
 
 

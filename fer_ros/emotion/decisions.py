@@ -11,6 +11,12 @@ from fer_ros.frame import UNKNOWN
 
 _DOUBT = 0.05
 """A decision stands until its score is this far below the confidence that was needed to make it."""
+_PATIENCE = 3
+"""Doubt must last this many times as long as a rival must lead. A face on its way from one emotion to another is
+unclear for a moment, and nobody wants to hear of that."""
+
+_TICK = 1e-6
+"""Seconds; stamps since 1970 are exact to a quarter of that."""
 
 
 @dataclass
@@ -19,6 +25,8 @@ class _Decision:
     stamp: float
     rival: str = ""
     rival_since: float = 0.0
+    clear_at: float = 0.0
+    """When some label was last sure enough."""
 
 
 class Decisions:
@@ -34,7 +42,7 @@ class Decisions:
         ValueError: a number is out of its range.
     """
 
-    def __init__(self, hold: float = 0.3, margin: float = 0.1, min_confidence: float = 0.4):
+    def __init__(self, hold: float = 0.3, margin: float = 0.1, min_confidence: float = 0.35):
         if not hold >= 0:
             raise ValueError(f"hold must be 0 or more seconds, not {hold}")
         if not 0 <= margin < 1:
@@ -53,34 +61,32 @@ class Decisions:
 
         The first word is given at once; so it is when time jumps back.
         """
+        best = int(scores.argmax())
         decision = self._decisions.get(face_id)
         if decision is None or stamp < decision.stamp:
-            decision = self._decisions[face_id] = _Decision(self._first(scores, labels), stamp)
+            first = labels[best] if scores[best] >= self._min_confidence else UNKNOWN
+            decision = self._decisions[face_id] = _Decision(first, stamp, clear_at=stamp)
         decision.stamp = stamp
-        wanted = self._wanted(decision.word, scores, labels)
-        if wanted == decision.word:
-            decision.rival = ""
-            return decision.word
-        if wanted != decision.rival:
-            decision.rival, decision.rival_since = wanted, stamp
-        if stamp - decision.rival_since >= self._hold:
-            decision.word, decision.rival = wanted, ""
+        rival = labels[best] if self._leads(best, decision.word, scores, labels) else ""
+        if rival != decision.rival:
+            decision.rival, decision.rival_since = rival, stamp
+        if scores[best] >= self._min_confidence - _DOUBT:
+            decision.clear_at = stamp
+        elif stamp - decision.clear_at >= _PATIENCE * self._hold - _TICK:
+            decision.word = UNKNOWN
+        if rival and stamp - decision.rival_since >= self._hold - _TICK:
+            decision.word, decision.rival = rival, ""
         return decision.word
 
     def keep_only(self, face_ids: set[str]) -> None:
         """Forgets every face that is not among `face_ids`."""
         self._decisions = {face_id: held for face_id, held in self._decisions.items() if face_id in face_ids}
 
-    def _first(self, scores: np.ndarray, labels: Sequence[str]) -> str:
-        best = int(scores.argmax())
-        return labels[best] if scores[best] >= self._min_confidence else UNKNOWN
-
-    def _wanted(self, word: str, scores: np.ndarray, labels: Sequence[str]) -> str:
-        """What the scores of this moment speak for, leaning towards `word`."""
+    def _leads(self, best: int, word: str, scores: np.ndarray, labels: Sequence[str]) -> bool:
+        """Whether the label at `best` speaks against the present word clearly enough."""
         if word not in labels:
-            return self._first(scores, labels)
-        best, own = int(scores.argmax()), scores[labels.index(word)]
-        if scores[best] < self._min_confidence - _DOUBT:
-            return UNKNOWN
-        leads = scores[best] >= self._min_confidence and scores[best] - own >= self._margin
-        return labels[best] if leads else word
+            return scores[best] >= self._min_confidence
+        sure = scores[best] >= self._min_confidence - _DOUBT
+        return (
+            sure and best != labels.index(word) and scores[best] - scores[labels.index(word)] >= self._margin
+        )

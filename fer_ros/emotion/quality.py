@@ -12,10 +12,10 @@ import numpy as np
 
 from fer_ros.frame import Box
 
-SMALLEST_FACE = 40
-"""Pixels across a detector's box; below it the network is shown a face that is mostly interpolated."""
+SMALLEST_FACE = 32
+"""Pixels across a box; a face shown to the network from fewer costs it more than 4 points of accuracy."""
 LEAST_SHARPNESS = 0.02
-"""Of `sharpness`. Out of focus by 2 % of the face's width (standard deviation), or moved by 7 % of it."""
+"""Of `sharpness`; passed when out of focus by 2 % of the face's width (standard deviation) or moved by 7 %."""
 DARKEST = 40.0
 """Mean grey level; 99.5 % of FER2013 is brighter."""
 BRIGHTEST = 205.0

@@ -33,7 +33,7 @@ class Smoothing:
         time_constant: seconds after which a lasting change has reached 63 % of its size; 0 turns smoothing off.
     """
 
-    def __init__(self, time_constant: float = 0.4):
+    def __init__(self, time_constant: float = 0.15):
         if not 0 <= time_constant < math.inf:
             raise ValueError(f"time_constant must be 0 or more seconds, not {time_constant}")
         self._time_constant = time_constant

@@ -57,8 +57,14 @@ def test_a_face_that_is_not_clear_is_unknown():
 
 def test_a_face_that_becomes_unclear_becomes_unknown_and_back_again():
     clear, unclear = scores(happy=0.8), np.array([0.34, 0.33, 0.33])
-    said = words(Decisions(hold=0.3), [clear] * 2 + [unclear] * 6 + [clear] * 6)
-    assert said == ["happy"] * 5 + [UNKNOWN] * 6 + ["happy"] * 3
+    said = words(Decisions(hold=0.2, min_confidence=0.4), [clear] * 2 + [unclear] * 9 + [clear] * 4)
+    assert said == ["happy"] * 7 + [UNKNOWN] * 6 + ["happy"] * 2
+
+
+def test_a_face_on_its_way_from_one_emotion_to_another_is_not_unknown_in_between():
+    between = np.array([0.34, 0.33, 0.33])
+    sequence = [scores(happy=0.8)] * 5 + [between] * 3 + [scores(sad=0.8)] * 5
+    assert set(words(Decisions(hold=0.2, min_confidence=0.4), sequence)) == {"happy", "sad"}
 
 
 def test_confidence_about_the_limit_does_not_flicker():
@@ -67,7 +73,7 @@ def test_confidence_about_the_limit_does_not_flicker():
 
 
 def test_unknown_is_left_only_for_a_label_sure_enough():
-    rising = [np.array([0.3, 0.35, 0.35])] + [np.array([0.38, 0.31, 0.31])] * 20
+    rising = [np.array([0.32, 0.34, 0.34])] + [np.array([0.38, 0.31, 0.31])] * 20
     assert set(words(Decisions(min_confidence=0.4), rising)) == {UNKNOWN}
 
 
