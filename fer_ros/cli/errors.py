@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 BAD_INPUT, FAILED, STOPPED = 2, 1, 130
 
@@ -21,8 +23,7 @@ def one_line_errors(program: str) -> Callable:
             try:
                 return main(arguments)
             except KeyboardInterrupt:
-                print(f"{program}: stopped", file=sys.stderr)
-                return STOPPED
+                stop_now(f"{program}: stopped")
             except BrokenPipeError:  # who read our output has gone
                 return FAILED
             except Exception as error:
@@ -35,6 +36,16 @@ def one_line_errors(program: str) -> Callable:
         return guarded
 
     return decorate
+
+
+def stop_now(message: str) -> NoReturn:
+    """Ends the process at once, with `message` on standard error.
+
+    Python would first take torch apart, which is seconds on a busy machine; what counts is on disk already.
+    """
+    print(message, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(STOPPED)
 
 
 def _exit_code(error: Exception) -> int | None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_ros.cli.errors import STOPPED, one_line_errors
+from fer_ros.cli.errors import one_line_errors, stop_now
 
 if TYPE_CHECKING:
     from fer_ros.training.datasets import FaceImages
@@ -95,8 +95,8 @@ def _train(options: argparse.Namespace) -> int:
         fit(recipe, training, validation, folder, watcher, start_from)
         _judge(folder, validation, watcher)
     except KeyboardInterrupt:
-        print(f"fer-train: stopped; go on with: fer-train --resume {folder}", file=sys.stderr)
-        return STOPPED
+        watcher.close()
+        stop_now(f"fer-train: stopped; go on with: fer-train --resume {folder}")
     return 0
 
 

@@ -24,6 +24,9 @@ class Watcher(Protocol):
     def end(self, facts: dict[str, Any]) -> None:
         """The last epoch is over; `facts` say what came of it."""
 
+    def close(self) -> None:
+        """The run was stopped in the middle."""
+
 
 class Terminal:
     """A bar with images/s and the time left while an epoch runs, and a line for each that is over."""
@@ -47,9 +50,7 @@ class Terminal:
         self._bar.update(learned - self._bar.n)
 
     def epoch(self, record: dict[str, Any]) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self.close()
         print(
             f"{record['epoch']:4d}/{record['epochs']:<4d}  {record['learning_rate']:7.4f}  "
             f"{record['training_loss']:13.4f}  {100 * record['training_accuracy']:6.2f} %  "
@@ -61,6 +62,11 @@ class Terminal:
     def end(self, facts: dict[str, Any]) -> None:
         print()
         self._print(facts)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def _print(self, facts: dict[str, Any]) -> None:
         for name, value in facts.items():
@@ -82,6 +88,9 @@ class JsonLines:
 
     def end(self, facts: dict[str, Any]) -> None:
         self._write("end", facts)
+
+    def close(self) -> None:
+        """Says nothing: the process's exit code tells."""
 
     def _write(self, event: str, content: dict[str, Any]) -> None:
         print(json.dumps({"event": event, **content}), flush=True)
