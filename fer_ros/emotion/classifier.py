@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_ros.emotion import model_file
-from fer_ros.emotion.backends.torchscript import TorchScriptBackend
+from fer_ros.emotion import backends, model_file
 
 
 class Classifier:
@@ -16,17 +15,20 @@ class Classifier:
 
     Args:
         model: the name of a shipped model, or a path.
+        backend: what runs the network: "torchscript", "opencv", "onnx" (ONNX Runtime), or "auto" (by the kind of file).
 
     Raises:
         FileNotFoundError: no such model.
         ModelFileError: the file cannot serve.
+        ValueError: no such backend.
+        ImportError: the library of the backend is not installed.
     """
 
-    def __init__(self, model: str | Path):
-        path = model_file.find(model)
+    def __init__(self, model: str | Path, backend: str = backends.AUTO):
+        path, self.backend = backends.find(model, backend)
         self.metadata = model_file.read_metadata(path)
         self.model_id = model_file.identify(path)
-        self._backend = TorchScriptBackend(path, self.metadata)
+        self._backend = backends.load(self.backend, path, self.metadata)
 
     @property
     def labels(self) -> tuple[str, ...]:

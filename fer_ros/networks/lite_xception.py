@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from fer_ros.networks.mini_xception import SeparableConv, stem
 
@@ -58,4 +59,6 @@ class LiteXception(nn.Module):
         self.head = nn.Conv2d(128, classes, 3, padding=1)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        return self.head(self.stages(self.stem(crops))).mean(dim=(2, 3))
+        maps = self.head(self.stages(self.stem(crops)))
+        # Not `mean`, which becomes an operation that OpenCV before 4.7 gets wrong for more than one face.
+        return functional.adaptive_avg_pool2d(maps, 1).flatten(1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class SeparableConv(nn.Sequential):
@@ -63,4 +64,6 @@ class MiniXception(nn.Module):
         self.head = nn.Conv2d(128, classes, 3, padding=1)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        return self.head(self.stages(self.stem(crops))).mean(dim=(2, 3))
+        maps = self.head(self.stages(self.stem(crops)))
+        # Not `mean`, which becomes an operation that OpenCV before 4.7 gets wrong for more than one face.
+        return functional.adaptive_avg_pool2d(maps, 1).flatten(1)

@@ -1,0 +1,183 @@
+"""The same model gives the same answers whichever library runs it, and needs no more than that library."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fer_ros.emotion import backends, model_file, onnx_properties
+from fer_ros.emotion.backends.opencv import OpenCvBackend
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.labels import FER2013
+from fer_ros.emotion.model_file import ModelFileError, ModelMetadata
+from fer_ros.emotion.preprocessing import Preprocessing
+from fer_ros.networks import create
+
+LABELS = FER2013[::-1]
+CROPS = np.random.default_rng(0).integers(0, 255, (21, 48, 48), np.uint8)
+
+
+@pytest.fixture(scope="module", params=["mini_xception", "res_se"])
+def models(request, tmp_path_factory):
+    """The path of a model without its suffix; it is there as TorchScript and as ONNX."""
+    pytest.importorskip("onnx", reason="writing ONNX files needs the package onnx")
+    torch.manual_seed(0)
+    network = create(request.param, len(LABELS))
+    # Moves the statistics of batch norm off their start, where mistakes with them would not show.
+    network.train()(torch.rand(8, 1, 48, 48))
+    metadata = ModelMetadata(request.param, LABELS, Preprocessing(margin=0.1, standardise=True), temperature=1.7)
+    path = tmp_path_factory.mktemp("models") / request.param
+    for suffix in (".pt", ".onnx"):
+        model_file.write(path.with_suffix(suffix), network, metadata)
+    return path
+
+
+@pytest.fixture(scope="module")
+def torch_scores(models):
+    return Classifier(models.with_suffix(".pt")).scores(CROPS)
+
+
+def test_an_onnx_file_carries_the_same_metadata(models):
+    assert model_file.read_metadata(models.with_suffix(".onnx")) == model_file.read_metadata(models.with_suffix(".pt"))
+
+
+@pytest.mark.parametrize("backend", ["opencv", "onnx"])
+def test_every_backend_gives_the_same_scores_for_any_number_of_faces(models, torch_scores, backend):
+    if backend == "onnx":
+        pytest.importorskip("onnxruntime", reason="the backend is a package of its own")
+    classifier = Classifier(models.with_suffix(".onnx"), backend)
+    assert classifier.labels == LABELS
+    for faces in (0, 1, 2, 3, 21):
+        scores = classifier.scores(CROPS[:faces])
+        assert scores.shape == (faces, 7)
+        assert np.allclose(scores, torch_scores[:faces], atol=1e-4)
+
+
+def test_faces_do_not_change_each_others_scores(models, torch_scores):
+    """In TorchScript a batch is filled up to a size that is compiled, or cut into several."""
+    classifier = Classifier(models.with_suffix(".pt"))
+    for faces in (1, 3, 5, 17):
+        assert np.allclose(classifier.scores(CROPS[:faces]), torch_scores[:faces], atol=1e-5)
+
+
+def test_an_opencv_that_is_wrong_for_several_faces_gets_them_one_by_one(models, torch_scores, monkeypatch):
+    forward, batches = OpenCvBackend._forward, []
+
+    def as_before_4_7(self, batch):
+        batches.append(len(batch))
+        if len(batch) > 1:
+            raise cv2.error("assertion failed")
+        return forward(self, batch)
+
+    monkeypatch.setattr(OpenCvBackend, "_forward", as_before_4_7)
+    assert np.allclose(Classifier(models.with_suffix(".onnx"), "opencv").scores(CROPS[:4]), torch_scores[:4], atol=1e-4)
+    assert batches[-4:] == [1, 1, 1, 1]
+
+
+CHILD = """
+import sys
+for absent in ("torch", "onnx", "onnxruntime"):
+    sys.modules[absent] = None
+import numpy as np
+from fer_ros.emotion.classifier import Classifier
+classifier = Classifier(sys.argv[1])
+crops = np.random.default_rng(0).integers(0, 255, (21, 48, 48), np.uint8)
+print(classifier.backend, *classifier.labels, *classifier.scores(crops).ravel())
+"""
+
+
+def test_a_robot_without_torch_answers_through_opencv(models, torch_scores):
+    ran = subprocess.run(
+        [sys.executable, "-c", CHILD, models.with_suffix(".onnx")], capture_output=True, text=True, check=True
+    )
+    words = ran.stdout.split()
+    assert words[:8] == ["opencv", *LABELS]
+    scores = np.array(words[8:], float).reshape(21, 7)
+    assert np.allclose(scores, torch_scores, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("torch_is_installed", "backend", "expected"),
+    [
+        (True, "auto", ("m.pt", "torchscript")),
+        (False, "auto", ("m.onnx", "opencv")),
+        (True, "opencv", ("m.onnx", "opencv")),
+        (True, "onnx", ("m.onnx", "onnx")),
+        (True, "torchscript", ("m.pt", "torchscript")),
+    ],
+)
+def test_a_models_name_stands_for_the_file_that_can_be_run(
+    tmp_path, monkeypatch, torch_is_installed, backend, expected
+):
+    models = tmp_path / "share" / "fer_ros" / "models"
+    models.mkdir(parents=True)
+    for suffix in (".pt", ".onnx"):
+        (models / f"m{suffix}").touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    monkeypatch.setattr(backends, "find_spec", lambda name: torch_is_installed or None)
+    path, chosen = backends.find("m", backend)
+    assert (path.name, chosen) == expected
+
+
+def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match="no backend 'openvino'; known are: auto, torchscript, opencv, onnx"):
+        Classifier(tmp_path / "m.pt", "openvino")
+
+
+def test_a_backend_refuses_the_other_kind_of_file_by_name(tmp_path):
+    (tmp_path / "m.pt").touch()
+    with pytest.raises(ModelFileError, match=r"'opencv' runs \.onnx files, and .*m\.pt is none"):
+        Classifier(tmp_path / "m.pt", "opencv")
+
+
+@pytest.mark.parametrize(("backend", "package"), [("onnx", "onnxruntime"), ("torchscript", "torch")])
+def test_a_missing_library_is_named_with_the_remedy(backend, package):
+    child = f"""
+import sys
+sys.modules[{package!r}] = None
+from fer_ros.emotion import backends
+backends.load({backend!r}, None, None)
+"""
+    ran = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True)
+    assert f"needs the package {package} (pip install {package})" in ran.stderr
+
+
+def test_an_onnx_file_without_metadata_is_refused_with_the_remedy(models, tmp_path):
+    bare = tmp_path / "bare.onnx"
+    content = models.with_suffix(".onnx").read_bytes()
+    bare.write_bytes(content.replace(b"fer_ros.json", b"another.json"))
+    with pytest.raises(ModelFileError, match=r"bare\.onnx is an ONNX file without fer_ros metadata.*fer-export"):
+        Classifier(bare)
+
+
+@pytest.mark.parametrize("content", [b"not a model", b"\x0a\xff\x01cut off", b"\x0f" * 20])
+def test_what_is_no_onnx_file_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "notes.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"notes\.onnx is not a readable model file"):
+        Classifier(path)
+
+
+@pytest.mark.parametrize("backend", ["opencv", "onnx"])
+def test_an_onnx_file_that_cannot_run_is_refused_by_name(tmp_path, backend):
+    if backend == "onnx":
+        pytest.importorskip("onnxruntime", reason="the backend is a package of its own")
+    path = tmp_path / "m.onnx"
+    metadata = json.dumps({"network": "mini_xception", "labels": ["happy", "sad"], "preprocessing": {}})
+    path.write_bytes(onnx_properties.add(b"", "fer_ros.json", metadata))
+    with pytest.raises(ModelFileError, match=r"cannot run .*m\.onnx"):
+        Classifier(path, backend)
+
+
+def test_onnx_properties_are_read_as_the_onnx_package_wrote_them():
+    onnx = pytest.importorskip("onnx", reason="the package to compare with")
+    model = onnx.ModelProto(ir_version=7, producer_name="torch", model_version=300)
+    onnx.helper.set_model_props(model, {"key": "Grüße" * 100, "other": ""})
+    content = model.SerializeToString()
+    assert onnx_properties.read(content) == {"key": "Grüße" * 100, "other": ""}
+    again = onnx.ModelProto.FromString(onnx_properties.add(content, "third", "x" * 70_000))
+    assert {entry.key: entry.value for entry in again.metadata_props}["third"] == "x" * 70_000
