@@ -1,0 +1,1 @@
+"""Measurements side by side; each prints a table for the page in docs/ that shows it."""

@@ -1,0 +1,129 @@
+"""Milliseconds a face that each backend takes: `python -m benchmarks.inference` prints a table and writes JSON.
+
+Networks are freshly made, since speed does not depend on what they have learned. All measurements take turns, so that
+other work on the machine hits all of them alike; the time given is that of the calling thread on the CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from fer_ros import networks
+from fer_ros.emotion import backends, model_file
+from fer_ros.emotion.labels import FER2013
+from fer_ros.emotion.model_file import ModelMetadata
+from fer_ros.emotion.preprocessing import Preprocessing
+
+BATCHES = (1, 16)
+ROUNDS, PASSES = 15, 20
+
+Logits = Callable[[np.ndarray], np.ndarray]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    command_line = argparse.ArgumentParser(
+        prog="python -m benchmarks.inference", description=__doc__.splitlines()[0]
+    )
+    command_line.add_argument("--networks", nargs="+", default=["mini_xception", "lite_xception", "res_se"])
+    command_line.add_argument("--json", type=Path, default=Path("out/bench/inference.json"), metavar="FILE")
+    options = command_line.parse_args(arguments)
+    warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, which is known
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+    print(
+        f"{'ms of CPU a face':28}"
+        + "".join(f"{f'batch {n}':>10}" for n in BATCHES)
+        + f"{'largest difference':>20}"
+    )
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.networks:
+            results[name] = measure(made(name, Path(folder)), networks.input_size(name) or 48)
+            for backend, row in results[name].items():
+                times = "".join(f"{row[f'batch_{n}']:10.3f}" for n in BATCHES)
+                print(f"{name + ' ' + backend:28}{times}{row['difference']:20.0e}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps({"machine": machine(), "ms_of_cpu_a_face": results}, indent=1) + "\n")
+    print(f"written to {options.json}")
+
+
+def made(name: str, folder: Path) -> dict[str, Logits]:
+    """A new network under every backend that is installed, and as plain PyTorch runs it."""
+    size = networks.input_size(name) or 48
+    network = networks.create(name, len(FER2013))
+    network.train()(torch.rand(8, 1, size, size))
+    metadata = ModelMetadata(name, FER2013, Preprocessing(input_size=size))
+    packages = {"torchscript": ["torch"], "opencv": ["onnx"], "onnx": ["onnx", "onnxruntime"]}
+    ways: dict[str, Logits] = {"eager": lambda batch: eager(network, batch)}
+    for backend, needed in packages.items():
+        if any(find_spec(package) is None for package in needed):
+            print(f"{name} {backend}: not measured, needs {' and '.join(needed)}")
+            continue
+        path = folder / f"{name}{backends.SUFFIXES[backend]}"
+        if not path.exists():
+            model_file.write(path, network, metadata)
+        ways[backend] = backends.load(backend, path, metadata).logits
+    network.eval()
+    return ways
+
+
+@torch.inference_mode()
+def eager(network: torch.nn.Module, batch: np.ndarray) -> np.ndarray:
+    return network(torch.from_numpy(batch)).numpy()
+
+
+def measure(ways: dict[str, Logits], size: int) -> dict[str, dict[str, float]]:
+    """Median over rounds of the time a face takes, and the largest difference from plain PyTorch."""
+    faces = np.random.default_rng(0).standard_normal((max(BATCHES), 1, size, size)).astype(np.float32)
+    times = {(way, n): [] for way in ways for n in BATCHES}
+    for _ in range(ROUNDS):
+        for way, n in times:
+            times[way, n].append(seconds(ways[way], faces[:n]) / n)
+    expected = ways["eager"](faces)
+    return {
+        way: {f"batch_{n}": 1000 * float(np.median(times[way, n])) for n in BATCHES}
+        | {"difference": float(np.abs(logits(faces) - expected).max())}
+        for way, logits in ways.items()
+    }
+
+
+def seconds(logits: Logits, batch: np.ndarray) -> float:
+    """CPU time of one pass: the median of several."""
+    passes = []
+    for _ in range(PASSES):
+        started = time.thread_time()
+        logits(batch)
+        passes.append(time.thread_time() - started)
+    return float(np.median(passes))
+
+
+def machine() -> dict[str, str]:
+    packages = {}
+    for package in ("torch", "opencv-python", "opencv-python-headless", "onnxruntime", "numpy"):
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        **packages,
+    }
+
+
+if __name__ == "__main__":
+    main()

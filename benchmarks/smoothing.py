@@ -1,0 +1,125 @@
+"""How steady and how quick emotions are: `python -m benchmarks.smoothing` prints a table and draws a picture.
+
+On made faces whose emotions are known: how many CHANGED events are false, and how long a true change takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.made_faces import Moment, made_face
+from fer_ros.emotion import quality
+from fer_ros.emotion.decisions import Decisions
+from fer_ros.emotion.labels import FER2013
+from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.frame import Box, Face, FaceEmotion
+from fer_ros.people import EventKind, People
+
+RATES = (5, 15, 30)
+FACES, SECONDS = 30, 60.0
+DURATION = FACES * SECONDS
+
+Way = Callable[[], tuple[Smoothing, Decisions]]
+
+UNSMOOTHED: Way = lambda: (Smoothing(0), Decisions(hold=0, margin=0, min_confidence=0))  # noqa: E731
+SMOOTHED_ONLY: Way = lambda: (Smoothing(), Decisions(hold=0, margin=0, min_confidence=0))  # noqa: E731
+HELD_ONLY: Way = lambda: (Smoothing(0), Decisions())  # noqa: E731
+DEFAULT: Way = lambda: (Smoothing(), Decisions())  # noqa: E731
+WAYS = {
+    "best score of each image": UNSMOOTHED,
+    "smoothing alone": SMOOTHED_ONLY,
+    "hysteresis alone": HELD_ONLY,
+    "both (the default)": DEFAULT,
+}
+
+
+@dataclass
+class Result:
+    """What came of one way at one rate."""
+
+    images: int = 0
+    right: int = 0
+    truths: int = 0
+    """True changes."""
+    false_events: int = 0
+    """CHANGED events that do not name a new true emotion for the first time."""
+    delays: list[float] = field(default_factory=list)
+    """Seconds from a true change to the event that names it; one for each that was named."""
+
+    def row(self, name: str, rate: int) -> str:
+        """Of the table."""
+        median, late = np.percentile(self.delays, (50, 95))
+        return (
+            f"| {name} | {rate} | {self.false_events / (DURATION / 60):.1f} | {median:.2f} | {late:.2f} "
+            f"| {self.truths - len(self.delays)} of {self.truths} | {100 * self.right / self.images:.1f} |"
+        )
+
+
+def measure(way: Way, rate: int) -> Result:
+    """Runs `way` over the made faces at `rate` images a second."""
+    result = Result()
+    for seed in range(FACES):
+        _watch(list(made_face(SECONDS, rate, seed)), *way(), result)
+    return result
+
+
+def _watch(moments: Sequence[Moment], smoothing: Smoothing, decisions: Decisions, result: Result) -> None:
+    people, named = People(appear_after=0), set()
+    # The emotion a face starts with is not a change.
+    named.add(moments[0].since)
+    result.truths += len({moment.since for moment in moments}) - 1
+    for moment in moments:
+        word = _word(moment, smoothing, decisions)
+        events = people.update([_face(word, moment)], moment.stamp, (640, 480))
+        for event in events:
+            if event.kind != EventKind.CHANGED:
+                continue
+            if event.current == moment.truth and moment.since not in named:
+                named.add(moment.since)
+                result.delays.append(moment.stamp - moment.since)
+            else:
+                result.false_events += 1
+        result.images += 1
+        result.right += word == moment.truth
+
+
+def _word(moment: Moment, smoothing: Smoothing, decisions: Decisions) -> str:
+    weight = quality.weight(moment.quality)
+    smoothed = smoothing.update("1", moment.scores, moment.stamp, weight)
+    return decisions.update("1", smoothed, FER2013, moment.stamp)
+
+
+def _face(word: str, moment: Moment) -> FaceEmotion:
+    face = Face("1", Box(0, 0, 80, 80), 1.0, moment.stamp)
+    return FaceEmotion(face, moment.scores, moment.scores, word, float(moment.scores.max()))
+
+
+def table() -> str:
+    """Every way at every rate."""
+    head = (
+        "| what is reported | images/s | false CHANGED a minute | delay, median (s) | 95 % (s) "
+        "| changes never named | time right (%) |\n|---|---|---|---|---|---|---|"
+    )
+    rows = [measure(way, rate).row(name, rate) for name, way in WAYS.items() for rate in RATES]
+    return "\n".join([head, *rows])
+
+
+def main() -> None:
+    """Prints the table, draws the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--picture", type=Path, help="where to draw what happens on one face (png)")
+    arguments = parser.parse_args()
+    print(table())
+    if arguments.picture:
+        from benchmarks.smoothing_picture import draw
+
+        draw(arguments.picture)
+
+
+if __name__ == "__main__":
+    main()

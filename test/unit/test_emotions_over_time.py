@@ -1,0 +1,28 @@
+"""What docs/emotions-over-time.md promises, on fewer faces."""
+
+import numpy as np
+import pytest
+
+from benchmarks import smoothing
+from fer_ros.frame import UNKNOWN
+
+
+@pytest.fixture(autouse=True)
+def few_faces(monkeypatch):
+    monkeypatch.setattr(smoothing, "FACES", 4)
+
+
+@pytest.mark.parametrize("rate", [5, 15])
+def test_few_changes_are_false_and_true_ones_are_told_soon(rate):
+    plain = smoothing.measure(smoothing.UNSMOOTHED, rate)
+    steady = smoothing.measure(smoothing.DEFAULT, rate)
+    assert steady.false_events <= plain.false_events / 20
+    assert np.median(steady.delays) <= 0.75
+    assert len(steady.delays) >= 0.95 * steady.truths
+
+
+def test_made_faces_are_the_same_people_at_every_rate():
+    slow, fast = (list(smoothing.made_face(20.0, rate, seed=1)) for rate in (5, 30))
+    assert {moment.truth for moment in slow} == {moment.truth for moment in fast}
+    assert UNKNOWN not in {moment.truth for moment in fast}
+    assert all(abs(moment.scores.sum() - 1) < 1e-5 for moment in fast)
