@@ -33,7 +33,7 @@ def draw(path: Path) -> None:
     moments = list(made_face(SECONDS, RATE, SEED))
     smoothed, words = _over_time(moments)
     figure, (strips, scores) = plt.subplots(
-        2, 1, figsize=(9, 4.4), sharex=True, height_ratios=(1.1, 1), layout="constrained"
+        2, 1, figsize=(9, 4.4), sharex=True, gridspec_kw={"height_ratios": (1.1, 1)}, layout="constrained"
     )
     best = [FER2013[int(moment.scores.argmax())] for moment in moments]
     rows = {"fer_ros": words, "best score of\neach image": best, "true": [moment.truth for moment in moments]}
@@ -42,7 +42,7 @@ def draw(path: Path) -> None:
     strips.set_yticks(range(len(rows)), rows)
     strips.legend(
         handles=[plt.Rectangle((0, 0), 1, 1, color=_COLOURS[label], label=label) for label in FER2013],
-        ncols=len(FER2013),
+        ncol=len(FER2013),
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
         frameon=False,
