@@ -82,6 +82,19 @@ class People:
         self._people: dict[str, _Person] = {}
         self._last_stamp = -math.inf
 
+    def with_rules(self, appear_after: float, lost_after: float, dominant_rule: str) -> People:
+        """The same people under other rules, which mean what they mean for a new object; this one is done with.
+
+        Nobody appears again or is lost by that.
+
+        Raises:
+            ValueError: as for a new object.
+        """
+        others = People(appear_after, lost_after, dominant_rule)
+        others._people, others._last_stamp = self._people, self._last_stamp
+        others._dominance.face_id = self.dominant
+        return others
+
     @property
     def dominant(self) -> str:
         """The face_id of the person to attend to, empty for nobody.

@@ -107,6 +107,17 @@ def test_a_pause_in_the_images_loses_those_who_left_meanwhile():
     assert events == [(60.0, LOST, "1", "happy", "")]
 
 
+def test_other_rules_make_nobody_appear_again():
+    people = People(appear_after=0)
+    people.update([face("1"), face("2", box=(300, 100, 60, 60))], 0.0, SIZE)
+    changed = people.with_rules(appear_after=0.3, lost_after=5.0, dominant_rule="longest_seen")
+    assert changed.dominant == "1"
+    assert changed.update([face("2", emotion="sad", box=(300, 100, 60, 60))], 1.5, SIZE)[0].kind == CHANGED
+    assert [event.kind for event in changed.update([], 7.0, SIZE)] == [LOST, LOST]
+    with pytest.raises(ValueError, match="lost_after"):
+        people.with_rules(0.3, -1.0, "largest")
+
+
 # --- whom to attend to ---
 
 NEAR = face("near", box=(0, 0, 100, 100), position=(-1.0, -0.5, 1.0), tracked_for=2)
