@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,9 +34,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    command_line = argparse.ArgumentParser(
-        prog="python -m benchmarks.inference", description=__doc__.splitlines()[0]
-    )
+    command_line = argparse.ArgumentParser(prog="python -m benchmarks.inference", description=__doc__.splitlines()[0])
     command_line.add_argument("--networks", nargs="+", default=["mini_xception", "lite_xception", "res_se"])
     command_line.add_argument("--json", type=Path, default=Path("out/bench/inference.json"), metavar="FILE")
     options = command_line.parse_args(arguments)
@@ -44,11 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
-    print(
-        f"{'ms of CPU a face':28}"
-        + "".join(f"{f'batch {n}':>10}" for n in BATCHES)
-        + f"{'largest difference':>20}"
-    )
+    print(f"{'ms of CPU a face':28}" + "".join(f"{f'batch {n}':>10}" for n in BATCHES) + f"{'largest difference':>20}")
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in options.networks:
@@ -112,17 +106,10 @@ def seconds(logits: Logits, batch: np.ndarray) -> float:
 
 
 def machine() -> dict[str, str]:
-    packages = {}
-    for package in ("torch", "opencv-python", "opencv-python-headless", "onnxruntime", "numpy"):
-        try:
-            packages[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        **packages,
-    }
+    known = {"torch": torch.__version__, "opencv": cv2.__version__, "numpy": np.__version__}
+    if find_spec("onnxruntime"):
+        known["onnxruntime"] = version("onnxruntime")
+    return {"processor": platform.processor() or platform.machine(), "python": platform.python_version(), **known}
 
 
 if __name__ == "__main__":
