@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
-NEEDS_ROS = {"fer_ros.cli": {"demo"}}
+NEEDS_ROS = {"fer_ros.cli": {"demo", "processes"}}
 """Modules by package that are of no use without the nodes."""
 
 

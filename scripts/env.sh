@@ -55,7 +55,7 @@ _fer_ros_enter() {
   case ${FASTDDS_DEFAULT_PROFILES_FILE-} in */config/fastdds.xml) unset FASTDDS_DEFAULT_PROFILES_FILE ;; esac
   case ${FASTRTPS_DEFAULT_PROFILES_FILE-} in */config/fastdds.xml) unset FASTRTPS_DEFAULT_PROFILES_FILE ;; esac
   case $ROS_DISTRO in
-    humble | jazzy)
+    humble | iron | jazzy)
       export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/config/fastdds.xml}"
       ;;
     *)
