@@ -2,16 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
-from fer_ros.frame import Detection
+from fer_ros.frame import Box, Detection
 
 
-class Detector(Protocol):
-    """What every detector offers."""
+@dataclass(frozen=True)
+class Glimpse:
+    """A part of a full scan, small enough for one frame: where to look, and for which sizes of face."""
 
-    def detect(self, grey: np.ndarray) -> list[Detection]:
-        """The faces in a (height, width) uint8 image, in its pixels."""
-        ...
+    region: Box
+    """Pixels of the whole image."""
+    smallest: int
+    largest: int
+    """Width of a face in pixels, both ends included."""
+
+
+class Detector(ABC):
+    """What every detector offers. Only `detect` and `sizes` must be written; the rest has an answer made of them.
+
+    All images are whole ones, (height, width) uint8; all boxes are in their pixels.
+    """
+
+    @abstractmethod
+    def detect(
+        self,
+        grey: np.ndarray,
+        region: Box | None = None,
+        smallest: int = 0,
+        largest: int = 0,
+        evidence: float = 1.0,
+    ) -> list[Detection]:
+        """The faces in an image.
+
+        Args:
+            grey: the image.
+            region: where to look; all of the image when None.
+            smallest, largest: width of a face in pixels; 0 stands for the detector's own limit.
+            evidence: share of the usual evidence, 0..1, that is enough; below 1 where a face is expected.
+        """
+
+    @abstractmethod
+    def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Width in pixels of the smallest and the largest face looked for in an image of (height, width)."""
+
+    def follow(self, grey: np.ndarray, region: Box, size: int) -> list[Detection]:
+        """A cheap look for a face known to be here and about `size` pixels wide; nothing found proves nothing."""
+        return self.detect(grey, region, round(size / 1.15), round(size * 1.15), evidence=0.5)
+
+    def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
+        """A scan of an image of (height, width), in parts of about equal cost.
+
+        Args:
+            turn: counts the scans; a detector may put each on another grid.
+            smallest, largest: width of a face in pixels.
+        """
+        height, width = shape
+        return [Glimpse(Box(0, 0, width, height), smallest, largest)]
+
+    def hints(self, grey: np.ndarray, glimpse: Glimpse) -> list[Detection]:
+        """Where `detect` should have a closer look: cheap, and may be wrong."""
+        return self.detect(grey, glimpse.region, glimpse.smallest, glimpse.largest)
+
+
+def distinct(detections: list[Detection], overlap: float = 0.3) -> list[Detection]:
+    """One detection for each face, the one with the highest score, where several overlap by more than `overlap`."""
+    kept: list[Detection] = []
+    for candidate in sorted(detections, key=lambda found: found.score, reverse=True):
+        if all(candidate.box.iou(other.box) <= overlap for other in kept):
+            kept.append(candidate)
+    return kept
