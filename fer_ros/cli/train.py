@@ -90,8 +90,8 @@ def _train(options: argparse.Namespace) -> int:
         start_from = model_file.find(options.start_from)
         facts["start_from"] = model_file.identify(start_from)
     folder = options.resume or _new_folder(options, recipe, facts)
-    watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
     try:
+        watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
         fit(recipe, training, validation, folder, watcher, start_from)
         _judge(folder, validation, watcher)
     except KeyboardInterrupt:

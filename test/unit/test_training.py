@@ -18,6 +18,7 @@ from fer_ros.cli import evaluate, export, train
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import read_metadata
+from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.training import checkpoint
 
 
@@ -90,19 +91,28 @@ def test_a_run_writes_down_what_it_was(run, data):
     assert json.loads((run / "evaluation.json").read_text())["accuracy"] == pytest.approx(best)
 
 
-def test_stopped_by_ctrl_c_and_resumed_it_ends_like_a_run_that_never_stopped(run, data, tmp_path):
+def child(*arguments):
+    """fer-train as a program started by another."""
+    command = [sys.executable, "-m", "fer_ros.cli.train", *map(str, arguments), "--threads", "1", "--progress", "json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+
+
+def test_stopped_twice_and_resumed_it_ends_like_a_run_that_never_stopped(run, data, tmp_path):
     folder = tmp_path / "stopped"
-    command = [sys.executable, "-m", "fer_ros.cli.train", "--data", str(data), "--threads", "1", "--progress", "json"]
-    command += ["--recipe", str(run.parent / "bars.yaml"), "--output", str(folder)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
-    events = map(json.loads, child.stdout)
-    assert next(events)["event"] == "start"
-    first = next(events)
-    assert (first["event"], first["epoch"], first["epochs"]) == ("epoch", 1, 3)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130
+    asked_to_end = child("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder)
+    assert json.loads(asked_to_end.stdout.readline())["event"] == "start"
+    asked_to_end.terminate()
+    _, errors = asked_to_end.communicate(timeout=60)
+    assert asked_to_end.returncode == 130
     assert errors.splitlines() == [f"fer-train: stopped; go on with: fer-train --resume {folder}"]
+
+    interrupted = child("--resume", folder)
+    assert json.loads(interrupted.stdout.readline())["event"] == "start"
+    first = json.loads(interrupted.stdout.readline())
+    assert (first["event"], first["epoch"], first["epochs"]) == ("epoch", 1, 3)
+    interrupted.send_signal(signal.SIGINT)
+    interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130
     assert Classifier(folder / "best.pt").labels == FER2013
     assert not (folder / "evaluation.json").exists()
 
@@ -111,17 +121,6 @@ def test_stopped_by_ctrl_c_and_resumed_it_ends_like_a_run_that_never_stopped(run
     expected = averaged_weights(run)
     for name, weights in averaged_weights(folder).items():
         assert torch.equal(weights, expected[name]), name
-
-
-def test_a_request_to_end_is_a_stop_too(data, run, tmp_path):
-    command = [sys.executable, "-m", "fer_ros.cli.train", "--data", str(data), "--threads", "1", "--progress", "json"]
-    command += ["--recipe", str(run.parent / "bars.yaml"), "--output", str(tmp_path / "ended")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert json.loads(child.stdout.readline())["event"] == "start"
-    child.terminate()
-    child.communicate(timeout=60)
-    assert child.returncode == 130
-    assert fer_train("--resume", tmp_path / "ended", "--epochs", 3) == 0
 
 
 def test_resume_refuses_another_network_recipe_or_data(run, tmp_path, capsys):
@@ -245,3 +244,15 @@ def test_crowd_votes_are_learned_from(tmp_path):
     assert fer_train("--data", *data, "--recipe", steps, "--output", tmp_path / "run") == 0
     record = checkpoint.read(tmp_path / "run" / checkpoint.NAME)["records"][0]
     assert record["training_accuracy"] < 0.5, "everybody voted neutral, whatever the label"
+
+
+def test_standardised_crops_are_the_same_in_every_light():
+    crops = bars(np.arange(7), seed=1)
+    preprocessing = Preprocessing(standardise=True)
+    inputs = preprocessing.batch(crops)
+    np.testing.assert_allclose(inputs.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(inputs.std(axis=(1, 2, 3)), 1, atol=1e-5)
+    np.testing.assert_allclose(preprocessing.normalise(crops * 0.4 + 20), inputs[:, 0], atol=1e-5)
+    np.testing.assert_array_equal(preprocessing.batch(np.full((1, 48, 48), 77, np.uint8)), 0)
+    tensors = preprocessing.normalise(torch.from_numpy(crops).float())
+    np.testing.assert_allclose(tensors.numpy(), inputs[:, 0], atol=1e-5)
