@@ -3,6 +3,7 @@
     FER2013's csv        --data fer2013.csv
     a folder per class   --data fer2013/            with train/ and test/ inside, or only class folders
     NumPy arrays         --data a.npz b.npz         or a folder of .npz files
+    KDEF, RAVDESS, SAVEE, MEAD                      the folder as published, told by its file names
 
 `read` tells them apart by what is on disk; each form has a file of its own in this room.
 """
@@ -17,21 +18,27 @@ from fer_ros.training.datasets.face_images import SPLITS, DataError, FaceImages,
 __all__ = ["SPLITS", "DataError", "FaceImages", "concatenate", "paths_of", "read"]
 
 
-def read(sources: Sequence[str | Path], image_size: int) -> FaceImages:
+def read(
+    sources: Sequence[str | Path], image_size: int, *, by_speaker: bool = False, skip_faulty: bool = False
+) -> FaceImages:
     """Every image of a data set, all splits, scaled to (image_size, image_size).
 
     Args:
-        sources: one csv file, one folder of class folders, one folder of .npz files, or .npz files.
+        sources: one csv file, one folder of class folders, of .npz files or of acted emotions, or .npz files.
         image_size: pixels.
+        by_speaker, skip_faulty: for acted emotions, see `acted.read`.
 
     Raises:
         DataError: names the file, and the row or picture, and what is wrong with it.
     """
-    from fer_ros.training.datasets import arrays, class_folders, fer2013_csv
+    from fer_ros.training.datasets import acted, acted_naming, arrays, class_folders, fer2013_csv
 
     paths = paths_of(sources)
     if len(paths) == 1 and paths[0].is_dir():
         files = sorted(paths[0].glob("*.npz"))
+        naming = None if files else acted_naming.recognise(paths[0])
+        if naming:
+            return acted.read(paths[0], naming, image_size, by_speaker=by_speaker, skip_faulty=skip_faulty)
         if not files:
             return class_folders.read(paths[0], image_size)
         paths = files
