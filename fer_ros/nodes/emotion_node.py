@@ -17,6 +17,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
+from fer_ros.emotion.classifier import Classifier
 from fer_ros.encodings import ImageError
 from fer_ros.frame import Frame
 from fer_ros.nodes import messages, parameter_table
@@ -26,7 +27,7 @@ from fer_ros.nodes.image_conversion import Converter, choose_converter
 from fer_ros.nodes.newest_image import NewestImageWorker
 from fer_ros.nodes.parameter_table import ParameterError
 from fer_ros.nodes.parameters import Settings
-from fer_ros.nodes.serving import Serving, load_classifier
+from fer_ros.nodes.serving import Serving
 from fer_ros.nodes.throttle import Throttle
 from fer_ros.srv import LoadModel
 
@@ -143,7 +144,7 @@ class EmotionNode(LifecycleNode):
         self._worker = NewestImageWorker(self._answer_or_log)
         self._input = CameraInput(self, settings.image_transport, self._worker.put, self._image_group)
         self.get_logger().info(
-            f"{self._input.topic} -> {self._output.topic}; model {classifier.model_id} "
+            f"{self._input.topic} -> {self._output.topic}; model {classifier.model_id} by {classifier.backend} "
             f"({', '.join(classifier.labels)}); faces by {settings.cascade}; images read by {self._converter.name}"
             + (f" ({self._converter.reason})" if self._converter.reason else "")
         )
@@ -205,7 +206,7 @@ class EmotionNode(LifecycleNode):
     def _load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         """Loads a model beside the one that serves, then changes over."""
         try:
-            classifier = load_classifier(request.model)
+            classifier = Classifier(request.model, self.get_parameter("backend").value)
             response.success = self._exchange_serving(lambda serving: serving.with_classifier(classifier))
             response.message = "it serves from the next image on" if response.success else "the node was cleaned up"
         except Exception as error:

@@ -33,6 +33,7 @@ class InputWatch:
         self._qos = qos
         self._arrived = 0
         self._counted = 0
+        self._publishers: list[tuple[str, ...]] = []
         self._silent_since = time.monotonic()
         self._said = ""
         # Not the node's clock: with use_sim_time that one stands still when nothing is published.
@@ -47,14 +48,19 @@ class InputWatch:
         self._node.destroy_timer(self._timer)
 
     def _check(self) -> None:
-        now = time.monotonic()
         if self._arrived > self._counted:
-            self._counted, self._silent_since = self._arrived, now
+            self._counted, self._silent_since = self._arrived, time.monotonic()
             if self._said:
                 self._node.get_logger().info(f"images arrive on {self._topic}")
                 self._said = ""
-        elif now - self._silent_since >= SILENCE:
-            self._report(self._node.get_publishers_info_by_topic(self._topic))
+            return
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        present = sorted((p.node_namespace, p.node_name, p.topic_type) for p in publishers)
+        if present != self._publishers:
+            # Whoever has just come has not been silent for long, and its name may not have got around yet.
+            self._publishers, self._silent_since = present, time.monotonic()
+        elif time.monotonic() - self._silent_since >= SILENCE:
+            self._report(publishers)
 
     def _report(self, publishers: Sequence[Any]) -> None:
         reason = reason_for_silence(self._topic, self._type_name, self._qos, publishers, bool(self._arrived))

@@ -5,11 +5,22 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+from fer_ros.emotion import backends
+from fer_ros.emotion.decisions import Decisions
+from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.nodes.parameter_table import ROS_TYPES, ParameterError, allowed, check_choices, parameter
+
+
+def _default(of: Callable, name: str):
+    """What the library itself takes for its argument `name`: node and library are to have the same defaults."""
+    return inspect.signature(of).parameters[name].default
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,12 @@ class Settings:
         "Model file: the name of one in share/fer_ros/models, or an absolute path. The service ~/load_model changes "
         "it while the node runs.",
     )
+    backend: str = parameter(
+        backends.AUTO,
+        "What runs the network. auto: TorchScript for a .pt file, OpenCV for an .onnx file, and for a model that ships "
+        "as both TorchScript where torch is installed.",
+        choices=(backends.AUTO, *backends.SUFFIXES),
+    )
     image_transport: str = parameter(
         "raw",
         "How images arrive: raw on the topic image (sensor_msgs/Image), or compressed on <image>/compressed "
@@ -37,36 +54,55 @@ class Settings:
         choices=("raw", "compressed"),
     )
     cascade: str = parameter(
-        "haarcascade_frontalface_default",
+        _default(ViolaJones, "cascade"),
         "Face detector: the name of one of OpenCV's cascades, or the path of its xml file.",
     )
     scale_factor: float = parameter(
-        1.1,
+        _default(ViolaJones, "scale_factor"),
         "Step between the sizes of face that are searched; nearer to 1 finds more faces and takes longer.",
         between=(1.01, 4.0),
         live=True,
     )
     min_neighbors: int = parameter(
-        5,
+        _default(ViolaJones, "min_neighbors"),
         "How many overlapping hits make a face; more means fewer false faces and more missed ones.",
         between=(0, 100),
         live=True,
     )
     min_face_size: int = parameter(
-        0,
+        _default(ViolaJones, "min_size"),
         "Smallest face, pixels of the image; larger is faster. 0 takes 1/16 of the image's shorter side, at least 30.",
         between=(0, 10_000),
         live=True,
     )
     max_face_size: int = parameter(
-        0,
+        _default(ViolaJones, "max_size"),
         "Largest face, pixels of the image. 0 sets no limit.",
         between=(0, 10_000),
         live=True,
     )
     smoothing_time_constant: float = parameter(
-        0.5,
+        _default(Smoothing, "time_constant"),
         "Seconds after which smoothed_scores have followed a lasting change by 63 %. 0 turns smoothing off.",
+        between=(0.0, 60.0),
+        live=True,
+    )
+
+    min_confidence: float = parameter(
+        _default(Decisions, "min_confidence"),
+        "Smoothed score from which an emotion is named; below it the emotion is unknown. 0 always names one.",
+        between=(0.0, 0.99),
+        live=True,
+    )
+    emotion_margin: float = parameter(
+        _default(Decisions, "margin"),
+        "By how much the smoothed score of another emotion must exceed that of the present one to take its place.",
+        between=(0.0, 0.99),
+        live=True,
+    )
+    emotion_hold: float = parameter(
+        _default(Decisions, "hold"),
+        "Seconds for which it must do so. Larger is steadier and slower.",
         between=(0.0, 60.0),
         live=True,
     )
@@ -93,8 +129,8 @@ def as_markdown() -> str:
             "",
             "Written by `python -m fer_ros.nodes.parameters markdown` from the table in "
             "[`parameters.py`](../fer_ros/nodes/parameters.py);",
-            "a test fails where they differ. *Live* parameters can be set while the node runs, are checked together and",
-            "take effect between two images; the others are read-only and set at the start.",
+            "a test fails where they differ. *Live* parameters can be set while the node runs: they are checked",
+            "together, and take effect between two images. The others are read-only and set at the start.",
             "",
             "| name | type | default | allowed | live | meaning |",
             "|---|---|---|---|---|---|",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from fer_ros.emotion import model_file
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
@@ -13,9 +13,6 @@ from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.frame import FaceEmotion, Frame
 from fer_ros.nodes.parameters import Settings
 from fer_ros.pipeline import Stream, recognise
-
-if TYPE_CHECKING:
-    from fer_ros.emotion.classifier import Classifier
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Serving:
         """
         tracker = OverlapTracker()
         stream = _stream(settings, tracker)
-        return cls(load_classifier(settings.model), settings, tracker, stream)
+        return cls(Classifier(settings.model, settings.backend), settings, tracker, stream)
 
     def with_classifier(self, classifier: Classifier) -> Serving:
         """The same with another model."""
@@ -59,15 +56,6 @@ class Serving:
         return faces
 
 
-def load_classifier(model: str) -> Classifier:
-    """A model, ready to serve; raises as `Serving.load` does."""
-    # Before the import below, which takes seconds, so that a misspelt name is reported at once.
-    model_file.find(model)
-    from fer_ros.emotion.classifier import Classifier
-
-    return Classifier(model)
-
-
 def _stream(settings: Settings, tracker: OverlapTracker) -> Stream:
     detector = ViolaJones(
         settings.cascade,
@@ -76,4 +64,8 @@ def _stream(settings: Settings, tracker: OverlapTracker) -> Stream:
         settings.min_face_size,
         settings.max_face_size,
     )
-    return Stream(Search(detector, tracker), Smoothing(settings.smoothing_time_constant))
+    return Stream(
+        Search(detector, tracker),
+        Smoothing(settings.smoothing_time_constant),
+        Decisions(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
+    )

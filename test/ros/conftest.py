@@ -1,0 +1,59 @@
+"""Real faces, and a robot to show them to, for the tests that need ROS."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+MEDIA = Path(__file__).parents[3] / "shared" / "media"
+"""Recordings of real people, which are not part of this repository."""
+
+
+@pytest.fixture(scope="session")
+def _elsewhere():
+    """A ROS of their own for the nodes under test, and another one, which is returned, for the robot around them."""
+    import rclpy
+
+    elsewhere = rclpy.Context()
+    rclpy.init()
+    rclpy.init(context=elsewhere)
+    yield elsewhere
+    rclpy.shutdown(context=elsewhere)
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def robot(_elsewhere):
+    from robot import Robot
+
+    with Robot(_elsewhere) as robot:
+        yield robot
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """The model file that most tests serve with."""
+    from robot import untrained_model
+
+    return untrained_model(tmp_path_factory.mktemp("models") / "untrained.pt")
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """NASA's public-domain photograph of Eileen Collins: one face, (512, 512, 3) uint8, blue first."""
+    return np.ascontiguousarray(data.astronaut()[:, :, ::-1])
+
+
+@pytest.fixture(scope="session")
+def recording() -> list[np.ndarray]:
+    """Up to three people walking about: pictures of 480x270, blue first, made at 12.5 Hz."""
+    path = MEDIA / "intel_walking_pause.gif"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    video = cv2.VideoCapture(str(path))
+    pictures = []
+    while (read := video.read())[0]:
+        pictures.append(read[1])
+    return pictures

@@ -1,0 +1,156 @@
+"""A small robot around the node under test: a camera, somebody who listens, and time to wait for what should happen."""
+
+from __future__ import annotations
+
+import array
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from rcl_interfaces.msg import Log
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from fer_ros.emotion import model_file
+from fer_ros.emotion.labels import FER2013
+from fer_ros.msg import FaceEmotionArray
+from fer_ros.networks import create
+
+DEADLINE = 30.0
+"""Seconds for what takes milliseconds on an idle machine: tests share theirs with training and builds."""
+_namespaces = itertools.count(1)
+
+
+def untrained_model(path: Path, labels: tuple[str, ...] = FER2013, answer: str = "happy") -> Path:
+    """A model file, made in a moment, that works, knows nothing, and finds every face to be `answer`."""
+    import torch
+
+    torch.set_num_threads(1)  # more of them, on a machine that is busy, wait for each other for seconds
+    torch.manual_seed(0)
+    network = create("mini_xception", len(labels))
+    with torch.no_grad():
+        network.head.bias[labels.index(answer)] += 3.0
+    model_file.write(path, network, model_file.ModelMetadata("mini_xception", labels))
+    return path
+
+
+def image_message(bgr: np.ndarray, stamp: Time | None = None, frame_id: str = "camera") -> Image:
+    """`bgr` (height, width, 3) or grey (height, width) as a message."""
+    data = array.array("B")
+    data.frombytes(np.ascontiguousarray(bgr))
+    return Image(
+        header=Header(stamp=stamp or Time(), frame_id=frame_id),
+        height=bgr.shape[0],
+        width=bgr.shape[1],
+        encoding="mono8" if bgr.ndim == 2 else "bgr8",
+        step=bgr[0].nbytes,
+        data=data,
+    )
+
+
+def jpeg_message(bgr: np.ndarray, frame_id: str = "camera") -> CompressedImage:
+    """`bgr` as a JPEG in a message."""
+    return CompressedImage(
+        header=Header(frame_id=frame_id), format="jpeg", data=array.array("B", cv2.imencode(".jpg", bgr)[1].tobytes())
+    )
+
+
+class Robot:
+    """Everything around the node under test, in a namespace of its own.
+
+    Args:
+        context: of another DDS participant than that of the nodes under test.
+    """
+
+    def __init__(self, context: rclpy.Context):
+        self.namespace = f"/robot{next(_namespaces)}"
+        self.node = rclpy.create_node("robot", namespace=self.namespace, context=context)
+        self.answers: list[FaceEmotionArray] = []
+        self._logs: list[Log] = []
+        self.node.create_subscription(FaceEmotionArray, "emotions", self.answers.append, 1000)
+        # What is logged, also by a node that was there first.
+        keeps = QoSProfile(depth=1000, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(Log, "/rosout", self._logs.append, keeps)
+        self._publishers: dict[str, Any] = {}
+        self._stamps = itertools.count(1)
+        self._spinning = [self._spin(self.node, SingleThreadedExecutor(context=context))]
+
+    def __enter__(self) -> Robot:
+        return self
+
+    def __exit__(self, *_) -> None:
+        for node, executor, thread in reversed(self._spinning):
+            executor.shutdown()
+            thread.join()
+            node.destroy_node()
+
+    def start(self, make: Callable[..., Any], *remappings: str, **parameters) -> Any:
+        """Makes a node in the robot's namespace, with remappings such as "image:=camera", and spins it."""
+        rules = [word for remapping in remappings for word in ("-r", remapping)]
+        node = make(
+            namespace=self.namespace,
+            cli_args=["--ros-args", *rules],
+            parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
+        )
+        self._spinning.append(self._spin(node, MultiThreadedExecutor(num_threads=3)))
+        return node
+
+    def camera(self, topic: str = "image", message_type=Image, qos: QoSProfile = qos_profile_sensor_data):
+        """A publisher of images, once somebody listens to it."""
+        publisher = self.node.create_publisher(message_type, topic, qos)
+        self.wait_until(lambda: publisher.get_subscription_count() > 0, f"a subscription to {topic}")
+        return publisher
+
+    def stamp(self) -> Time:
+        """Another time at each call, 0.1 s after the last."""
+        tenths = next(self._stamps)
+        return Time(sec=1000 + tenths // 10, nanosec=tenths % 10 * 100_000_000)
+
+    def ask(self, camera, picture: np.ndarray | Image, frame_id: str = "camera") -> FaceEmotionArray:
+        """The answer to one image."""
+        image = picture if isinstance(picture, Image) else image_message(picture, self.stamp(), frame_id)
+        camera.publish(image)
+        return self.wait_until(
+            lambda: next((answer for answer in self.answers if answer.header == image.header), None),
+            f"an answer to the image of {image.header.stamp}",
+        )
+
+    def logged(self, text: str) -> list[str]:
+        """What nodes of this robot have logged with `text` in it."""
+        name = self.namespace.strip("/")
+        return [log.msg for log in list(self._logs) if log.name.startswith(f"{name}.") and text in log.msg]
+
+    def call(self, service_type, name: str, **request) -> Any:
+        """The response of a service."""
+        client = self.node.create_client(service_type, name)
+        self.wait_until(client.service_is_ready, f"the service {name}")
+        future = client.call_async(service_type.Request(**request))
+        self.wait_until(future.done, f"an answer of {name}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def wait_until(self, condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
+        """Waits for `condition` to be true, and returns what it gave."""
+        end = time.monotonic() + deadline
+        while not (result := condition()):
+            if time.monotonic() > end:
+                said = "\n".join(log.msg for log in self._logs)
+                raise AssertionError(f"waited {deadline:g} s for {what}; logged was:\n{said}")
+            time.sleep(0.01)
+        return result
+
+    def _spin(self, node, executor):
+        executor.add_node(node)
+        thread = threading.Thread(target=executor.spin, daemon=True)
+        thread.start()
+        return node, executor, thread

@@ -1,0 +1,223 @@
+"""The life of the emotion node: its states, its parameters, and what it says when it can do nothing."""
+
+import threading
+
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from robot import image_message
+from sensor_msgs.msg import CompressedImage, Image
+
+from fer_ros.nodes import input_watch
+from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.nodes.parameter_table import ParameterError
+
+
+@pytest.fixture
+def make(robot, model):
+    """Makes an emotion node on `model` and leaves it unconfigured."""
+    return lambda **parameters: robot.start(EmotionNode, **{"model": str(model), "autostart": False, **parameters})
+
+
+# --- states ---
+
+
+def change(robot, transition: int) -> bool:
+    request = ChangeState.Request().transition
+    request.id = transition
+    return robot.call(ChangeState, "emotion_node/change_state", transition=request).success
+
+
+def state(robot) -> int:
+    return robot.call(GetState, "emotion_node/get_state").current_state.id
+
+
+def topics(node, of) -> set[str]:
+    """The node's own topics of the kind that `of` lists."""
+    return {name.removeprefix(f"{node.get_namespace()}/") for name, _ in of(node.get_name(), node.get_namespace())}
+
+
+def test_every_state_holds_what_belongs_to_it_twice_over(robot, make, astronaut):
+    node = make()
+    bare_services = topics(node, node.get_service_names_and_types_by_node)
+    threads = threading.active_count()
+
+    def publishes() -> bool:
+        return {"emotions", "emotions/image"} <= topics(node, node.get_publisher_names_and_types_by_node)
+
+    def listens() -> bool:
+        return "image" in topics(node, node.get_subscriber_names_and_types_by_node)
+
+    for _ in range(2):
+        assert state(robot) == State.PRIMARY_STATE_UNCONFIGURED
+        assert not publishes()
+        assert not listens()
+        assert change(robot, Transition.TRANSITION_CONFIGURE)
+        assert state(robot) == State.PRIMARY_STATE_INACTIVE
+        assert publishes()
+        assert not listens()
+        assert change(robot, Transition.TRANSITION_ACTIVATE)
+        assert listens()
+        camera = robot.camera()
+        robot.ask(camera, astronaut)
+        assert change(robot, Transition.TRANSITION_DEACTIVATE)
+        assert not listens()
+        robot.node.destroy_publisher(camera)
+        assert change(robot, Transition.TRANSITION_CLEANUP)
+        assert not publishes()
+        assert topics(node, node.get_service_names_and_types_by_node) == bare_services
+        # The executor's own threads come with the first work; the node's has to be gone.
+        assert "images" not in {thread.name for thread in threading.enumerate()}
+    assert threading.active_count() <= threads + 3
+    assert change(robot, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+
+
+def test_an_active_node_can_be_shut_down(robot, make, astronaut):
+    make()
+    assert change(robot, Transition.TRANSITION_CONFIGURE)
+    assert change(robot, Transition.TRANSITION_ACTIVATE)
+    robot.ask(robot.camera(), astronaut)
+    assert change(robot, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert state(robot) == State.PRIMARY_STATE_FINALIZED
+    assert "images" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"model": "/not/here.pt"}, ["/not/here.pt"]),
+        ({"model": "unheard_of"}, ["unheard_of", "absolute path"]),
+        ({"cascade": "unheard_of"}, ["unheard_of", "opencv-data"]),
+        ({"image_transport": "pigeon"}, ["image_transport", "pigeon", "raw or compressed"]),
+        ({"min_face_size": 90, "max_face_size": 60}, ["min_face_size (90 px)", "max_face_size (60 px)"]),
+    ],
+)
+def test_what_cannot_be_configured_is_named_and_leaves_the_node_unconfigured(robot, make, parameters, words):
+    node = make(**parameters)
+    assert not change(robot, Transition.TRANSITION_CONFIGURE)
+    assert state(robot) == State.PRIMARY_STATE_UNCONFIGURED
+    (line,) = robot.wait_until(lambda: robot.logged("cannot configure"), "a reason")
+    assert all(word in line for word in words), line
+    assert "emotions" not in topics(node, node.get_publisher_names_and_types_by_node)
+
+
+def test_contradictory_parameters_can_be_put_right_and_configured(robot, make):
+    make(min_face_size=90, max_face_size=60)
+    assert not change(robot, Transition.TRANSITION_CONFIGURE)
+    assert set_parameters(robot, min_face_size=30).successful
+    assert change(robot, Transition.TRANSITION_CONFIGURE)
+
+
+# --- parameters ---
+
+
+def set_parameters(robot, **values):
+    messages = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    return robot.call(SetParametersAtomically, "emotion_node/set_parameters_atomically", parameters=messages).result
+
+
+def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
+    make(autostart=True).autostart()
+    camera = robot.camera()
+    before = robot.ask(camera, astronaut).faces[0]
+    assert set_parameters(robot, max_face_size=60).successful
+    assert not robot.ask(camera, astronaut).faces
+    assert set_parameters(robot, min_face_size=100, max_face_size=0).successful
+    assert robot.ask(camera, astronaut).faces[0].face_id == before.face_id
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"min_neighbors": -3}, "min_neighbors"),
+        ({"scale_factor": 1.0}, "scale_factor"),
+        ({"scale_factor": "fast"}, "type"),
+        ({"min_face_size": 90, "max_face_size": 60}, "above max_face_size (60 px)"),
+        ({"model": "another"}, "read-only"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut, values, word):
+    node = make(autostart=True)
+    node.autostart()
+    result = set_parameters(robot, **values)
+    assert not result.successful
+    assert word in result.reason
+    assert node.get_parameter("max_face_size").value == 0
+    assert len(robot.ask(robot.camera(), astronaut).faces) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"min_neighbors": -3}, ["min_neighbors must be an integer, 0 to 100", "-3"]),
+        ({"min_neighbors": "many"}, ["min_neighbors must be an integer", "many"]),
+        ({"smoothing_time_constant": 1}, ["smoothing_time_constant must be a double", "decimal point"]),
+    ],
+)
+def test_a_node_is_not_made_with_parameters_of_wrong_type_or_range(robot, parameters, words):
+    with pytest.raises(ParameterError) as error:
+        EmotionNode(parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()])
+    assert all(word in str(error.value) for word in words)
+
+
+# --- silence ---
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(input_watch, "SILENCE", 0.5)
+
+
+def test_it_says_when_nobody_publishes_and_when_somebody_does(impatient, robot, make, astronaut):
+    make(autostart=True).autostart()
+    (line,) = robot.wait_until(lambda: robot.logged("waiting for images"), "a word about it")
+    assert f"nobody publishes on {robot.namespace}/image;" in line
+    robot.ask(robot.camera(), astronaut)
+    robot.wait_until(lambda: robot.logged("images arrive"), "a word about it")
+
+
+def test_it_says_why_a_matched_publisher_is_not_heard(impatient, robot, make, astronaut):
+    make(autostart=True).autostart()
+    camera = robot.camera()
+    (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")
+    assert f"{robot.namespace}/robot publishes there" in line
+    assert "shared memory" in line
+    assert "FASTDDS_DEFAULT_PROFILES_FILE=" in line
+    assert "config/fastdds.xml" in line
+    robot.ask(camera, astronaut)
+    (line,) = robot.wait_until(lambda: robot.logged("still offers"), "a warning")
+    assert "frozen" in line
+
+
+def test_it_says_when_the_publishers_qos_never_matches(impatient, robot, make):
+    topic = f"{robot.namespace}/image"
+    make(autostart=True, **{f"qos_overrides.{topic}.subscription.reliability": "reliable"}).autostart()
+    camera_like = QoSProfile(
+        depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT, durability=QoSDurabilityPolicy.VOLATILE
+    )
+    robot.node.create_publisher(Image, "image", camera_like)
+    (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")
+    assert "reliab" in line.lower()
+    assert f"qos_overrides.{topic}.subscription" in line
+
+
+def test_it_says_when_the_topic_carries_something_else(impatient, robot, make):
+    make(autostart=True).autostart()
+    robot.node.create_publisher(CompressedImage, "image", 1)
+    (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")
+    assert "sensor_msgs/msg/CompressedImage" in line
+    assert "image_transport" in line
+
+
+def test_the_wait_for_images_does_not_hold_up_services(robot, make, astronaut):
+    node = make(autostart=True)
+    node.autostart()
+    robot.camera().publish(image_message(astronaut))
+    assert set_parameters(robot, min_neighbors=4).successful
+    assert state(robot) == State.PRIMARY_STATE_ACTIVE

@@ -1,0 +1,135 @@
+"""The emotion node as its users start it: a program, in a process of its own."""
+
+import itertools
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+
+from program import Program
+from robot import DEADLINE, image_message
+
+from fer_ros.emotion import model_file
+from fer_ros.frame import Box
+from fer_ros.msg import FaceEmotionArray
+from fer_ros.nodes.parameters import Settings
+
+CONFIG = Path(__file__).parents[2] / "config" / "emotion_node.yaml"
+RATE = 15.0
+"""Images a second, as a webcam in ordinary light."""
+
+
+def in_namespace(robot) -> list[str]:
+    return ["--ros-args", "-r", f"__ns:={robot.namespace}"]
+
+
+def ends_well(program: Program, by: signal.Signals) -> bool:
+    status = program.end(by)
+    return status == 0 and "Traceback" not in program.output
+
+
+def test_what_keeps_it_from_starting_is_said_in_words(robot, model, tmp_path):
+    text_file = tmp_path / "letter.pt"
+    text_file.write_text("Dear robot")
+    settings = {
+        "no model": ([f"model:={tmp_path}/none.pt"], [f"{tmp_path}/none.pt"]),
+        "a wrong model": ([f"model:={text_file}"], [str(text_file), "not a readable model file"]),
+        "no cascade": ([f"model:={model}", "cascade:=unheard_of"], ["unheard_of", "opencv-data"]),
+        "a value out of range": (["min_neighbors:=-3"], ["min_neighbors", "0 to 100", "-3"]),
+        "a value of another type": (["min_neighbors:=many"], ["min_neighbors", "integer"]),
+        "a parameter file that is not there": (None, ["nowhere.yaml"]),
+    }
+    started = {}
+    for name, (parameters, _) in settings.items():
+        arguments = ["--params-file", f"{tmp_path}/nowhere.yaml"]
+        if parameters:
+            arguments = list(itertools.chain.from_iterable(("-p", parameter) for parameter in parameters))
+        started[name] = Program("emotion_node", *in_namespace(robot), *arguments, log=tmp_path / f"{name}.log")
+    for name, program in started.items():
+        with program:
+            assert program.end() == 1, name
+        assert all(word in program.output for word in settings[name][1]), program.output
+        assert "Traceback" not in program.output
+        assert " -> " not in program.output, "it has subscribed"
+
+
+def test_without_arguments_it_serves_with_its_defaults(robot, tmp_path, astronaut):
+    try:
+        model_file.find(Settings().model)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    robot.node.create_subscription(FaceEmotionArray, "/emotions", robot.answers.append, 10)
+    with Program("emotion_node", log=tmp_path / "log") as node:
+        camera = robot.camera("/image")
+        (face,) = robot.ask(camera, astronaut).faces
+        assert face.emotion == "happy"
+        assert ends_well(node, signal.SIGTERM), node.output
+
+
+def test_a_recording_is_answered_image_by_image(robot, model, recording, tmp_path, record_property):
+    arguments = ["--params-file", str(CONFIG), "-p", f"model:={model}"]
+    with Program("emotion_node", *in_namespace(robot), *arguments, log=tmp_path / "log") as node:
+        camera = robot.camera()
+        robot.ask(camera, recording[0])
+        robot.answers.clear()
+        sent, rate = play(robot, camera, recording + recording[::-1])
+        record_property("images_per_second", rate)
+        assert ends_well(node, signal.SIGINT), node.output
+
+    answered = [key(answer) for answer in robot.answers]
+    assert len(answered) >= 0.95 * len(sent)
+    assert len(set(answered)) == len(answered), "an image was answered twice"
+    assert set(answered) <= set(sent)
+    faces = [face for answer in robot.answers for face in answer.faces]
+    assert len(faces) > len(sent)
+    for vector in itertools.chain.from_iterable((face.scores, face.smoothed_scores) for face in faces):
+        assert np.isfinite(vector).all()
+        assert sum(vector) == pytest.approx(1, abs=1e-5)
+    kept, continued = continuity(robot.answers)
+    assert kept >= 0.98 * continued
+
+
+def play(robot, camera, pictures) -> tuple[list, float]:
+    """Publishes `pictures` at RATE, or as fast as a busy machine lets the node answer; their keys, and the rate."""
+    sent = []
+    begun = due = time.monotonic()
+    for number, picture in enumerate(pictures):
+        message = image_message(picture, robot.stamp(), f"frame {number}")
+        camera.publish(message)
+        sent.append(key(message))
+        due = max(due + 1 / RATE, time.monotonic())
+        late = time.monotonic() + 2
+        while time.monotonic() < due or (not has_answer(robot, sent[-1]) and time.monotonic() < late):
+            time.sleep(0.002)
+    end = time.monotonic() + DEADLINE / 10
+    while not has_answer(robot, sent[-1]) and time.monotonic() < end:
+        time.sleep(0.01)
+    return sent, len(sent) / (time.monotonic() - begun)
+
+
+def key(message) -> tuple:
+    header = message.header
+    return header.stamp.sec, header.stamp.nanosec, header.frame_id
+
+
+def has_answer(robot, wanted: tuple) -> bool:
+    return bool(robot.answers) and key(robot.answers[-1]) == wanted
+
+
+def continuity(answers) -> tuple[int, int]:
+    """How many faces kept their name, among those that stayed in place from one image to the next."""
+    kept = continued = 0
+    for before, after in itertools.pairwise(answers):
+        for old, new in itertools.product(before.faces, after.faces):
+            if box(old).iou(box(new)) > 0.5:
+                continued += 1
+                kept += old.face_id == new.face_id
+    return kept, continued
+
+
+def box(face) -> Box:
+    return Box(face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height)

@@ -1,0 +1,37 @@
+"""One table of parameters: what the node has is what is written about it."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+
+from fer_ros.nodes import parameters
+from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.nodes.parameters import Settings
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = {
+    "markdown": ("docs/parameters.md", parameters.as_markdown),
+    "yaml": ("config/emotion_node.yaml", parameters.as_yaml),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_what_is_written_about_parameters_is_up_to_date(kind):
+    path, written = WRITTEN[kind]
+    assert (ROOT / path).read_text() == written(), f"run: python -m fer_ros.nodes.parameters {kind} > {path}"
+
+
+def test_every_parameter_describes_itself(robot):
+    node = robot.start(EmotionNode)
+    for row in fields(Settings):
+        descriptor = node.describe_parameter(row.name)
+        assert descriptor.description
+        assert descriptor.read_only == (not row.metadata["live"])
+        if row.metadata["between"]:
+            (limits,) = [*descriptor.integer_range, *descriptor.floating_point_range]
+            assert (limits.from_value, limits.to_value) == row.metadata["between"]
+        if row.metadata["choices"]:
+            assert all(choice in descriptor.additional_constraints for choice in row.metadata["choices"])
