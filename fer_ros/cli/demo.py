@@ -107,7 +107,7 @@ def show(plan: Plan) -> int:
             end_all(processes[::-1])
     if interrupts.came and recorder.status == -signal.SIGINT:
         return _STOPPED  # before there was anything to complete
-    if recorder.status and recorder not in died:
+    if recorder.status and not died:
         died.append(recorder)
     for process in died:
         print(process.obituary, file=sys.stderr)

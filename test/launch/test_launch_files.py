@@ -1,0 +1,129 @@
+"""The launch files start, connect and end what they say, through `ros2 launch` itself."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 60.0
+"""Seconds for what takes a few on an idle machine."""
+
+needs_ros2_launch = pytest.mark.skipif(
+    not (shutil.which("ros2") and find_spec("launch_ros") and find_spec("ros2launch")),
+    reason="`ros2 launch` is not installed: it comes with ROS 2, and not as wheels",
+)
+
+
+def launch(*arguments: str) -> subprocess.Popen:
+    """`ros2 launch fer_ros <arguments>`, in a session of its own."""
+    return subprocess.Popen(
+        ["ros2", "launch", "fer_ros", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(launched: subprocess.Popen) -> str:
+    """What it wrote, once it has ended, with everything it had started."""
+    try:
+        output, _ = launched.communicate(timeout=DEADLINE)
+        leftover = subprocess.run(["ps", "-o", "args=", "-s", str(launched.pid)], capture_output=True, text=True).stdout
+        assert not leftover, leftover
+        return output
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(launched.pid, signal.SIGKILL)
+        launched.wait()
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A model file that works and knows nothing."""
+    import torch
+
+    from fer_ros.emotion import model_file
+    from fer_ros.emotion.labels import FER2013
+    from fer_ros.networks import create
+
+    torch.set_num_threads(1)  # more of them, on a machine that is busy, wait for each other for seconds
+    path = tmp_path / "untrained.pt"
+    model_file.write(path, create("mini_xception", len(FER2013)), model_file.ModelMetadata("mini_xception", FER2013))
+    return path
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize(
+    ("file", "arguments"),
+    [
+        ("emotion", "namespace image camera_info model image_transport autostart params_file log_level rviz"),
+        ("demo", "source rate loop namespace image model rviz"),
+    ],
+)
+def test_every_argument_is_described(file, arguments):
+    shown = finish(launch(f"{file}.launch.py", "--show-args"))
+    assert [name for name in arguments.split() if f"'{name}':" not in shown] == []
+    assert "no description given" not in shown
+
+
+@needs_ros2_launch
+def test_the_demo_answers_in_its_namespace_and_ends_at_an_interrupt(model, tmp_path):
+    pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
+    namespace = f"robot_{uuid.uuid4().hex[:8]}"
+    launched = launch("demo.launch.py", f"namespace:={namespace}", "image:=eye/image_raw", f"model:={model}")
+    # Read all the time, so that no process waits for its line to be taken.
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(launched.stdout))
+    reader.start()
+    try:
+        recorder = [sys.executable, "-m", "fer_ros.nodes.emotion_recorder_node", "--ros-args"]
+        rules = ["-r", f"__ns:=/{namespace}", "-r", "image:=eye/image_raw"]
+        settings = [f"output:={tmp_path / 'recording'}", "duration:=1.0", f"patience:={DEADLINE}"]
+        recorded = subprocess.run(
+            [*recorder, *rules, *(word for setting in settings for word in ("-p", setting))],
+            capture_output=True,
+            text=True,
+            timeout=2 * DEADLINE,
+        )
+    finally:
+        launched.send_signal(signal.SIGINT)
+        reader.join(DEADLINE)
+        finish(launched)
+    assert recorded.returncode == 0, recorded.stderr + "".join(lines)
+    assert (tmp_path / "recording" / "annotated.png").is_file()
+    assert "Traceback" not in "".join(lines)
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("params_file:=/none.yaml", "there is no file /none.yaml"),
+        ("model:=no_such_model", "there is no model 'no_such_model'"),
+        ("image_transport:=pigeon", "image_transport is 'pigeon'"),
+    ],
+)
+def test_what_is_wrong_is_said_and_ends_it(argument, reason):
+    assert reason in finish(launch("emotion.launch.py", argument))
+
+
+def test_the_rviz_configuration_shows_the_topics_with_the_qos_they_have():
+    configuration = yaml.safe_load((ROOT / "config" / "fer.rviz").read_text())["Visualization Manager"]
+    assert configuration["Global Options"]["Fixed Frame"] == "camera_optical_frame"
+    displays = configuration["Displays"]
+    assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
+    assert {display["Topic"]["Value"]: display["Topic"]["Reliability Policy"] for display in displays} == {
+        "/emotions/image": "Reliable",
+        "/image": "Best Effort",
+    }

@@ -1,0 +1,152 @@
+"""The demo from end to end: real processes, real DDS, complete files, and nothing left running."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
+
+from robot import DEADLINE
+
+from fer_ros import resources
+from fer_ros.cli import demo
+
+COMMAND = [sys.executable, "-m", "fer_ros.cli.demo"]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "emotions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def shipped_model() -> Path:
+    try:
+        return resources.find("models", "mini_xception", (".pt",))
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+def test_the_smiling_face_of_the_scene_is_happy(shipped_model, tmp_path):
+    ended = subprocess.run(
+        [*COMMAND, "--duration", "5", "--output", str(tmp_path)], capture_output=True, text=True, timeout=150
+    )
+    assert ended.returncode == 0, ended.stderr
+    recorded = rows(tmp_path)
+    assert list(recorded[0])[:7] == ["stamp", "face_id", "x", "y", "width", "height", "label"]
+    happy = sum(row["label"] == "happy" for row in recorded)
+    assert happy >= 0.9 * len(recorded)
+    assert all(sum(float(score) for score in list(row.values())[7:]) == pytest.approx(1, abs=1e-3) for row in recorded)
+    video = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
+    assert video.read()[1].shape == (480, 640, 3)
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 0.8 * len({row["stamp"] for row in recorded})
+    assert cv2.imread(str(tmp_path / "annotated.png")).shape == (480, 640, 3)
+    assert "images/s" in ended.stdout
+    assert "images answered" in ended.stdout
+    assert "images published" in ended.stderr
+
+
+def test_interrupted_it_leaves_complete_files_and_no_process(model, tmp_path):
+    command = [*COMMAND, "--model", str(model), "--duration", "0", "--output", str(tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        line = running.stdout.readline()  # ends too if the demo does
+        nodes = children(running.pid)
+        running.send_signal(signal.SIGINT)
+        summary, _ = running.communicate(timeout=DEADLINE)
+    finally:
+        running.kill()
+        running.wait()
+    assert "images/s" in line
+    assert running.returncode == 0
+    assert len(nodes) == 3
+    assert not [pid for pid in nodes if is_alive(pid)]
+    assert "images answered" in summary
+    assert rows(tmp_path) is not None
+    assert cv2.VideoCapture(str(tmp_path / "annotated.mp4")).isOpened()
+
+
+def test_interrupted_while_it_starts_it_leaves_no_process(model, tmp_path):
+    command = [*COMMAND, "--model", str(model), "--output", str(tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + DEADLINE
+        while len(nodes := children(running.pid)) < 3 and running.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGTERM)
+        _, log = running.communicate(timeout=DEADLINE)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode in (demo._STOPPED, demo._FAILED)
+    assert len(nodes) == 3
+    assert not [pid for pid in nodes if is_alive(pid)]
+    assert "Traceback" not in log
+
+
+def test_when_a_node_dies_it_says_which_and_why(tmp_path):
+    ended = subprocess.run(
+        [*COMMAND, "--model", "no_such_model", "--output", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=2 * DEADLINE,
+    )
+    assert ended.returncode == 1
+    assert "emotion_node ended with status 1; the last it said:" in ended.stderr
+    assert "no_such_model" in ended.stderr.split("the last it said:")[-1]
+
+
+def test_input_that_cannot_be_shown_is_refused_before_anything_starts(tmp_path, capsys):
+    assert demo.main(["--input", str(tmp_path / "none.mp4"), "--output", str(tmp_path / "out")]) == 2
+    assert "no file or folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "duration", "loop"),
+    [
+        ([], 20, False),
+        (["--input", "clip.mp4"], 0, False),
+        (["--input", "0"], 0, False),
+        (["--input", "face.png"], 20, True),
+        (["--input", "clip.mp4", "--duration", "3"], 3, False),
+        (["--input", ""], 20, False),
+    ],
+)
+def test_only_what_has_no_end_is_given_one(arguments, duration, loop):
+    planned = demo.plan(demo.parser().parse_args(arguments))
+    assert (planned.duration, planned.loop) == (duration, loop)
+
+
+def test_the_nodes_stay_on_this_machine_unless_the_user_has_chosen():
+    chosen = demo.environment({"ROS_DISTRO": "kilted"})
+    assert 1 <= int(chosen["ROS_DOMAIN_ID"]) <= 101
+    assert chosen["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert chosen["FASTDDS_DEFAULT_PROFILES_FILE"].endswith("config/fastdds.xml")
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE" in demo.environment({"ROS_DISTRO": "jazzy"})
+    assert demo.environment({"ROS_DISTRO": "humble"})["ROS_LOCALHOST_ONLY"] == "1"
+    kept = {"ROS_DOMAIN_ID": "7", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTRTPS_DEFAULT_PROFILES_FILE": "mine"}
+    assert {key: demo.environment(kept)[key] for key in kept} == kept
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in demo.environment(kept)
