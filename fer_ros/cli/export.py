@@ -12,6 +12,7 @@ _EXAMPLES = """\
 examples:
   fer-export out/training/mini_xception-... --output my_model.pt                   its best epoch
   fer-export out/training/mini_xception-.../checkpoint.pth --output my_model.pt    its latest epoch
+  fer-export my_model.pt --output my_model.onnx                                    the same for OpenCV and ONNX Runtime
 """
 
 
@@ -22,8 +23,14 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("source", type=Path, help="the folder of a run, or its checkpoint")
-    made.add_argument("--output", type=Path, required=True, metavar="FILE", help="the model file to write, *.pt")
+    made.add_argument("source", type=Path, help="the folder of a run, its checkpoint, or a .pt model file")
+    made.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the model file to write: *.pt (TorchScript) or *.onnx",
+    )
     return made
 
 
@@ -35,10 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.training.export import export
 
-    if options.output.suffix != model_file.SUFFIX:
-        command_line.error(f"--output must end in {model_file.SUFFIX}: that is how models are found by name")
+    suffixes = (model_file.SUFFIX, model_file.ONNX_SUFFIX)
+    if options.output.suffix not in suffixes:
+        command_line.error(f"--output must end in {' or '.join(suffixes)}: that is how models are found by name")
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    metadata = export(options.source, options.output)
+    try:
+        metadata = export(options.source, options.output)
+    except ImportError as error:
+        command_line.error(str(error))
     served = Classifier(options.output.absolute())
     scores = metadata.scores["validation"]
     print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +62,11 @@ def save(
         "optimiser": optimiser.state_dict(),
         "records": progress.records,
     }
+    # Not straight to the file: on a full disk torch raises what is no OSError.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
     try:
-        with partial.open("wb") as file:
-            torch.save(content, file)
+        partial.write_bytes(buffer.getbuffer())
         os.replace(partial, folder / NAME)
     finally:
         partial.unlink(missing_ok=True)

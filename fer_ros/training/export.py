@@ -43,35 +43,48 @@ def write_model(
 
 
 def load_weights(path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module) -> None:
-    """Gives `network` the weights of a model file.
+    """Gives `network` the weights of a TorchScript model file.
 
     Raises:
         ModelFileError: a model of another network than the recipe's, or of other labels.
     """
     metadata = model_file.read_metadata(path)
     if (metadata.network, metadata.network_options) != (recipe.network, recipe.network_options):
-        raise ModelFileError(
-            f"{path} is a model of '{metadata.network}', not of '{recipe.network}' as the recipe has it"
-        )
+        raise ModelFileError(f"{path} is a model of '{metadata.network}', not of '{recipe.network}' as in the recipe")
     if metadata.labels != labels:
         raise ModelFileError(f"{path} answers {', '.join(metadata.labels)}; the data has {', '.join(labels)}")
-    network.load_state_dict(torch.jit.load(str(path), map_location="cpu").state_dict())
+    network.load_state_dict(_weights(path))
 
 
 def export(source: Path, path: Path) -> ModelMetadata:
-    """Writes the model file `path` from a run folder (its best epoch) or a checkpoint (its latest epoch).
+    """Writes the model file `path`, TorchScript or ONNX by its suffix.
+
+    Args:
+        source: a run folder (its best epoch), a checkpoint (its latest epoch), or a TorchScript model file.
+        path: where to.
 
     Raises:
         FileNotFoundError: `source` does not exist, or holds nothing to export.
         CheckpointError, ModelFileError: what is there cannot be used.
+        ImportError: ONNX needs a package that is not installed.
     """
     if source.is_dir():
-        best = source / run_folder.BEST
-        if not best.is_file():
-            raise FileNotFoundError(f"{source} has no {run_folder.BEST}: it is no training run, or no epoch has ended")
-        return _copy(best, path)
-    if source.suffix == model_file.SUFFIX:
-        return _copy(source, path)
+        source = source / run_folder.BEST
+        if not source.is_file():
+            raise FileNotFoundError(f"there is no {source}: this is no training run, or no epoch of it has ended")
+    if source.suffix != model_file.SUFFIX:
+        return _from_checkpoint(source, path)
+    metadata = model_file.read_metadata(source)
+    if path.suffix == source.suffix:
+        _copy(source, path)
+    else:
+        network = networks.create(metadata.network, classes=len(metadata.labels), **metadata.network_options)
+        network.load_state_dict(_weights(source))
+        model_file.write(path, network, metadata)
+    return metadata
+
+
+def _from_checkpoint(source: Path, path: Path) -> ModelMetadata:
     content = checkpoint.read(source)
     if not content["records"]:
         raise FileNotFoundError(f"{source}: no epoch of this run has ended, so there is nothing to export")
@@ -81,12 +94,17 @@ def export(source: Path, path: Path) -> ModelMetadata:
     return write_model(path, recipe, tuple(content["labels"]), network, content["records"][-1])
 
 
-def _copy(source: Path, path: Path) -> ModelMetadata:
-    metadata = model_file.read_metadata(source)
+def _weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return torch.jit.load(str(path), map_location="cpu").state_dict()
+    except RuntimeError as error:
+        raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
+
+
+def _copy(source: Path, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         shutil.copyfile(source, partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    return metadata

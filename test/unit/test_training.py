@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -196,6 +197,12 @@ def test_exported_models_do_what_the_run_did(run, data, tmp_path, capsys):
     assert export.main([str(run / "checkpoint.pth"), "--output", str(latest)]) == 0
     assert best.read_bytes() == (run / "best.pt").read_bytes()
 
+    if find_spec("onnx"):
+        assert export.main([str(best), "--output", str(tmp_path / "best.onnx")]) == 0
+        faces = bars(np.arange(7), seed=6)
+        expected = Classifier(best).scores(faces)
+        np.testing.assert_allclose(Classifier(tmp_path / "best.onnx").scores(faces), expected, atol=1e-4)
+
     network = networks.create("mini_xception", classes=7).eval()
     network.load_state_dict(averaged_weights(run))
     classifier = Classifier(latest)
@@ -207,7 +214,7 @@ def test_exported_models_do_what_the_run_did(run, data, tmp_path, capsys):
 
     capsys.readouterr()
     assert export.main([str(tmp_path), "--output", str(best)]) == 2
-    assert "has no best.pt" in capsys.readouterr().err
+    assert "this is no training run" in capsys.readouterr().err
 
 
 def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
