@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer_ros.cli.errors import one_line_errors
 
 if TYPE_CHECKING:
+    from fer_ros.emotion.classifier import Classifier
     from fer_ros.training.datasets import FaceImages
 
 _EXAMPLES = """\
@@ -17,6 +18,7 @@ examples:
   fer-evaluate --model mini_xception --data fer2013.csv --split public
   fer-evaluate --model out/training/mini_xception-.../best.pt --data faces/ --split all --flip
   fer-evaluate --model mini_xception --data train.npz public.npz --split public --json scores.json
+  fer-evaluate --model mini_xception --data public.npz --robustness --costs --backend opencv
 """
 
 
@@ -37,6 +39,18 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--split", choices=("training", "public", "private", "all"), default="public")
     made.add_argument("--flip", action="store_true", help="average each crop with its mirror image")
+    made.add_argument(
+        "--backend",
+        default="auto",
+        choices=("auto", "torchscript", "opencv", "onnx"),
+        help="what runs the network (default: by the kind of file)",
+    )
+    made.add_argument(
+        "--robustness", action="store_true", help="accuracy over rotations and brightnesses, and robustness.png"
+    )
+    made.add_argument(
+        "--costs", action="store_true", help="parameters, arithmetic, file size, memory, latency and CPU of the model"
+    )
     made.add_argument("--json", type=Path, metavar="FILE", help="write all measures to this file")
     made.add_argument(
         "--output",
@@ -54,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.training import datasets, evaluation, pictures, run_folder
 
-    classifier = Classifier(options.model)
+    classifier = Classifier(options.model, options.backend)
     everything = datasets.read(options.data, classifier.preprocessing.input_size)
     images = everything.split(options.split)
     targets = evaluation.targets_for(classifier.labels, images)
@@ -77,11 +91,34 @@ def main(arguments: list[str] | None = None) -> int:
     title = f"{classifier.model_id}, {options.split}: {100 * result.accuracy:.2f} %"
     pictures.confusion_matrix(picture, result.confusion_matrix, classifier.labels, title)
     print(f"confusion matrix: {picture}")
+    more = _robustness(classifier, images, options) | _costs(options)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         about = {"model": classifier.model_id, "data": options.data, "split": options.split, "flip": options.flip}
-        run_folder.write_json(options.json, {**about, **result.to_dict(), "without_duplicates": without})
+        run_folder.write_json(options.json, {**about, **result.to_dict(), "without_duplicates": without, **more})
     return 0
+
+
+def _robustness(classifier: Classifier, images: FaceImages, options: argparse.Namespace) -> dict[str, Any]:
+    if not options.robustness:
+        return {}
+    from fer_ros.training import pictures, robustness
+
+    result = robustness.measure(classifier, images)
+    picture = options.output / "robustness.png"
+    pictures.robustness(picture, result, f"{classifier.model_id}, {options.split}")
+    print(f"\n{robustness.table(result)}\nrobustness: {picture}")
+    return {"robustness": result.to_dict()}
+
+
+def _costs(options: argparse.Namespace) -> dict[str, Any]:
+    if not options.costs:
+        return {}
+    from fer_ros.training import costs
+
+    result = costs.measure(options.model, options.backend)
+    print(f"\n{costs.table(result)}")
+    return {"costs": result.to_dict()}
 
 
 def _not_in_training(everything: FaceImages, images: FaceImages, split: str):

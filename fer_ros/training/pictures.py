@@ -1,15 +1,18 @@
-"""Curves and confusion matrices as PNG files, written whole or not at all."""
+"""Curves, confusion matrices and robustness as PNG files, written whole or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from fer_ros.training.robustness import Robustness
 
 _TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
 
@@ -62,6 +65,34 @@ def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequen
     axes.set_ylabel("true")
     axes.set_title(title)
     axes.spines[:].set_visible(False)
+    _write(path, figure)
+
+
+def robustness(path: Path, result: Robustness, title: str) -> None:
+    """Accuracy over rotation and over brightness, on all images and on those recognised unchanged."""
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    changes = (("rotation, degrees", result.rotation, 0), ("brightness, times", result.brightness, 1))
+    for axes, (name, rows, unchanged) in zip(figure.subplots(1, 2), changes, strict=True):
+        lines = (
+            ("all_images", f"all {result.images} images", result.unchanged, _VALIDATION),
+            ("recognised", f"{result.recognised_images} recognised unchanged", 1.0, _RATE),
+        )
+        for key, label, start, colour in lines:
+            points = sorted([(unchanged, start), *((row.value, getattr(row, key)) for row in rows)])
+            axes.plot(
+                *zip(*((value, 100 * share) for value, share in points), strict=True),
+                "o-",
+                ms=3,
+                color=colour,
+                label=label,
+            )
+        axes.set_xlabel(name)
+        axes.set_ylabel("right answers, %")
+        axes.set_ylim(0, 102)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    figure.suptitle(title)
     _write(path, figure)
 
 

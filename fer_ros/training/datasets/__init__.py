@@ -26,7 +26,8 @@ def read(
     Args:
         sources: one csv file, one folder of class folders, of .npz files or of acted emotions, or .npz files.
         image_size: pixels.
-        by_speaker, skip_faulty: for acted emotions, see `acted.read`.
+        by_speaker: of acted emotions, whether each person is in one split only.
+        skip_faulty: of acted emotions, whether to leave out, with a warning, what cannot be used.
 
     Raises:
         DataError: names the file, and the row or picture, and what is wrong with it.
