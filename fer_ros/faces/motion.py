@@ -7,7 +7,7 @@ import math
 from fer_ros.frame import Box
 
 _MEMORY = 0.15
-"""Seconds over which velocities are averaged: long enough to calm a detector's jitter, short enough to follow a turn."""
+"""Seconds over which velocities are averaged: calms a detector's jitter and still follows a turn."""
 _PERSISTENCE = 1.0
 """Seconds for which an unseen face is thought to walk on; people stop."""
 

@@ -39,8 +39,8 @@ _KNOWN = 0.6
 class _Proof:
     """What speaks for a track being a face."""
 
-    count: int = 0
-    stamp: float = -math.inf
+    count: int
+    stamp: float
 
 
 class Search:
@@ -62,7 +62,7 @@ class Search:
         detector: Detector,
         tracker: OverlapTracker,
         detect_by_tracking: bool = True,
-        full_scan_period: float = 0.3,
+        full_scan_period: float = 0.25,
     ):
         if not full_scan_period > 0:
             raise ValueError(f"full_scan_period must be above 0 s, not {full_scan_period}")
@@ -95,7 +95,10 @@ class Search:
     def _look(self, frame: Frame, elapsed: float) -> list[Detection]:
         """The known faces where they are expected, and new ones where it is their turn."""
         known = self._tracker.expected(frame.stamp)
-        self._proofs = {face.track: self._proofs.get(face.track, _Proof()) for face in known}
+        # A face that is new here was found with full evidence.
+        self._proofs = {
+            face.track: self._proofs.get(face.track) or _Proof(1, frame.stamp - face.unseen) for face in known
+        }
         found: list[Detection] = []
         for face in known:
             found += self._seek(frame, face, face.unseen <= elapsed)

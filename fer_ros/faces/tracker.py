@@ -54,8 +54,8 @@ class OverlapTracker:
     """Assigns detections to the faces they overlap most, with respect to how each face moves.
 
     Faces that cross keep their identities because each is expected where its motion leads; one that is hidden is
-    expected farther along, in an area that grows. Stamps that jump back (a recording that starts again) or ahead by more
-    than `keep_for` begin with new identities; identities are never used twice.
+    expected farther along, in an area that grows. Stamps that jump back (a recording that starts again) or ahead by
+    more than `keep_for` begin with new identities; identities are never used twice.
 
     Args:
         keep_for: seconds a face may stay unseen and still keep its identity.
@@ -116,9 +116,7 @@ class OverlapTracker:
         """Tracks by the index of their detection, each used once, at the smallest cost of all together."""
         if not detections or not self._tracks:
             return {}
-        costs = np.array(
-            [[_cost(detection.box, track, stamp) for track in self._tracks] for detection in detections]
-        )
+        costs = np.array([[_cost(detection.box, track, stamp) for track in self._tracks] for detection in detections])
         return {
             int(row): self._tracks[column]
             for row, column in zip(*linear_sum_assignment(costs), strict=True)

@@ -41,7 +41,8 @@ class Detector(ABC):
         Args:
             grey: the image.
             region: where to look; all of the image when None.
-            smallest, largest: width of a face in pixels; 0 stands for the detector's own limit.
+            smallest: width of a face in pixels; 0 stands for the detector's own limit.
+            largest: the same for the largest face.
             evidence: share of the usual evidence, 0..1, that is enough; below 1 where a face is expected.
         """
 
@@ -57,8 +58,10 @@ class Detector(ABC):
         """A scan of an image of (height, width), in parts of about equal cost.
 
         Args:
+            shape: of the image.
             turn: counts the scans; a detector may put each on another grid.
-            smallest, largest: width of a face in pixels.
+            smallest: width of the smallest face in pixels.
+            largest: width of the largest.
         """
         height, width = shape
         return [Glimpse(Box(0, 0, width, height), smallest, largest)]

@@ -1,7 +1,7 @@
 """One size of face in a full scan by OpenCV's cascade, for parts of the image.
 
-OpenCV offers no scan of a region on the grid of the whole image. A face that only just is one gets more neighbours on one
-grid than on another, so a region scanned by itself finds other faces than the full scan does.
+OpenCV offers no scan of a region on the grid of the whole image. A face that only just is one gets more neighbours on
+one grid than on another, so a region scanned by itself finds other faces than the full scan does.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Level:
 
 
 def grouped(hits: list[Detection], neighbors: int) -> list[Detection]:
-    """Hits on the same face made one, where there are more than `neighbors` of them; each hit by itself if that is 0."""
+    """Hits on the same face made one, where there are more than `neighbors` of them; each by itself if that is 0."""
     if neighbors == 0 or len(hits) <= neighbors:
         return hits if neighbors == 0 else []
     boxes, _ = cv2.groupRectangles(

@@ -6,6 +6,7 @@ Source: Viola, Jones, "Rapid Object Detection using a Boosted Cascade of Simple 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,9 +30,9 @@ _POSITIONS_OF_A_GLIMPSE = 8000
 class ViolaJones(Detector):
     """Finds upright faces with a cascade.
 
-    A full scan tries the cascade at every place and size. OpenCV does so in steps of one pixel of the reduced image
-    and, while the window is less than twice the cascade's own, of two. A face answers at dozens of neighbouring places, so
-    a quarter of them, two pixels apart at every size, still meets it: that is how `follow` and `hints` save their time.
+    A full scan tries the cascade at every place and size. OpenCV does so in steps of one pixel of the reduced
+    image and, while the window is less than twice the cascade's own, of two. A face answers at dozens of neighbouring
+    places, so a quarter of them, two pixels apart at every size, still meets it: so `follow` and `hints` save time.
 
     Args:
         cascade: a cascade's name, such as "haarcascade_frontalface_default", or a path to its xml file.
@@ -96,7 +97,7 @@ class ViolaJones(Detector):
         if region is not None:
             hits = [
                 hit
-                for factor in self._factors(grey.shape, smallest, largest)
+                for factor in _factors(self._base, self._scale_factor, smallest, largest)
                 for hit in self._hits(Level(grey.shape, factor, self._base), grey, region)
             ]
             return grouped(hits, neighbors)
@@ -109,8 +110,7 @@ class ViolaJones(Detector):
             outputRejectLevels=True,
         )
         return [
-            Detection(Box(*map(int, box)), float(weight))
-            for box, weight in zip(boxes, np.ravel(weights), strict=True)
+            Detection(Box(*map(int, box)), float(weight)) for box, weight in zip(boxes, np.ravel(weights), strict=True)
         ]
 
     def follow(self, grey: np.ndarray, region: Box, size: int) -> list[Detection]:
@@ -123,13 +123,14 @@ class ViolaJones(Detector):
 
     def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
         """Every second size in strips of the image, the sizes between in the next turn. See `Detector`."""
-        sizes = [round(factor * self._base) for factor in self._factors(shape, smallest, largest)]
+        factors = _factors(self._base, self._scale_factor, smallest, min(largest, *shape))
+        sizes = [round(factor * self._base) for factor in factors]
         # The next two turns see every size a little aside, so that what does not move is not missed for ever.
         aside = turn // 2 % 2
         return [
             glimpse
             for width in sizes[turn % 2 :: 2]
-            for glimpse in self._strips(shape, width, aside * width // self._base)
+            for glimpse in _strips(shape, self._base, width, aside * width // self._base)
         ]
 
     def hints(self, grey: np.ndarray, glimpse: Glimpse) -> list[Detection]:
@@ -140,28 +141,6 @@ class ViolaJones(Detector):
             hits += self._hits(Level(grey.shape, size / self._base, self._base), grey, glimpse.region, sparse=True)
             size *= self._scale_factor**2
         return distinct(hits)
-
-    def _factors(self, shape: tuple[int, int], smallest: int, largest: int) -> list[float]:
-        """By how much the image is reduced at each size that the full scan tries between two widths of a face."""
-        factors, factor = [], 1.0
-        while round(self._base * factor) <= min(largest, *shape):
-            if round(self._base * factor) >= smallest:
-                factors.append(factor)
-            factor *= self._scale_factor
-        return factors
-
-    def _strips(self, shape: tuple[int, int], size: int, aside: int) -> list[Glimpse]:
-        """An image cut into strips in which a face of `size` pixels has about as many places as a glimpse tries."""
-        height, width = shape[0] - aside, shape[1] - aside
-        if min(height, width) < size:
-            return []
-        step = 2 * size / self._base
-        places = max(1.0, (height - size) / step) * max(1.0, (width - size) / step)
-        tops = np.linspace(0, height - size, math.ceil(places / _POSITIONS_OF_A_GLIMPSE) + 1).astype(int)
-        return [
-            Glimpse(Box(aside, aside + int(top), width, int(bottom - top) + size), size, size)
-            for top, bottom in pairwise(tops)
-        ]
 
     def _hits(self, level: Level, grey: np.ndarray, region: Box, sparse: bool = False) -> list[Detection]:
         """Every place in `region` where the cascade answers at one size, or of a quarter of them when `sparse`."""
@@ -176,6 +155,32 @@ class ViolaJones(Detector):
                 for place, weight in zip(places, np.ravel(weights), strict=True)
             ]
         return hits
+
+
+@lru_cache(maxsize=256)
+def _factors(base: int, scale_factor: float, smallest: int, largest: int) -> list[float]:
+    """By how much the image is reduced at each size that the full scan tries between two widths of a face."""
+    factors, factor = [], 1.0
+    while round(base * factor) <= largest:
+        if round(base * factor) >= smallest:
+            factors.append(factor)
+        factor *= scale_factor
+    return factors
+
+
+@lru_cache(maxsize=256)
+def _strips(shape: tuple[int, int], base: int, size: int, aside: int) -> list[Glimpse]:
+    """An image cut into strips in which a face of `size` pixels has about as many places as a glimpse tries."""
+    height, width = shape[0] - aside, shape[1] - aside
+    if min(height, width) < size:
+        return []
+    step = 2 * size / base
+    places = max(1.0, (height - size) / step) * max(1.0, (width - size) / step)
+    tops = np.linspace(0, height - size, math.ceil(places / _POSITIONS_OF_A_GLIMPSE) + 1).astype(int)
+    return [
+        Glimpse(Box(aside, aside + int(top), width, int(bottom - top) + size), size, size)
+        for top, bottom in pairwise(tops)
+    ]
 
 
 def find_cascade(name: str) -> Path:
