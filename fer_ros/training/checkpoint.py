@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from fer_ros.training.datasets import FaceImages
-from fer_ros.training.recipe import Recipe, flat
+from fer_ros.training.recipe import Recipe, flat, from_dict
 
 NAME = "checkpoint.pth"
 
@@ -120,7 +120,8 @@ def resume(
 def _check_same(path: Path, then: dict[str, Any], recipe: Recipe) -> None:
     if then["network"] != recipe.network:
         raise CheckpointError(f"{path} is of the network '{then['network']}', not '{recipe.network}'")
-    before, now = flat(then), flat(recipe.to_dict())
+    # What a recipe could not yet say when the run began, it now says by default.
+    before, now = flat(from_dict(then).to_dict()), flat(recipe.to_dict())
     for key in before | now:
         if before.get(key) != now.get(key):
             raise CheckpointError(

@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from fer_ros import networks
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.training import checkpoint, export, run_folder
+from fer_ros.training import checkpoint, export, optimisation, run_folder
 from fer_ros.training.calibration import fit_temperature, log_loss
 from fer_ros.training.checkpoint import Progress
 from fer_ros.training.datasets import FaceImages
+from fer_ros.training.optimisation import l1_penalty, learning_rate
 from fer_ros.training.recipe import Recipe, RecipeError
 from fer_ros.training.watchers import Watcher
 
@@ -59,14 +60,14 @@ def fit(
         export.load_weights(start_from, recipe, training.labels, network)
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
-    optimiser = torch.optim.SGD(_parameter_groups(network, recipe), lr=0.0, momentum=recipe.momentum, nesterov=True)
+    optimiser = optimisation.optimiser(recipe, network)
     progress = checkpoint.resume(folder, recipe, training, network, average, optimiser)
     if progress.epochs_done == 0:
         checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
 
     for epoch in range(progress.epochs_done, recipe.epochs):
         started = time.monotonic()
-        loss, accuracy, rate = _learn_epoch(epoch, recipe, training, network, average, optimiser, watcher)
+        loss, accuracy, rate = _learn_epoch(recipe, training, network, average, optimiser, progress, watcher)
         seconds = time.monotonic() - started
         logits = network_logits(average, validation, recipe.preprocessing)
         record = {
@@ -92,15 +93,16 @@ def fit(
 
 
 def _learn_epoch(
-    epoch: int,
     recipe: Recipe,
     training: FaceImages,
     network: nn.Module,
     average: nn.Module,
     optimiser: torch.optim.Optimizer,
+    progress: Progress,
     watcher: Watcher,
 ) -> tuple[float, float, float]:
     """One pass over the data in random order; mean loss, accuracy on the changed images, last learning rate."""
+    epoch = progress.epochs_done
     # Every epoch has a seed of its own, so that a resumed run draws the same numbers as one that never stopped.
     torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
     order = torch.randperm(len(training))
@@ -111,13 +113,14 @@ def _learn_epoch(
     total_loss = correct = seen = 0
     # A last batch of a few images is left for another epoch: batch norm on so few would be noise.
     for step, chosen in enumerate(order.split(recipe.batch_size)[:steps]):
-        rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
+        rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps), progress.records)
         for group in optimiser.param_groups:
             group["lr"] = rate
         crops = recipe.preprocessing.normalise(recipe.augmentation(pixels[chosen]))[:, None]
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             logits = network(crops.contiguous(memory_format=torch.channels_last)).float()
         loss = functional.cross_entropy(logits, soft_labels[chosen], label_smoothing=recipe.label_smoothing)
+        loss = loss + l1_penalty(recipe, network)
         if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"the loss became {loss.item()} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
@@ -142,22 +145,6 @@ def network_logits(network: nn.Module, images: FaceImages, preprocessing: Prepro
         for start in range(0, len(images), _EVALUATION_BATCH)
     ]
     return torch.cat(batches).numpy()
-
-
-def learning_rate(recipe: Recipe, done: float) -> float:
-    """The rate when the share `done` (0..1) of the run is over: up in a line, down along a cosine."""
-    if done < recipe.warm_up:
-        return recipe.learning_rate * done / recipe.warm_up
-    falling = (done - recipe.warm_up) / max(1 - recipe.warm_up, 1e-9)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
-
-
-def _parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict]:
-    parameters = list(network.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 def _soft_labels(recipe: Recipe, training: FaceImages, epoch: int) -> torch.Tensor:

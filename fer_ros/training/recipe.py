@@ -29,11 +29,21 @@ class Recipe:
     network_options: dict = field(default_factory=dict)
     """What that network asks for beside the number of classes, such as its width."""
     batch_size: int = 128
+    optimiser: str = "sgd"
+    """sgd, with Nesterov momentum, or adam (Kingma, Ba 2015)."""
+    schedule: str = "one_cycle"
+    """one_cycle (Smith, Topin 2017); plateau: the rate is multiplied by `plateau_factor` each time that the validation
+    loss has not improved for more than `patience` epochs; or constant."""
     learning_rate: float = 0.1
-    """Peak of the one-cycle schedule (Smith, Topin 2017) of SGD with Nesterov momentum."""
+    """Peak of the one-cycle schedule; where the others begin."""
     warm_up: float = 0.2
-    """Share of the run in which the rate rises to its peak; in the rest it falls to 0 along a cosine."""
+    """Share of a one-cycle run in which the rate rises to its peak; in the rest it falls to 0 along a cosine."""
+    patience: int = 10
+    plateau_factor: float = 0.1
     momentum: float = 0.9
+    """Of SGD; Adam's first beta."""
+    l1: float = 0.0
+    """Times the sum of sizes of the dense layers' weights, added to the loss."""
     weight_decay: float = 5e-4
     """L2 on convolution and linear weights, not on batch norm and biases."""
     label_smoothing: float = 0.1
@@ -56,6 +66,11 @@ class Recipe:
                 value = getattr(value, part)
             if not low <= value <= high:
                 raise RecipeError(f"'{name}' must be from {low:g} to {high:g}, not {value:g}")
+        if self.optimiser == "adam" and self.momentum == 1:
+            raise RecipeError("'momentum' must be below 1 with the optimiser 'adam'")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise RecipeError(f"'{name}' is '{getattr(self, name)}'{_nearest(getattr(self, name), choices)}")
         if self.network not in networks.REGISTRY:
             raise RecipeError(f"there is no network '{self.network}'{_nearest(self.network, networks.REGISTRY)}")
         only = networks.input_size(self.network)
@@ -67,13 +82,17 @@ class Recipe:
         return asdict(self)
 
 
+_CHOICES = {"optimiser": ("sgd", "adam"), "schedule": ("one_cycle", "plateau", "constant")}
 _RANGES = [
     ("epochs", 1, 10_000),
     ("batch_size", 2, 65_536),
     ("learning_rate", 0, 100),
     ("warm_up", 0, 1),
     ("momentum", 0, 1),
+    ("patience", 0, 10_000),
+    ("plateau_factor", 1e-6, 1),
     ("weight_decay", 0, 10),
+    ("l1", 0, 10),
     ("label_smoothing", 0, 1),
     ("votes", 0, 1),
     ("average_decay", 0, 1),
