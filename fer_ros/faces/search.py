@@ -62,7 +62,7 @@ class Search:
         detector: Detector,
         tracker: OverlapTracker,
         detect_by_tracking: bool = True,
-        full_scan_period: float = 0.25,
+        full_scan_period: float = 0.4,
     ):
         if not full_scan_period > 0:
             raise ValueError(f"full_scan_period must be above 0 s, not {full_scan_period}")
