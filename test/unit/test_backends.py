@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 
 import cv2
 import numpy as np
@@ -62,6 +64,24 @@ def test_faces_do_not_change_each_others_scores(models, torch_scores):
     classifier = Classifier(models.with_suffix(".pt"))
     for faces in (1, 3, 5, 17):
         assert np.allclose(classifier.scores(CROPS[:faces]), torch_scores[:faces], atol=1e-5)
+
+
+def test_torch_takes_no_second_core_in_whichever_thread_it_is_asked(models):
+    """A node classifies in another thread than the one that loaded the model, and torch counts threads for each."""
+    classifier = Classifier(models.with_suffix(".pt"))
+    spent = {}
+
+    def ask():
+        classifier.scores(CROPS[:1])
+        own, everyones = time.thread_time(), time.process_time()
+        for _ in range(100):
+            classifier.scores(CROPS[:1])
+        spent["own"], spent["everyone's"] = time.thread_time() - own, time.process_time() - everyones
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert spent["everyone's"] < 1.3 * spent["own"]
 
 
 def test_an_opencv_that_is_wrong_for_several_faces_gets_them_one_by_one(models, torch_scores, monkeypatch):

@@ -1,5 +1,7 @@
 """Every architecture has the shapes and the number of parameters that its source gives."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -106,6 +108,24 @@ def test_a_model_file_of_the_network_gives_its_scores(tmp_path, name):
     with torch.inference_mode():
         expected = torch.softmax(network.eval()(batch), 1).numpy()
     assert np.allclose(Classifier(path).scores(crops), expected, atol=1e-5)
+    assert_old_torch_reads(path)
+
+
+OLD_OPERATORS = {
+    *("_convolution", "adaptive_avg_pool2d", "add.Tensor", "batch_norm", "dropout", "flatten.using_ints", "linear"),
+    *("max_pool2d", "mul.Tensor", "relu_", "sigmoid"),
+}
+"""All of them in torch 1.10 as they are today."""
+
+
+def assert_old_torch_reads(path):
+    """A robot's torch is years older than the one that wrote the file: nothing in it may be newer than both."""
+    with zipfile.ZipFile(path) as archive:
+        (version,) = [archive.read(name) for name in archive.namelist() if name.endswith("/version")]
+    # Raised by torch only for a file that needs it; 3 is read since 1.5.
+    assert int(version) <= 3
+    used = torch.jit.export_opnames(torch.jit.load(str(path)))
+    assert {name.removeprefix("aten::") for name in used} <= OLD_OPERATORS
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():

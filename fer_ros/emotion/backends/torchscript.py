@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,7 @@ class TorchScriptBackend:
     """
 
     def __init__(self, path: Path, input_size: int):
-        # On a network this small more threads only add waiting, and take cores from the rest of the robot.
-        torch.set_num_threads(1)
+        self._calling = threading.local()
         _fuse()
         try:
             network = torch.jit.load(str(path), map_location="cpu").eval().to(memory_format=torch.channels_last)
@@ -43,6 +43,11 @@ class TorchScriptBackend:
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         """(N, 1, size, size) float32 to (N, classes) float32."""
+        if not hasattr(self._calling, "known"):
+            # On a network this small more threads only add waiting, and take cores from the rest of the robot. torch
+            # keeps this for each calling thread, and a node does not classify in the thread that loaded the model.
+            torch.set_num_threads(1)
+            self._calling.known = True
         largest = _BATCHES[-1]
         parts = [self._part(batch[start : start + largest]) for start in range(0, len(batch), largest)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
