@@ -17,7 +17,7 @@ from typing import TextIO
 from fer_ros.frame import FaceEmotion
 from fer_ros.pairing import Answer
 
-_BARS = " ▁▂▃▄▅▆▇█"
+_BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BAR = 5
 _MOST_FACES = 3
 _BOLD_GREEN, _DIM, _PLAIN = "\033[1;32m", "\033[2m", "\033[0m"

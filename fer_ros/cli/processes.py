@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 _LAST_LINES = 20
-_UNTIL_HARDER = ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
-"""How a process is asked to end, and the seconds it gets before it is asked in the next way."""
+_EVER_HARDER = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
+"""How processes are asked to end, and the seconds they get before they are asked in the next way. Not by SIGINT: a
+Python that is still loading its libraries answers that with pages of traceback, or swallows it."""
 
 
 class NodeProcess:
@@ -41,7 +42,6 @@ class NodeProcess:
             start_new_session=True,
         )
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
-        self._muted = False
         self._relay = threading.Thread(target=self._pass_on, daemon=True)
         self._relay.start()
 
@@ -57,32 +57,21 @@ class NodeProcess:
         said = "".join(f"  {line}" for line in self._last_lines)
         return f"{self.name} ended with status {self.status}" + (f"; the last it said:\n{said}" if said else "")
 
-    def mute(self) -> None:
-        """Passes on no more of its log: Python, interrupted while it loads a library, prints pages."""
-        self._muted = True
-
-    def interrupt(self) -> None:
-        """Asks it to end."""
-        self._send(signal.SIGINT)
-
-    def end(self) -> None:
-        """Returns when it has ended; asks ever harder."""
-        for how, patience in _UNTIL_HARDER:
-            self._send(how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience)
-                break
-        self._relay.join(1.0)
-
-    def _send(self, how: signal.Signals) -> None:
+    def send(self, how: signal.Signals) -> None:
+        """Sends a signal, if it still runs."""
         if self.status is None:
             self._process.send_signal(how)
+
+    def has_ended(self, within: float) -> bool:
+        """Whether it ends within so many seconds, and all it said is passed on."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+            self._relay.join(1.0)
+        return self.status is not None
 
     def _pass_on(self) -> None:
         for line in self._process.stderr:
             self._last_lines.append(line)
-            if self._muted:
-                continue
             with contextlib.suppress(OSError, ValueError):  # nobody reads ours any more
                 sys.stderr.write(line)
                 sys.stderr.flush()
@@ -113,11 +102,13 @@ def _each_after(option: str, values: Sequence[str]) -> list[str]:
 
 
 def end_all(processes: Sequence[NodeProcess]) -> None:
-    """Ends every process; first asks all of them, so that they do it side by side."""
-    for process in processes:
-        process.interrupt()
-    for process in processes:
-        process.end()
+    """Ends every process; returns when none is left. Asks all of them first, so that they end side by side."""
+    for how, patience in _EVER_HARDER:
+        for process in processes:
+            process.send(how)
+        ended = [process.has_ended(patience) for process in processes]
+        if all(ended):
+            return
 
 
 def wait_until(condition, timeout: float | None = None) -> bool:
