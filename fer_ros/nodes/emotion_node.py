@@ -8,13 +8,12 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-import rclpy
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.emotion.classifier import Classifier
@@ -25,8 +24,8 @@ from fer_ros.nodes.camera_input import CameraInput
 from fer_ros.nodes.camera_output import CameraOutput
 from fer_ros.nodes.image_conversion import Converter, choose_converter
 from fer_ros.nodes.newest_image import NewestImageWorker
-from fer_ros.nodes.parameter_table import ParameterError
 from fer_ros.nodes.parameters import Settings
+from fer_ros.nodes.running import run
 from fer_ros.nodes.serving import Serving
 from fer_ros.nodes.throttle import Throttle
 from fer_ros.srv import LoadModel
@@ -34,6 +33,10 @@ from fer_ros.srv import LoadModel
 _NAME = "emotion_node"
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError)
 """What a missing or wrong file, parameter or library raises: the message says all, a traceback would only hide it."""
+
+
+class _NotConfigured(ValueError):
+    """Asked for something that only a configured node can do."""
 
 
 class EmotionNode(LifecycleNode):
@@ -51,19 +54,23 @@ class EmotionNode(LifecycleNode):
     def __init__(self, **options):
         super().__init__(_NAME, **options)
         self._image_group = MutuallyExclusiveCallbackGroup()
-        # Of its own, because a model takes a second to load.
-        self._model_group = MutuallyExclusiveCallbackGroup()
         self._exchange = threading.Lock()
         self._serving: Serving | None = None
         self._converter: Converter | None = None
         self._output: CameraOutput | None = None
-        self._load_service = None
         self._worker: NewestImageWorker | None = None
         self._input: CameraInput | None = None
         self._throttle = Throttle()
         self._bad_images = 0
+        self.finished = Future()
+        """For `fer_ros.nodes.running`; this node is never done by itself."""
         parameter_table.declare(self, Settings)
         self.add_on_set_parameters_callback(self._change_parameters)
+        # In every state: rclpy fails when a service is destroyed before its last answer is sent. A group of its own,
+        # because a model takes a second to load.
+        self.create_service(
+            LoadModel, "~/load_model", self._load_model, callback_group=MutuallyExclusiveCallbackGroup()
+        )
 
     def autostart(self) -> bool:
         """Configures and activates, unless the parameter `autostart` is false; whether all went well."""
@@ -75,7 +82,7 @@ class EmotionNode(LifecycleNode):
     # --- life cycle; rclpy swallows what these raise, so they log it themselves ---
 
     def on_configure(self, state) -> TransitionCallbackReturn:
-        """Loads cascade and model; makes publishers and service."""
+        """Loads cascade and model; makes the publishers."""
         if not self._succeeds("configure", self._open):
             self._close()
             return TransitionCallbackReturn.FAILURE
@@ -106,6 +113,11 @@ class EmotionNode(LifecycleNode):
         self._close()
         return super().on_shutdown(state)
 
+    def close(self) -> None:
+        """Goes inactive, if it is active."""
+        if self._input:
+            self.trigger_deactivate()
+
     def destroy_node(self) -> None:
         """Ends the work before what it needs is gone."""
         self._end()
@@ -115,9 +127,7 @@ class EmotionNode(LifecycleNode):
         try:
             step()
         except Exception as error:
-            reason = str(error) if isinstance(error, _EXPECTED_ERRORS) else traceback.format_exc()
-            if self.context.ok():  # else Ctrl-C was pressed meanwhile, and there is nothing to report
-                self.get_logger().error(f"cannot {doing}: {reason}")
+            self.get_logger().error(f"cannot {doing}: {_reason(error)}")
             return False
         return True
 
@@ -125,19 +135,14 @@ class EmotionNode(LifecycleNode):
         serving = Serving.load(parameter_table.read(self, Settings))
         self._converter = choose_converter()
         self._output = CameraOutput(self)
-        self._load_service = self.create_service(
-            LoadModel, "~/load_model", self._load_model, callback_group=self._model_group
-        )
         self._serving = serving
 
     def _close(self) -> None:
         with self._exchange:
             self._serving = None
-        if self._load_service:
-            self.destroy_service(self._load_service)
         if self._output:
             self._output.close()
-        self._load_service = self._output = self._converter = None
+        self._output = self._converter = None
 
     def _begin(self) -> None:
         settings, classifier = self._serving.settings, self._serving.classifier
@@ -167,7 +172,7 @@ class EmotionNode(LifecycleNode):
             if self._throttle.lets_through(str(error)):
                 self.get_logger().warning(f"image skipped: {error} (skipped so far: {self._bad_images})")
         except Exception as error:
-            if self.context.ok() and self._throttle.lets_through(repr(error)):
+            if self._throttle.lets_through(repr(error)):
                 self.get_logger().error(f"image not answered, by an error of this node:\n{traceback.format_exc()}")
 
     def _answer(self, image: Image | CompressedImage) -> None:
@@ -199,19 +204,17 @@ class EmotionNode(LifecycleNode):
             settings = parameter_table.read(self, Settings, changes)
             if self._serving and settings != self._serving.settings:
                 self._exchange_serving(lambda serving: serving.with_settings(settings))
-        except _EXPECTED_ERRORS as error:
-            return SetParametersResult(successful=False, reason=str(error))
+        except Exception as error:
+            return SetParametersResult(successful=False, reason=_reason(error))
         return SetParametersResult(successful=True)
 
     def _load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         """Loads a model beside the one that serves, then changes over."""
         try:
-            classifier = Classifier(request.model, self.get_parameter("backend").value)
-            response.success = self._exchange_serving(lambda serving: serving.with_classifier(classifier))
-            response.message = "it serves from the next image on" if response.success else "the node was cleaned up"
+            response.message = self._serve_with(request.model)
+            response.success = True
         except Exception as error:
-            expected = isinstance(error, _EXPECTED_ERRORS)
-            response.message = str(error) if expected else "".join(traceback.format_exception_only(error))
+            response.message = _reason(error)
         serving = self._serving
         if serving:
             response.model_id = serving.classifier.model_id
@@ -223,6 +226,14 @@ class EmotionNode(LifecycleNode):
             self.get_logger().error(outcome)
         return response
 
+    def _serve_with(self, model: str) -> str:
+        """Raises as `Classifier` does, and _NotConfigured where there is nothing to change over."""
+        if self._serving:
+            classifier = Classifier(model, self.get_parameter("backend").value)
+            if self._exchange_serving(lambda serving: serving.with_classifier(classifier)):
+                return "it serves from the next image on"
+        raise _NotConfigured("the node is not configured, and then loads the model of its parameter 'model'")
+
     def _exchange_serving(self, change: Callable[[Serving], Serving]) -> bool:
         """Puts another Serving in the place of this one; False where there is none."""
         with self._exchange:
@@ -232,36 +243,24 @@ class EmotionNode(LifecycleNode):
             return True
 
 
+def _reason(error: Exception) -> str:
+    """Why something failed, for the user; with a traceback where that was not foreseen."""
+    if isinstance(error, _EXPECTED_ERRORS):
+        return str(error)
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit status: 0, or 1 where it could not start."""
-    try:
-        rclpy.init(args=args)
-    except RuntimeError as error:
-        return _could_not_start(error)
-    try:
-        node = EmotionNode()
-    except (RuntimeError, ParameterError) as error:
-        return _could_not_start(error) if rclpy.ok() else 0
     # A thread each for images, for a model being loaded, and for parameters, life cycle and timers.
-    executor = MultiThreadedExecutor(num_threads=3)
-    executor.add_node(node)
-    try:
-        if not node.autostart():
-            return 1 if rclpy.ok() else 0
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run(_NAME, _started_node, _EXPECTED_ERRORS, args, lambda: MultiThreadedExecutor(num_threads=3))
 
 
-def _could_not_start(error: Exception) -> int:
-    get_logger(_NAME).fatal(str(error))
-    rclpy.try_shutdown()
-    return 1
+def _started_node() -> EmotionNode:
+    node = EmotionNode()
+    if not node.autostart():
+        node.finished.set_result(1)
+    return node
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import rclpy
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -25,7 +26,11 @@ class EndingNode(Protocol):
 
 
 def run(
-    name: str, make: Callable[[], EndingNode], failures: tuple[type[Exception], ...], args: Sequence[str] | None
+    name: str,
+    make: Callable[[], EndingNode],
+    failures: tuple[type[Exception], ...],
+    args: Sequence[str] | None,
+    make_executor: Callable[[], Executor] = SingleThreadedExecutor,
 ) -> int:
     """Makes a node and runs it until it is done or interrupted.
 
@@ -34,6 +39,7 @@ def run(
         make: makes it.
         failures: exceptions whose message tells the user all; they are logged in one line.
         args: of the command line.
+        make_executor: makes what runs the node's callbacks.
 
     Returns:
         The exit status: the node's own, 0 where it was interrupted, 1 where one of `failures` ended it.
@@ -48,8 +54,10 @@ def run(
         rclpy.try_shutdown()
         return 1
     threading.Thread(target=_finish_at, args=(interrupts, node.finished), daemon=True).start()
-    spun = _reports(name, failures, lambda: rclpy.spin_until_future_complete(node, node.finished))
+    executor = make_executor()
+    spun = _reports(name, failures, lambda: rclpy.spin_until_future_complete(node, node.finished, executor))
     closed = _reports(name, failures, node.close)
+    executor.shutdown()
     node.destroy_node()
     rclpy.try_shutdown()
     return node.finished.result() if spun and closed else 1

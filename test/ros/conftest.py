@@ -1,5 +1,6 @@
 """Real faces, and a robot to show them to, for the tests that need ROS."""
 
+import functools
 from pathlib import Path
 
 import cv2
@@ -38,6 +39,16 @@ def model(tmp_path_factory) -> Path:
     from robot import untrained_model
 
     return untrained_model(tmp_path_factory.mktemp("models") / "untrained.pt")
+
+
+@pytest.fixture(scope="session")
+def quick_start():
+    """Loads each model for only the first node that is configured with it; that takes longer than most tests do."""
+    from fer_ros.nodes import serving
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "Classifier", functools.cache(serving.Classifier))
+        yield
 
 
 @pytest.fixture(scope="session")

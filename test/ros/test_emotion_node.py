@@ -21,7 +21,7 @@ from fer_ros.srv import LoadModel
 
 
 @pytest.fixture
-def serve(robot, model):
+def serve(robot, model, quick_start):
     """Starts an emotion node on `model`, with remappings and further parameters."""
 
     def start(*remappings, **parameters) -> EmotionNode:
@@ -34,7 +34,7 @@ def serve(robot, model):
 
 def test_a_face_is_answered_with_everything_that_is_known_of_it(robot, serve, model, astronaut):
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     first = robot.ask(camera, astronaut, "camera_optical_frame")
     second = robot.ask(camera, astronaut, "camera_optical_frame")
 
@@ -62,7 +62,7 @@ def test_a_face_is_answered_with_everything_that_is_known_of_it(robot, serve, mo
 
 def test_an_image_without_faces_is_answered_too(robot, serve):
     serve()
-    answer = robot.ask(robot.camera(), np.full((240, 320, 3), 128, np.uint8))
+    answer = robot.ask(robot.heard_camera(), np.full((240, 320, 3), 128, np.uint8))
     assert (answer.image_width, answer.image_height) == (320, 240)
     assert list(answer.faces) == []
     assert answer.dominant_face_id == ""
@@ -72,7 +72,7 @@ def test_an_image_without_faces_is_answered_too(robot, serve):
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7680, 4320)])
 def test_images_of_any_size_are_answered(robot, serve, width, height):
     serve()
-    answer = robot.ask(robot.camera(), np.zeros((height, width), np.uint8))
+    answer = robot.ask(robot.heard_camera(), np.zeros((height, width), np.uint8))
     assert (answer.image_width, answer.image_height) == (width, height)
 
 
@@ -81,7 +81,7 @@ def test_the_largest_of_several_faces_comes_first_and_is_dominant(robot, serve, 
     picture = np.zeros((512, 800, 3), np.uint8)
     picture[200:456, :256] = astronaut[::2, ::2]
     picture[:, 288:] = astronaut
-    large, small = robot.ask(robot.camera(), picture).faces
+    large, small = robot.ask(robot.heard_camera(), picture).faces
     assert large.roi.width > small.roi.width
     assert large.roi.x_offset > 288 > small.roi.x_offset
     assert large.face_id != small.face_id
@@ -89,7 +89,7 @@ def test_the_largest_of_several_faces_comes_first_and_is_dominant(robot, serve, 
 
 def test_no_image_is_answered_twice(robot, serve, astronaut):
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     for _ in range(5):
         robot.ask(camera, astronaut)
     stamps = [(answer.header.stamp.sec, answer.header.stamp.nanosec) for answer in robot.answers]
@@ -98,7 +98,7 @@ def test_no_image_is_answered_twice(robot, serve, astronaut):
 
 def test_compressed_images_arrive_beside_what_image_is_remapped_to(robot, serve, astronaut):
     serve("image:=front/picture", image_transport="compressed")
-    camera = robot.camera("front/picture/compressed", CompressedImage)
+    camera = robot.heard_camera("front/picture/compressed", CompressedImage)
     camera.publish(jpeg_message(astronaut, "front"))
     robot.wait_until(lambda: robot.answers, "an answer")
     assert robot.answers[0].header.frame_id == "front"
@@ -107,7 +107,7 @@ def test_compressed_images_arrive_beside_what_image_is_remapped_to(robot, serve,
 
 def test_an_image_that_nobody_has_stamped_is_answered(robot, serve, astronaut):
     serve()
-    robot.camera().publish(image_message(astronaut))
+    robot.heard_camera().publish(image_message(astronaut))
     robot.wait_until(lambda: robot.answers, "an answer")
     assert robot.answers[0].header.stamp.sec == 0
     assert len(robot.answers[0].faces) == 1
@@ -117,7 +117,7 @@ def test_the_picture_is_drawn_only_while_somebody_looks(robot, serve, astronaut,
     drawn = []
     monkeypatch.setattr(drawing, "draw", lambda picture, *_: drawn.append(1) or picture.copy())
     node = serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     for _ in range(3):
         robot.ask(camera, astronaut)
     assert drawn == []
@@ -160,7 +160,7 @@ def bad_images(good: np.ndarray) -> dict[str, Image]:
 
 def test_bad_images_are_named_and_the_next_good_one_is_answered(robot, serve, astronaut):
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     # In an answer's wake, so that each is seen and not replaced by the next.
     for number, (word, image) in enumerate(bad_images(astronaut).items(), 1):
         camera.publish(image)
@@ -172,7 +172,7 @@ def test_bad_images_are_named_and_the_next_good_one_is_answered(robot, serve, as
 
 def test_the_same_complaint_is_not_repeated_for_every_image(robot, serve, astronaut):
     node = serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     for number, word in enumerate(("rgb9", "rgb9", "rgb9", "step"), 1):
         camera.publish(bad_images(astronaut)[word])
         robot.wait_until(lambda number=number: node._bad_images == number, f"bad image {number} to be seen")
@@ -182,7 +182,7 @@ def test_the_same_complaint_is_not_repeated_for_every_image(robot, serve, astron
 
 def test_a_corrupt_jpeg_is_named(robot, serve, astronaut):
     serve(image_transport="compressed")
-    camera = robot.camera("image/compressed", CompressedImage)
+    camera = robot.heard_camera("image/compressed", CompressedImage)
     broken = jpeg_message(astronaut)
     broken.data = broken.data[: len(broken.data) // 2]
     camera.publish(broken)
@@ -193,7 +193,7 @@ def test_a_corrupt_jpeg_is_named(robot, serve, astronaut):
 
 def test_an_error_of_the_nodes_own_does_not_end_it(robot, serve, astronaut, monkeypatch):
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
 
     def fail(self, frame: Frame):
         raise ZeroDivisionError("made for this test")
@@ -209,7 +209,7 @@ def test_an_error_of_the_nodes_own_does_not_end_it(robot, serve, astronaut, monk
 def test_qos_can_be_set_by_parameter(robot, serve, astronaut):
     topic = f"{robot.namespace}/image"
     node = serve(**{f"qos_overrides.{topic}.subscription.reliability": "reliable"})
-    reliable = robot.camera(qos=QoSProfile(depth=1))
+    reliable = robot.heard_camera(qos=QoSProfile(depth=1))
     assert len(robot.ask(reliable, astronaut).faces) == 1
     (endpoint,) = node.get_subscriptions_info_by_topic(topic)
     assert endpoint.qos_profile.reliability.name == "RELIABLE"
@@ -224,7 +224,7 @@ def load(robot, model) -> LoadModel.Response:
 
 def test_another_model_takes_over_and_people_keep_their_names(robot, serve, tmp_path, astronaut):
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     before = robot.ask(camera, astronaut)
     other = untrained_model(tmp_path / "other.pt", labels=("sad", "happy", "calm"), answer="calm")
     response = load(robot, other)
@@ -241,7 +241,7 @@ def test_another_model_takes_over_and_people_keep_their_names(robot, serve, tmp_
 )
 def test_a_bad_model_changes_nothing(robot, serve, tmp_path, astronaut, content, word):
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     before = robot.ask(camera, astronaut)
     bad = tmp_path / "bad.pt"
     if content is not None:
@@ -260,7 +260,7 @@ def test_every_array_is_scored_by_exactly_one_model_while_models_change(robot, s
     other = untrained_model(tmp_path / "other.pt", labels=FER2013[::-1], answer="sad")
     answers = {Classifier(model).model_id: "happy", Classifier(other).model_id: "sad"}
     serve()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     client = robot.node.create_client(LoadModel, "emotion_node/load_model")
     robot.wait_until(client.service_is_ready, "the service")
     served = []

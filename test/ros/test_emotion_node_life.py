@@ -11,16 +11,18 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
-from robot import image_message
+from robot import DEADLINE, image_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from fer_ros.nodes import input_watch
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.nodes import emotion_node, input_watch
 from fer_ros.nodes.emotion_node import EmotionNode
 from fer_ros.nodes.parameter_table import ParameterError
+from fer_ros.srv import LoadModel
 
 
 @pytest.fixture
-def make(robot, model):
+def make(robot, model, quick_start):
     """Makes an emotion node on `model` and leaves it unconfigured."""
     return lambda **parameters: robot.start(EmotionNode, **{"model": str(model), "autostart": False, **parameters})
 
@@ -48,41 +50,65 @@ def test_every_state_holds_what_belongs_to_it_twice_over(robot, make, astronaut)
     bare_services = topics(node, node.get_service_names_and_types_by_node)
     threads = threading.active_count()
 
-    def publishes() -> bool:
-        return {"emotions", "emotions/image"} <= topics(node, node.get_publisher_names_and_types_by_node)
+    def graph_shows(publishes: bool, listens: bool) -> None:
+        def agrees() -> bool:
+            published = topics(node, node.get_publisher_names_and_types_by_node)
+            heard = topics(node, node.get_subscriber_names_and_types_by_node)
+            return ({"emotions", "emotions/image"} <= published, "image" in heard) == (publishes, listens)
 
-    def listens() -> bool:
-        return "image" in topics(node, node.get_subscriber_names_and_types_by_node)
+        robot.wait_until(agrees, "the graph to show it")
 
     for _ in range(2):
         assert state(robot) == State.PRIMARY_STATE_UNCONFIGURED
-        assert not publishes()
-        assert not listens()
+        graph_shows(publishes=False, listens=False)
         assert change(robot, Transition.TRANSITION_CONFIGURE)
         assert state(robot) == State.PRIMARY_STATE_INACTIVE
-        assert publishes()
-        assert not listens()
+        graph_shows(publishes=True, listens=False)
         assert change(robot, Transition.TRANSITION_ACTIVATE)
-        assert listens()
-        camera = robot.camera()
+        graph_shows(publishes=True, listens=True)
+        camera = robot.heard_camera()
         robot.ask(camera, astronaut)
         assert change(robot, Transition.TRANSITION_DEACTIVATE)
-        assert not listens()
+        graph_shows(publishes=True, listens=False)
         robot.node.destroy_publisher(camera)
         assert change(robot, Transition.TRANSITION_CLEANUP)
-        assert not publishes()
+        graph_shows(publishes=False, listens=False)
         assert topics(node, node.get_service_names_and_types_by_node) == bare_services
-        # The executor's own threads come with the first work; the node's has to be gone.
         assert "images" not in {thread.name for thread in threading.enumerate()}
+    # The executor's own threads come with the first work.
     assert threading.active_count() <= threads + 3
     assert change(robot, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+
+
+def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(robot, make, model, monkeypatch):
+    make(autostart=True).autostart()
+    loading, go_on = threading.Event(), threading.Event()
+
+    def load_slowly(*arguments):
+        loading.set()
+        assert go_on.wait(DEADLINE)
+        return Classifier(*arguments)
+
+    monkeypatch.setattr(emotion_node, "Classifier", load_slowly)
+    client = robot.node.create_client(LoadModel, "emotion_node/load_model")
+    robot.wait_until(client.service_is_ready, "the service")
+    late = client.call_async(LoadModel.Request(model=str(model)))
+    assert loading.wait(DEADLINE)
+    assert change(robot, Transition.TRANSITION_DEACTIVATE)
+    assert change(robot, Transition.TRANSITION_CLEANUP)
+    go_on.set()
+    robot.wait_until(late.done, "an answer")
+    assert not late.result().success
+    assert "not configured" in late.result().message
+    assert late.result().model_id == ""
+    assert change(robot, Transition.TRANSITION_CONFIGURE)
 
 
 def test_an_active_node_can_be_shut_down(robot, make, astronaut):
     make()
     assert change(robot, Transition.TRANSITION_CONFIGURE)
     assert change(robot, Transition.TRANSITION_ACTIVATE)
-    robot.ask(robot.camera(), astronaut)
+    robot.ask(robot.heard_camera(), astronaut)
     assert change(robot, Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert state(robot) == State.PRIMARY_STATE_FINALIZED
     assert "images" not in {thread.name for thread in threading.enumerate()}
@@ -124,7 +150,7 @@ def set_parameters(robot, **values):
 
 def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
     make(autostart=True).autostart()
-    camera = robot.camera()
+    camera = robot.heard_camera()
     before = robot.ask(camera, astronaut).faces[0]
     assert set_parameters(robot, max_face_size=60).successful
     assert not robot.ask(camera, astronaut).faces
@@ -149,7 +175,7 @@ def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut, va
     assert not result.successful
     assert word in result.reason
     assert node.get_parameter("max_face_size").value == 0
-    assert len(robot.ask(robot.camera(), astronaut).faces) == 1
+    assert len(robot.ask(robot.heard_camera(), astronaut).faces) == 1
 
 
 @pytest.mark.parametrize(
@@ -178,7 +204,7 @@ def test_it_says_when_nobody_publishes_and_when_somebody_does(impatient, robot, 
     make(autostart=True).autostart()
     (line,) = robot.wait_until(lambda: robot.logged("waiting for images"), "a word about it")
     assert f"nobody publishes on {robot.namespace}/image;" in line
-    robot.ask(robot.camera(), astronaut)
+    robot.ask(robot.heard_camera(), astronaut)
     robot.wait_until(lambda: robot.logged("images arrive"), "a word about it")
 
 
@@ -190,7 +216,7 @@ def test_it_says_why_a_matched_publisher_is_not_heard(impatient, robot, make, as
     assert "shared memory" in line
     assert "FASTDDS_DEFAULT_PROFILES_FILE=" in line
     assert "config/fastdds.xml" in line
-    robot.ask(camera, astronaut)
+    robot.wait_until(lambda: camera.publish(image_message(astronaut)) or robot.answers, "an answer")
     (line,) = robot.wait_until(lambda: robot.logged("still offers"), "a warning")
     assert "frozen" in line
 
@@ -218,6 +244,6 @@ def test_it_says_when_the_topic_carries_something_else(impatient, robot, make):
 def test_the_wait_for_images_does_not_hold_up_services(robot, make, astronaut):
     node = make(autostart=True)
     node.autostart()
-    robot.camera().publish(image_message(astronaut))
+    robot.heard_camera().publish(image_message(astronaut))
     assert set_parameters(robot, min_neighbors=4).successful
     assert state(robot) == State.PRIMARY_STATE_ACTIVE

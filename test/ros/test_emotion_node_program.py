@@ -62,9 +62,9 @@ def test_without_arguments_it_serves_with_its_defaults(robot, tmp_path, astronau
         model_file.find(Settings().model)
     except FileNotFoundError as error:
         pytest.skip(str(error))
-    robot.node.create_subscription(FaceEmotionArray, "/emotions", robot.answers.append, 10)
+    robot.node.create_subscription(FaceEmotionArray, "/emotions", robot.hear, 10)
     with Program("emotion_node", log=tmp_path / "log") as node:
-        camera = robot.camera("/image")
+        camera = robot.heard_camera("/image")
         (face,) = robot.ask(camera, astronaut).faces
         assert face.emotion == "happy"
         assert ends_well(node, signal.SIGTERM), node.output
@@ -73,9 +73,7 @@ def test_without_arguments_it_serves_with_its_defaults(robot, tmp_path, astronau
 def test_a_recording_is_answered_image_by_image(robot, model, recording, tmp_path, record_property):
     arguments = ["--params-file", str(CONFIG), "-p", f"model:={model}"]
     with Program("emotion_node", *in_namespace(robot), *arguments, log=tmp_path / "log") as node:
-        camera = robot.camera()
-        robot.ask(camera, recording[0])
-        robot.answers.clear()
+        camera = robot.heard_camera()
         sent, rate = play(robot, camera, recording + recording[::-1])
         record_property("images_per_second", rate)
         assert ends_well(node, signal.SIGINT), node.output
