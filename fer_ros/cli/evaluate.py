@@ -35,7 +35,13 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="fer2013.csv, a folder per emotion, or .npz files (or a folder of them)",
+        help="fer2013.csv, a folder per emotion, .npz files (or a folder of them), KDEF, RAVDESS, SAVEE or MEAD",
+    )
+    made.add_argument("--by-speaker", action="store_true", help="of acted emotions, keep each person in one split only")
+    made.add_argument(
+        "--skip-faulty",
+        action="store_true",
+        help="of acted emotions, leave out files that cannot be used, with a warning",
     )
     made.add_argument("--split", choices=("training", "public", "private", "all"), default="public")
     made.add_argument("--flip", action="store_true", help="average each crop with its mirror image")
@@ -69,7 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
     from fer_ros.training import datasets, evaluation, pictures, run_folder
 
     classifier = Classifier(options.model, options.backend)
-    everything = datasets.read(options.data, classifier.preprocessing.input_size)
+    everything = datasets.read(
+        options.data,
+        classifier.preprocessing.input_size,
+        by_speaker=options.by_speaker,
+        skip_faulty=options.skip_faulty,
+    )
     images = everything.split(options.split)
     targets = evaluation.targets_for(classifier.labels, images)
     scores = evaluation.scores(classifier, images, options.flip)

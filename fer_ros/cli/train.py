@@ -40,7 +40,13 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         nargs="+",
         metavar="PATH",
-        help="fer2013.csv, a folder per emotion, or .npz files (or a folder of them)",
+        help="fer2013.csv, a folder per emotion, .npz files (or a folder of them), KDEF, RAVDESS, SAVEE or MEAD",
+    )
+    made.add_argument("--by-speaker", action="store_true", help="of acted emotions, keep each person in one split only")
+    made.add_argument(
+        "--skip-faulty",
+        action="store_true",
+        help="of acted emotions, leave out files that cannot be used, with a warning",
     )
     made.add_argument("--recipe", help="name of a recipe that ships, or a .yaml file (default: mini_xception)")
     made.add_argument("--network", help="another network than the recipe's")
@@ -118,8 +124,10 @@ def _data(options: argparse.Namespace, recipe: Recipe) -> tuple[FaceImages, Face
     """Training images, validation images, and what is worth knowing about them."""
     from fer_ros.training import datasets, run_folder
 
-    sources = options.data or run_folder.read_json(options.resume / run_folder.RUN)["data"]
-    images = datasets.read(sources, recipe.preprocessing.input_size)
+    begun = {} if options.data else run_folder.read_json(options.resume / run_folder.RUN)
+    sources = options.data or begun["data"]
+    reading = {key: True for key in ("by_speaker", "skip_faulty") if getattr(options, key) or begun.get(key)}
+    images = datasets.read(sources, recipe.preprocessing.input_size, **reading)
     training, validation = images.for_training(recipe.seed)
     # A picture seen in training would be recognised, not judged.
     repeated = training.also_in(validation)
@@ -130,6 +138,7 @@ def _data(options: argparse.Namespace, recipe: Recipe) -> tuple[FaceImages, Face
         "training_images": len(training),
         "validation_images": len(validation),
         "duplicates_left_out": int(repeated.sum()),
+        **reading,
     }  # fmt: skip
 
 

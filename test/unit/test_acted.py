@@ -1,9 +1,12 @@
 """Data sets of acted emotions, on small files in the exact published naming."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 
+from fer_ros.cli import evaluate, train
 from fer_ros.training import datasets
 from fer_ros.training.datasets import DataError, acted, acted_naming
 from fer_ros.training.datasets.acted_naming import KDEF, MEAD, RAVDESS, SAVEE
@@ -177,3 +180,20 @@ def test_a_face_missed_in_one_frame_is_taken_where_the_next_has_it(tmp_path, per
     images = acted.read(tmp_path, SAVEE, 48)
     assert len(images) == acted.FRAMES
     assert images.pixels[2].std() < 0.6 * images.pixels[1].std()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_model_is_trained_on_acted_emotions_split_by_speaker_and_evaluated(ten_speakers, tmp_path_factory, capsys):
+    out = tmp_path_factory.mktemp("out")
+    recipe = out / "short.yaml"
+    recipe.write_text("network: mini_xception\nepochs: 1\nbatch_size: 64\n")
+    data = ["--data", str(ten_speakers), "--by-speaker"]
+    for emotion in ("06", "07", "08"):
+        for speaker in range(1, 11):
+            (ten_speakers / f"Actor_{speaker:02}" / f"02-01-{emotion}-01-01-01-{speaker:02}.mp4").touch()
+    assert train.main([*data, "--recipe", str(recipe), "--output", str(out / "run"), "--threads", "1"]) == 0
+    about = json.loads((out / "run" / "run.json").read_text())
+    assert about["by_speaker"] is True
+    assert about["validation_images"] == 2 * 8 * acted.FRAMES
+    assert evaluate.main([*data, "--model", str(out / "run" / "best.pt"), "--output", str(out)]) == 0
+    assert f"on {2 * 8 * acted.FRAMES} images, public" in capsys.readouterr().out
