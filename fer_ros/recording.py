@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 import statistics
 from collections import Counter
@@ -21,6 +22,7 @@ COLUMNS = ("stamp", "face_id", "x", "y", "width", "height", "label")
 """Before one column for each class: seconds, and pixels of the image."""
 
 _UNKNOWN_RATE = 10.0
+_SMALLEST = (cv2.IMWRITE_PNG_COMPRESSION, 9)
 
 
 class RecordingError(Exception):
@@ -134,15 +136,20 @@ class Video:
 
 
 class BestPicture:
-    """The picture that shows most: with the most faces, of these the one whose emotions are surest."""
+    """The picture that shows most: the most faces, among these the surest emotions, among these the middle of it."""
 
     def __init__(self, path: Path):
         self._path = path
-        self._best: tuple[int, float] = (-1, 0.0)
+        self._best: tuple[int, float, float] = (-1, 0.0, 0.0)
         self._picture: np.ndarray | None = None
 
     def offer(self, picture: np.ndarray, answer: Answer) -> None:
-        value = (len(answer.faces), sum(face.confidence for face in answer.faces))
+        middle = (picture.shape[1] / 2, picture.shape[0] / 2)
+        value = (
+            len(answer.faces),
+            round(sum(face.confidence for face in answer.faces), 1),
+            -sum(math.dist(face.face.box.centre, middle) for face in answer.faces),
+        )
         if value > self._best:
             self._best, self._picture = value, picture.copy()
 
@@ -155,7 +162,7 @@ class BestPicture:
         if self._picture is None:
             return
         with _writing(self._path):
-            self._path.write_bytes(cv2.imencode(".png", self._picture)[1].tobytes())
+            self._path.write_bytes(cv2.imencode(".png", self._picture, _SMALLEST)[1].tobytes())
 
 
 class Recording:

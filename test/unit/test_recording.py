@@ -17,9 +17,9 @@ LABELS = ("happy", "sad", "neutral")
 SECOND = 10**9
 
 
-def _face(face_id: str = "7", happy: float = 0.75) -> FaceEmotion:
+def _face(face_id: str = "7", happy: float = 0.75, x: int = 1) -> FaceEmotion:
     scores = np.array([happy, (1 - happy) / 2, (1 - happy) / 2], np.float32)
-    return FaceEmotion(Face(face_id, Box(1, 2, 30, 40), 5.0, 1.5), scores[::-1], scores, "happy", happy)
+    return FaceEmotion(Face(face_id, Box(x, 2, 30, 40), 5.0, 1.5), scores[::-1], scores, "happy", happy)
 
 
 def _answer(stamp: int, *faces: FaceEmotion, labels: tuple[str, ...] = LABELS) -> Answer:
@@ -126,12 +126,13 @@ def test_one_pause_does_not_change_the_rate():
     assert frame_rate([5, 5, 5]) == 10.0
 
 
-def test_the_best_picture_has_the_most_faces_and_of_these_the_surest(tmp_path):
+def test_the_best_picture_has_the_most_faces_the_surest_and_these_in_the_middle(tmp_path):
     best = BestPicture(tmp_path / "p.png")
     best.offer(_picture(1), _answer(1))
     best.offer(_picture(2), _answer(2, _face(happy=0.6)))
-    best.offer(_picture(3), _answer(3, _face(happy=0.9)))
-    best.offer(_picture(4), _answer(4, _face(happy=0.8)))
+    best.offer(_picture(3), _answer(3, _face(happy=0.92, x=20)))
+    best.offer(_picture(4), _answer(4, _face(happy=0.93, x=30)))
+    best.offer(_picture(4), _answer(4, _face(happy=0.8, x=20)))
     best.offer(_picture(5), _answer(5))
     best.close()
     assert cv2.imread(str(tmp_path / "p.png")).max() == 3
