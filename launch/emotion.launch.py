@@ -5,6 +5,7 @@
 Nothing is decided here: arguments that are given become parameters, remappings and environment of the node.
 """
 
+import os
 from pathlib import Path
 
 from launch import LaunchDescription
@@ -55,7 +56,7 @@ def _start(context) -> list:
     if not Path(given["params_file"]).is_file():
         raise FileNotFoundError(f"params_file: there is no file {given['params_file']}")
     given["camera_info"] = given["camera_info"] or _beside(given["image"], "camera_info")
-    profile = dds_profile.variables(context.environment, given["fastdds_profile"])
+    profile = dds_profile.variables(os.environ, given["fastdds_profile"])
     return [
         *(SetEnvironmentVariable(name, path) for name, path in profile.items()),
         # For demo.launch.py, whose camera publishes it.

@@ -118,30 +118,45 @@ class Settings:
 
 def as_markdown() -> str:
     """docs/parameters.md."""
-    rows = [
-        f"| `{row.name}` | {ROS_TYPES[type(row.default)]} | `{_literal(row.default)}` | {allowed(row) or 'any'} "
-        f"| {'yes' if row.metadata['live'] else 'no'} | {row.metadata['description']} |"
-        for row in fields(Settings)
-    ]
+    # Here and not above: these nodes are not what the emotion node, which reads its table, should load.
+    from fer_ros.nodes.emotion_recorder_node import RecorderSettings
+    from fer_ros.nodes.video_publisher_node import PublisherSettings
+
     return "\n".join(
         [
-            "# Parameters of `emotion_node`",
+            "# Parameters",
             "",
-            "Written by `python -m fer_ros.nodes.parameters markdown` from the table in "
-            "[`parameters.py`](../fer_ros/nodes/parameters.py);",
-            "a test fails where they differ. *Live* parameters can be set while the node runs: they are checked",
-            "together, and take effect between two images. The others are read-only and set at the start.",
+            "Written by `python -m fer_ros.nodes.parameters markdown` from the tables in the code, such as",
+            "[`parameters.py`](../fer_ros/nodes/parameters.py); a test fails where they differ. *Live* parameters can",
+            "be set while the node runs: they are checked together, and take effect between two images. The others are",
+            "read-only and set at the start.",
             "",
-            "| name | type | default | allowed | live | meaning |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
+            *_as_section("emotion_node", Settings),
+            *_as_section("video_publisher_node", PublisherSettings),
+            *_as_section("emotion_recorder_node", RecorderSettings),
             _QOS,
         ]
     )
 
 
+def _as_section(node: str, table: type) -> list[str]:
+    return [
+        f"## `{node}`",
+        "",
+        "| name | type | default | allowed | live | meaning |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| `{row.name}` | {ROS_TYPES[type(row.default)]} | `{_literal(row.default)}` | {allowed(row) or 'any'} "
+            f"| {'yes' if row.metadata['live'] else 'no'} | {row.metadata['description']} |"
+            for row in fields(table)
+        ),
+        "",
+    ]
+
+
 _QOS = """\
+## Quality of service
+
 Beside these, reliability, history and depth of each topic can be set at the start, as in every node that follows the
 ROS 2 convention, under `qos_overrides.<resolved topic>.<publisher or subscription>.<policy>`, for instance
 

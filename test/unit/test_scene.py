@@ -20,7 +20,7 @@ def scene() -> Scene:
 
 def test_the_detector_finds_the_face_wherever_it_is_and_nothing_else(scene):
     detector = ViolaJones()
-    times = np.arange(0, PERIOD, 0.5)
+    times = np.arange(0, PERIOD, 0.8)
     faces = [scene.face(time) for time in times]
     found = [
         [detection.box for detection in detector.detect(cv2.cvtColor(scene.picture(time), cv2.COLOR_BGR2GRAY))]
