@@ -105,14 +105,15 @@ def reason_for_silence(
         )
     if arrived_before:
         return (
-            f"no image on {topic} for {SILENCE:g} s, though {names} still offers them: "
-            "is the camera frozen, or the recording paused?"
+            f"no image on {topic} for {SILENCE:g} s, though {names} still offers them: is the camera frozen, is the "
+            "recording paused, or have its images become larger than its shared memory (segment_size in fastdds.xml)?"
         )
     return (
         f"no image on {topic} in {SILENCE:g} s, though {names} publishes there. Large best-effort images are lost "
         "whole when they exceed the shared memory of the process that *publishes* them: start that process with "
         "FASTDDS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share fer_ros)/config/fastdds.xml (up to Jazzy the "
-        f"variable is FASTRTPS_DEFAULT_PROFILES_FILE). Or the camera itself is silent: ask `ros2 topic hz {topic}`"
+        "variable is FASTRTPS_DEFAULT_PROFILES_FILE); its segment_size must exceed an image. Or the camera itself "
+        f"is silent: ask `ros2 topic hz {topic}`"
     )
 
 
