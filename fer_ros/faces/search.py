@@ -51,7 +51,7 @@ class Search:
         tracker: knows them again; its predictions say where to look.
         detect_by_tracking: when false, every frame is scanned in full.
         full_scan_period: seconds in which everything beside the known faces is scanned once, and so the time in which
-            a new face is found; The first image, and images that come as slowly as this, are scanned in full.
+            a new face is found. The first image, and images that come as slowly as this, are scanned in full.
 
     Raises:
         ValueError: full_scan_period is not above 0.

@@ -15,6 +15,8 @@ from fer_ros.emotion import backends
 from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.search import Search
+from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.nodes.parameter_table import ROS_TYPES, ParameterError, allowed, check_choices, parameter
 
 
@@ -81,13 +83,35 @@ class Settings:
         between=(0, 10_000),
         live=True,
     )
+    detect_by_tracking: bool = parameter(
+        _default(Search, "detect_by_tracking"),
+        "Look for known faces where they are expected, and for new ones in a part of each image. When false, every "
+        "image is scanned whole, at many times the CPU: for pictures that have nothing to do with each other.",
+        live=True,
+    )
+    full_scan_period: float = parameter(
+        _default(Search, "full_scan_period"),
+        "Seconds in which detect_by_tracking has scanned everywhere for new faces. Shorter finds them sooner and takes "
+        "more CPU.",
+        between=(0.03, 10.0),
+        live=True,
+    )
+    keep_for: float = parameter(
+        _default(OverlapTracker, "keep_for"),
+        "Seconds that a face may stay unseen and still keep its face_id.",
+        between=(0.0, 60.0),
+    )
+    min_hits: int = parameter(
+        _default(OverlapTracker, "min_hits"),
+        "Images running in which a face must be seen before it is reported; more means fewer false faces.",
+        between=(1, 30),
+    )
     smoothing_time_constant: float = parameter(
         _default(Smoothing, "time_constant"),
         "Seconds after which smoothed_scores have followed a lasting change by 63 %. 0 turns smoothing off.",
         between=(0.0, 60.0),
         live=True,
     )
-
     min_confidence: float = parameter(
         _default(Decisions, "min_confidence"),
         "Smoothed score from which an emotion is named; below it the emotion is unknown. 0 always names one.",

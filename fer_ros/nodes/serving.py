@@ -38,7 +38,7 @@ class Serving:
             ValueError: one of them cannot be used.
             ImportError: the library that runs the model is not installed.
         """
-        tracker = OverlapTracker()
+        tracker = OverlapTracker(settings.keep_for, settings.min_hits)
         stream = _stream(settings, tracker)
         return cls(Classifier(settings.model, settings.backend), settings, tracker, stream)
 
@@ -65,7 +65,7 @@ def _stream(settings: Settings, tracker: OverlapTracker) -> Stream:
         settings.max_face_size,
     )
     return Stream(
-        Search(detector, tracker),
+        Search(detector, tracker, settings.detect_by_tracking, settings.full_scan_period),
         Smoothing(settings.smoothing_time_constant),
         Decisions(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
     )
