@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 
 from fer_ros import drawing
 from fer_ros.frame import FaceEmotion
-from fer_ros.msg import FaceEmotionArray
+from fer_ros.msg import EmotionEvent, FaceEmotionArray
 from fer_ros.nodes.image_conversion import to_message
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 class CameraOutput:
-    """Publishes `emotions`, and `emotions/image` for those who look at it; both only while the node is active."""
+    """Publishes `emotions`, `emotion_events`, and `emotions/image` for those who look at it; while the node is active."""
 
     def __init__(self, node: LifecycleNode):
         self._node = node
         self._emotions = self._publisher(FaceEmotionArray, "emotions", depth=10)
+        self._events = self._publisher(EmotionEvent, "emotion_events", depth=50)
         self._annotated = self._publisher(Image, "emotions/image", depth=1)
 
     @property
@@ -33,13 +34,18 @@ class CameraOutput:
         return self._emotions.topic_name
 
     def close(self) -> None:
-        """Takes both topics off the graph."""
-        self._node.destroy_lifecycle_publisher(self._emotions)
-        self._node.destroy_lifecycle_publisher(self._annotated)
+        """Takes the topics off the graph."""
+        for publisher in (self._emotions, self._events, self._annotated):
+            self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, emotions: FaceEmotionArray) -> None:
         """The answer to one image."""
         self._emotions.publish(emotions)
+
+    def publish_events(self, events: Iterable[EmotionEvent]) -> None:
+        """What has happened to people."""
+        for event in events:
+            self._events.publish(event)
 
     def publish_annotated(
         self, emotions: FaceEmotionArray, faces: Sequence[FaceEmotion], picture: Callable[[], np.ndarray]
@@ -53,7 +59,8 @@ class CameraOutput:
         """
         # Not the matched event, which would tell without asking: Humble does not have it.
         if self._annotated.get_subscription_count():
-            self._annotated.publish(to_message(drawing.draw(picture(), faces, emotions.labels), emotions.header))
+            drawn = drawing.draw(picture(), faces, emotions.labels, emotions.dominant_face_id)
+            self._annotated.publish(to_message(drawn, emotions.header))
 
     def _publisher(self, message_type, topic: str, depth: int):
         qos = QoSProfile(reliability=QoSReliabilityPolicy.RELIABLE, history=QoSHistoryPolicy.KEEP_LAST, depth=depth)

@@ -15,11 +15,13 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.encodings import ImageError
 from fer_ros.frame import Frame
 from fer_ros.nodes import messages, parameter_table
+from fer_ros.nodes.calibration import Calibration
 from fer_ros.nodes.camera_input import CameraInput
 from fer_ros.nodes.camera_output import CameraOutput
 from fer_ros.nodes.image_conversion import Converter, choose_converter
@@ -28,6 +30,7 @@ from fer_ros.nodes.parameters import Settings
 from fer_ros.nodes.running import run
 from fer_ros.nodes.serving import Serving
 from fer_ros.nodes.throttle import Throttle
+from fer_ros.people import Event
 from fer_ros.srv import LoadModel
 
 _NAME = "emotion_node"
@@ -58,6 +61,8 @@ class EmotionNode(LifecycleNode):
         self._serving: Serving | None = None
         self._converter: Converter | None = None
         self._output: CameraOutput | None = None
+        self._calibration: Calibration | None = None
+        self._last_header = Header()
         self._worker: NewestImageWorker | None = None
         self._input: CameraInput | None = None
         self._throttle = Throttle()
@@ -98,8 +103,9 @@ class EmotionNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state) -> TransitionCallbackReturn:
-        """Takes no more images; returns when the one in work is answered."""
+        """Takes no more images; when the one in work is answered, everybody is lost."""
         self._end()
+        self._tell(self._serving.people.lose_all(), self._last_header)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state) -> TransitionCallbackReturn:
@@ -147,6 +153,7 @@ class EmotionNode(LifecycleNode):
     def _begin(self) -> None:
         settings, classifier = self._serving.settings, self._serving.classifier
         self._worker = NewestImageWorker(self._answer_or_log)
+        self._calibration = Calibration(self, settings.image_rectified, self._image_group)
         self._input = CameraInput(self, settings.image_transport, self._worker.put, self._image_group)
         self.get_logger().info(
             f"{self._input.topic} -> {self._output.topic}; model {classifier.model_id} by {classifier.backend} "
@@ -159,7 +166,9 @@ class EmotionNode(LifecycleNode):
             self._input.close()
         if self._worker:
             self._worker.stop()
-        self._input = self._worker = None
+        if self._calibration:
+            self._calibration.close()
+        self._input = self._worker = self._calibration = None
 
     # --- images, in the worker's thread ---
 
@@ -180,17 +189,26 @@ class EmotionNode(LifecycleNode):
         # Read once: another model or other settings, put there meanwhile, serve from the next image on.
         serving = self._serving
         grey = self._converter.grey(image)
-        faces = serving.recognise(Frame(grey, self._stamp(image)))
+        size = grey.shape[1], grey.shape[0]
+        frame = Frame(grey, self._stamp(image))
+        faces = serving.recognise(frame, self._calibration.camera(size))
+        events = serving.people.update(faces, frame.stamp, size)
         answer = messages.face_emotion_array(
             image.header,
-            (grey.shape[1], grey.shape[0]),
+            size,
             serving.classifier.model_id,
             serving.classifier.labels,
             faces,
+            serving.people.dominant,
             time.perf_counter() - started,
         )
         self._output.publish(answer)
+        self._tell(events, image.header)
         self._output.publish_annotated(answer, faces, lambda: self._converter.bgr(image))
+
+    def _tell(self, events: Sequence[Event], header: Header) -> None:
+        self._last_header = header
+        self._output.publish_events(messages.emotion_event(header, event) for event in events)
 
     def _stamp(self, image: Image | CompressedImage) -> float:
         """Seconds. An image that its driver has not stamped is taken to be of now."""

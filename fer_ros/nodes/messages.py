@@ -13,8 +13,8 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from fer_ros.frame import Box, Face, FaceEmotion, Position
+from fer_ros.msg import EmotionEvent, FaceEmotionArray
 from fer_ros.msg import FaceEmotion as FaceEmotionMessage
-from fer_ros.msg import FaceEmotionArray
 from fer_ros.pairing import Answer
 
 
@@ -24,6 +24,7 @@ def face_emotion_array(
     model_id: str,
     labels: Sequence[str],
     faces: Sequence[FaceEmotion],
+    dominant_face_id: str,
     processing_time: float,
 ) -> FaceEmotionArray:
     """The answer to one image.
@@ -33,7 +34,8 @@ def face_emotion_array(
         image_size: its width and height, pixels.
         model_id: the model that gave every score in it.
         labels: the order of these scores.
-        faces: largest first; the first is the dominant one.
+        faces: largest first.
+        dominant_face_id: whom to attend to; empty: nobody.
         processing_time: seconds from taking up the image until now.
     """
     return FaceEmotionArray(
@@ -43,8 +45,22 @@ def face_emotion_array(
         model_id=model_id,
         labels=list(labels),
         faces=[_face_emotion(face, image_size) for face in faces],
-        dominant_face_id=faces[0].face.face_id if faces else "",
+        dominant_face_id=dominant_face_id,
         processing_time=duration(processing_time),
+    )
+
+
+def emotion_event(header: Header, event: Event) -> EmotionEvent:
+    """What a behaviour waits for, with the header of the image that caused it."""
+    return EmotionEvent(
+        header=header,
+        kind=event.kind,
+        face_id=event.face_id,
+        dominant=event.dominant,
+        previous=event.previous,
+        current=event.current,
+        confidence=event.confidence,
+        position=_point(event.position),
     )
 
 

@@ -17,7 +17,9 @@ from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.geometry import FACE_WIDTH
 from fer_ros.nodes.parameter_table import ROS_TYPES, ParameterError, allowed, check_choices, parameter
+from fer_ros.people import DOMINANT_RULES, People
 
 
 def _default(of: Callable, name: str):
@@ -129,6 +131,35 @@ class Settings:
         "Seconds for which it must do so. Larger is steadier and slower.",
         between=(0.0, 60.0),
         live=True,
+    )
+
+    appear_after: float = parameter(
+        _default(People, "appear_after"),
+        "Seconds for which a face must be seen before it has APPEARED, and others can follow about it.",
+        between=(0.0, 10.0),
+        live=True,
+    )
+    lost_after: float = parameter(
+        _default(People, "lost_after"),
+        "Seconds for which it must stay unseen before it is LOST.",
+        between=(0.05, 60.0),
+        live=True,
+    )
+    dominant_rule: str = parameter(
+        _default(People, "dominant_rule"),
+        "Whom the robot should attend to. nearest needs a calibrated camera and is like largest without one.",
+        choices=DOMINANT_RULES,
+        live=True,
+    )
+    face_width: float = parameter(
+        FACE_WIDTH,
+        "Metres that the detector's box is taken to be wide at the face; positions are proportional to it.",
+        between=(0.05, 0.5),
+        live=True,
+    )
+    image_rectified: bool = parameter(
+        False,
+        "Whether images have gone through rectification, as in image_rect; camera_info does not say.",
     )
 
     def __post_init__(self):

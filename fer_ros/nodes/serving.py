@@ -11,7 +11,9 @@ from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.frame import FaceEmotion, Frame
+from fer_ros.geometry import CameraModel, placed
 from fer_ros.nodes.parameters import Settings
+from fer_ros.people import People
 from fer_ros.pipeline import Stream, recognise
 
 
@@ -28,6 +30,7 @@ class Serving:
     settings: Settings
     tracker: OverlapTracker
     stream: Stream
+    people: People
 
     @classmethod
     def load(cls, settings: Settings) -> Serving:
@@ -40,7 +43,8 @@ class Serving:
         """
         tracker = OverlapTracker(settings.keep_for, settings.min_hits)
         stream = _stream(settings, tracker)
-        return cls(Classifier(settings.model, settings.backend), settings, tracker, stream)
+        people = People(settings.appear_after, settings.lost_after, settings.dominant_rule)
+        return cls(Classifier(settings.model, settings.backend), settings, tracker, stream, people)
 
     def with_classifier(self, classifier: Classifier) -> Serving:
         """The same with another model."""
@@ -48,12 +52,13 @@ class Serving:
 
     def with_settings(self, settings: Settings) -> Serving:
         """The same with other settings, except for the model, which stays."""
-        return replace(self, settings=settings, stream=_stream(settings, self.tracker))
+        people = self.people.with_rules(settings.appear_after, settings.lost_after, settings.dominant_rule)
+        return replace(self, settings=settings, stream=_stream(settings, self.tracker), people=people)
 
-    def recognise(self, frame: Frame) -> list[FaceEmotion]:
-        """What each face in `frame` shows, largest first."""
+    def recognise(self, frame: Frame, camera: CameraModel | None) -> list[FaceEmotion]:
+        """What each face in `frame` shows, largest first, and where it is if `camera`, that took it, is known."""
         (faces,) = recognise([self.stream], [frame], self.classifier)
-        return faces
+        return placed(faces, camera, self.settings.face_width) if camera else faces
 
 
 def _stream(settings: Settings, tracker: OverlapTracker) -> Stream:

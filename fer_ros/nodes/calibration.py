@@ -1,0 +1,75 @@
+"""What is known of the camera that takes the images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+
+from fer_ros.frame import Box
+from fer_ros.geometry import CameraModel
+from fer_ros.nodes.throttle import Throttle
+
+if TYPE_CHECKING:
+    from rclpy.callback_groups import CallbackGroup
+    from rclpy.node import Node
+
+
+class Calibration:
+    """Subscribes to `camera_info` and makes a camera model of it; without one there are no positions, and no error.
+
+    Args:
+        node: subscribes and logs.
+        rectified: whether the images have gone through rectification.
+        group: the callback group of the subscription.
+    """
+
+    def __init__(self, node: Node, rectified: bool, group: CallbackGroup):
+        self._node = node
+        self._rectified = rectified
+        self._throttle = Throttle()
+        self._info: CameraInfo | None = None
+        # What every camera can serve.
+        qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=1)
+        self._subscription = node.create_subscription(CameraInfo, "camera_info", self._take, qos, callback_group=group)
+
+    def close(self) -> None:
+        """Unsubscribes."""
+        self._node.destroy_subscription(self._subscription)
+
+    def camera(self, image_size: tuple[int, int]) -> CameraModel | None:
+        """The camera of images of this width and height, pixels; None where its calibration is missing or wrong."""
+        if self._info is None:
+            return None
+        try:
+            model = camera_model(self._info, self._rectified)
+            model.check(image_size)
+        except ValueError as error:
+            if self._throttle.lets_through(str(error)):
+                self._node.get_logger().warning(f"no positions: {error}")
+            return None
+        return model
+
+    def _take(self, info: CameraInfo) -> None:
+        self._info = info
+
+
+def camera_model(info: CameraInfo, rectified: bool) -> CameraModel:
+    """A message as a camera model.
+
+    Raises:
+        ValueError: it makes no sense; says why.
+    """
+    return CameraModel(
+        width=info.width,
+        height=info.height,
+        k=tuple(info.k),
+        d=tuple(info.d),
+        distortion_model=info.distortion_model,
+        p=tuple(info.p),
+        binning_x=info.binning_x,
+        binning_y=info.binning_y,
+        roi=Box(info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height),
+        rectified=rectified,
+    )
