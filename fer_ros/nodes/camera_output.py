@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class CameraOutput:
-    """Publishes `emotions`, `emotion_events`, and `emotions/image` for those who look at it; while the node is active."""
+    """Publishes `emotions`, `emotion_events`, and, for those who look at it, `emotions/image`.
+
+    All of them only while the node is active.
+    """
 
     def __init__(self, node: LifecycleNode):
         self._node = node

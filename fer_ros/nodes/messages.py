@@ -16,6 +16,7 @@ from fer_ros.frame import Box, Face, FaceEmotion, Position
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
 from fer_ros.msg import FaceEmotion as FaceEmotionMessage
 from fer_ros.pairing import Answer
+from fer_ros.people import Event
 
 
 def face_emotion_array(

@@ -31,8 +31,7 @@ def started(node):
 
 
 def event(robot, kind):
-    found = robot.wait_until(lambda: next((e for e in robot.events if e.kind == kind), None), f"event {kind}")
-    return found
+    return robot.wait_until(lambda: next((e for e in robot.events if e.kind == kind), None), f"event {kind}")
 
 
 def appear(robot, camera, astronaut):
