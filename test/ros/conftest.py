@@ -13,23 +13,19 @@ MEDIA = Path(__file__).parents[3] / "shared" / "media"
 
 
 @pytest.fixture(scope="session")
-def _elsewhere():
-    """A ROS of their own for the nodes under test, and another one, which is returned, for the robot around them."""
+def _ros():
     import rclpy
 
-    elsewhere = rclpy.Context()
     rclpy.init()
-    rclpy.init(context=elsewhere)
-    yield elsewhere
-    rclpy.shutdown(context=elsewhere)
+    yield
     rclpy.try_shutdown()
 
 
 @pytest.fixture
-def robot(_elsewhere):
+def robot(_ros):
     from robot import Robot
 
-    with Robot(_elsewhere) as robot:
+    with Robot() as robot:
         yield robot
 
 

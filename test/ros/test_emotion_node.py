@@ -14,7 +14,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from fer_ros import drawing
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
-from fer_ros.frame import Frame
 from fer_ros.nodes.emotion_node import EmotionNode
 from fer_ros.nodes.serving import Serving
 from fer_ros.srv import LoadModel
@@ -35,22 +34,21 @@ def serve(robot, model, quick_start):
 def test_a_face_is_answered_with_everything_that_is_known_of_it(robot, serve, model, astronaut):
     serve()
     camera = robot.heard_camera()
-    first = robot.ask(camera, astronaut, "camera_optical_frame")
-    second = robot.ask(camera, astronaut, "camera_optical_frame")
+    first, *_, last = [robot.ask(camera, astronaut, "camera_optical_frame") for _ in range(6)]
 
-    assert (second.image_width, second.image_height) == (512, 512)
-    assert second.header.frame_id == "camera_optical_frame"
-    assert second.model_id.startswith("untrained@")
-    assert list(second.labels) == list(Classifier(model).labels)
-    assert second.processing_time.sec + second.processing_time.nanosec > 0
-    (face,) = second.faces
-    assert face.face_id == first.faces[0].face_id == second.dominant_face_id != ""
+    assert (last.image_width, last.image_height) == (512, 512)
+    assert last.header.frame_id == "camera_optical_frame"
+    assert last.model_id.startswith("untrained@")
+    assert list(last.labels) == list(Classifier(model).labels)
+    assert last.processing_time.sec + last.processing_time.nanosec > 0
+    (face,) = last.faces
+    assert face.face_id == first.faces[0].face_id == last.dominant_face_id != ""
     roi = face.roi
     assert roi.width > 50
     assert roi.height > 50
     assert roi.x_offset + roi.width <= 512
     assert roi.y_offset + roi.height <= 512
-    assert (face.tracked_for.sec, face.tracked_for.nanosec) == (0, pytest.approx(1e8, abs=1e3))
+    assert (face.tracked_for.sec, face.tracked_for.nanosec) == (0, pytest.approx(5e8, abs=1e3))
     for vector in (face.scores, face.smoothed_scores):
         assert len(vector) == 7
         assert np.isfinite(vector).all()
@@ -76,7 +74,7 @@ def test_images_of_any_size_are_answered(robot, serve, width, height):
     assert (answer.image_width, answer.image_height) == (width, height)
 
 
-def test_the_largest_of_several_faces_comes_first_and_is_dominant(robot, serve, astronaut):
+def test_the_largest_of_several_faces_comes_first(robot, serve, astronaut):
     serve()
     picture = np.zeros((512, 800, 3), np.uint8)
     picture[200:456, :256] = astronaut[::2, ::2]
@@ -195,7 +193,7 @@ def test_an_error_of_the_nodes_own_does_not_end_it(robot, serve, astronaut, monk
     serve()
     camera = robot.heard_camera()
 
-    def fail(self, frame: Frame):
+    def fail(*_):
         raise ZeroDivisionError("made for this test")
 
     with monkeypatch.context() as broken:
@@ -236,21 +234,23 @@ def test_another_model_takes_over_and_people_keep_their_names(robot, serve, tmp_
     assert list(after.faces[0].smoothed_scores) == pytest.approx(list(after.faces[0].scores))
 
 
-@pytest.mark.parametrize(
-    ("content", "word"), [(None, "no file"), (b"not a model", "not a readable model file"), (b"", "not a readable")]
-)
-def test_a_bad_model_changes_nothing(robot, serve, tmp_path, astronaut, content, word):
+def test_a_bad_model_changes_nothing(robot, serve, tmp_path, astronaut):
     serve()
     camera = robot.heard_camera()
     before = robot.ask(camera, astronaut)
-    bad = tmp_path / "bad.pt"
-    if content is not None:
-        bad.write_bytes(content)
-    response = load(robot, bad)
-    assert not response.success
-    assert word in response.message
-    assert str(bad) in response.message
-    assert response.model_id == before.model_id
+    letter, empty = tmp_path / "letter.pt", tmp_path / "empty.pt"
+    letter.write_text("Dear robot")
+    empty.touch()
+    for bad, word in {
+        tmp_path / "missing.pt": "no file",
+        letter: "not a readable model file",
+        empty: "not a readable model file",
+    }.items():
+        response = load(robot, bad)
+        assert not response.success
+        assert word in response.message
+        assert str(bad) in response.message
+        assert response.model_id == before.model_id
     after = robot.ask(camera, astronaut)
     assert after.model_id == before.model_id
     assert after.faces[0].emotion == before.faces[0].emotion == "happy"

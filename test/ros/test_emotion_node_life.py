@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
+import rclpy
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
@@ -158,23 +159,18 @@ def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
     assert robot.ask(camera, astronaut).faces[0].face_id == before.face_id
 
 
-@pytest.mark.parametrize(
-    ("values", "word"),
-    [
+def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
+    make(autostart=True).autostart()
+    for values, word in (
         ({"min_neighbors": -3}, "min_neighbors"),
         ({"scale_factor": 1.0}, "scale_factor"),
         ({"scale_factor": "fast"}, "type"),
         ({"min_face_size": 90, "max_face_size": 60}, "above max_face_size (60 px)"),
         ({"model": "another"}, "read-only"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut, values, word):
-    node = make(autostart=True)
-    node.autostart()
-    result = set_parameters(robot, **values)
-    assert not result.successful
-    assert word in result.reason
-    assert node.get_parameter("max_face_size").value == 0
+    ):
+        result = set_parameters(robot, **values)
+        assert not result.successful
+        assert word in result.reason
     assert len(robot.ask(robot.heard_camera(), astronaut).faces) == 1
 
 
@@ -233,9 +229,19 @@ def test_it_says_when_the_publishers_qos_never_matches(impatient, robot, make):
     assert f"qos_overrides.{topic}.subscription" in line
 
 
-def test_it_says_when_the_topic_carries_something_else(impatient, robot, make):
+@pytest.fixture
+def elsewhere():
+    """Another DDS participant; within one, a topic has only one type."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.shutdown(context=context)
+
+
+def test_it_says_when_the_topic_carries_something_else(impatient, robot, make, elsewhere):
     make(autostart=True).autostart()
-    robot.node.create_publisher(CompressedImage, "image", 1)
+    stranger = rclpy.create_node("stranger", namespace=robot.namespace, context=elsewhere)
+    stranger.create_publisher(CompressedImage, "image", 1)
     (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")
     assert "sensor_msgs/msg/CompressedImage" in line
     assert "image_transport" in line
