@@ -34,8 +34,8 @@ ARGUMENTS = {
     "rviz": ("false", "true: show the camera and the annotated picture in rviz"),
     "fastdds_profile": (
         "",
-        "Fast DDS profile, with room for images, of what is started here; empty: config/fastdds.xml of this package. "
-        "A profile in the environment comes first",
+        "Fast DDS profile, with room for images, of what is started here; empty: this package's config/fastdds.xml, or "
+        "fastdds_large.xml where there is memory for it. A profile in the environment comes first",
     ),
 }
 """Default and description of each."""

@@ -50,18 +50,10 @@ _fer_ros_enter() {
   # Nodes on other machines neither see nor disturb these, unless the user says so.
   export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 
-  # Fast DDS, the default middleware, loses whole images without this. Up to Jazzy it knows only the older name of the
-  # variable, from Kilted on it warns about that one.
-  case ${FASTDDS_DEFAULT_PROFILES_FILE-} in */config/fastdds.xml) unset FASTDDS_DEFAULT_PROFILES_FILE ;; esac
-  case ${FASTRTPS_DEFAULT_PROFILES_FILE-} in */config/fastdds.xml) unset FASTRTPS_DEFAULT_PROFILES_FILE ;; esac
-  case $ROS_DISTRO in
-    humble | iron | jazzy)
-      export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_root/config/fastdds.xml}"
-      ;;
-    *)
-      export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$_root/config/fastdds.xml}"
-      ;;
-  esac
+  # Fast DDS, the default middleware, loses whole images without this. What another environment has set goes first.
+  case ${FASTDDS_DEFAULT_PROFILES_FILE-} in */config/fastdds*.xml) unset FASTDDS_DEFAULT_PROFILES_FILE ;; esac
+  case ${FASTRTPS_DEFAULT_PROFILES_FILE-} in */config/fastdds*.xml) unset FASTRTPS_DEFAULT_PROFILES_FILE ;; esac
+  eval "$(python -m fer_ros.dds_profile)"
 }
 
 if [ -n "${BASH_VERSION-}" ]; then
