@@ -108,6 +108,14 @@ class Robot:
         self._spinning.append(self._spin(node, MultiThreadedExecutor(num_threads=3)))
         return node
 
+    def close(self, node: Any) -> None:
+        """Closes a node as its program does: when no callback is under way any more."""
+        for other, executor, thread in self._spinning:
+            if other is node:
+                executor.shutdown()
+                thread.join()
+        node.close()
+
     def camera(self, topic: str = "image", message_type=Image, qos: QoSProfile = qos_profile_sensor_data):
         """A publisher of images, once somebody listens to it."""
         publisher = self.node.create_publisher(message_type, topic, qos)

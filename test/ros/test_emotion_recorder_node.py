@@ -94,7 +94,7 @@ def test_answers_are_recorded_and_drawn_onto_their_own_images(robot, node_and_ca
         emotions.publish(answer(image.header, *("a", "b")[: number % 3]))
         until_paired(robot, node, number + 1)
     robot.wait_until(lambda: len(rows(tmp_path)) == 4, "every row, before the recorder ends")
-    node.close()
+    robot.close(node)
     recorded = rows(tmp_path)
     assert list(recorded[0]) == ["stamp", "face_id", "x", "y", "width", "height", "label", *LABELS]
     assert [(row["stamp"], row["face_id"]) for row in recorded] == [
@@ -118,7 +118,7 @@ def test_an_answer_without_its_image_is_in_the_table_alone(robot, node_and_camer
     _, emotions = node_and_camera()
     emotions.publish(answer(image_message(picture(0), robot.stamp()).header, "a"))
     robot.wait_until(lambda: len(rows(tmp_path)) == 1, "the row")
-    node.close()
+    robot.close(node)
     assert [path.name for path in tmp_path.iterdir()] == ["emotions.csv"]
     robot.wait_until(lambda: robot.logged("its image has not arrived"), "a warning")
 
@@ -135,7 +135,7 @@ def test_compressed_images_are_recorded_and_broken_ones_reported(robot, node_and
         emotions.publish(answer(image.header, "a"))
     robot.wait_until(lambda: robot.logged("not in the video"), "a warning about the broken image")
     until_paired(robot, node, 2)
-    node.close()
+    robot.close(node)
     assert len(frames(tmp_path)) == 1
     assert len(rows(tmp_path)) == 2
 
@@ -149,7 +149,7 @@ def test_it_ends_after_its_duration_and_gives_up_after_its_patience(robot, node_
     _, emotions = node_and_camera()
     emotions.publish(answer(image_message(picture(0), robot.stamp()).header))
     robot.wait_until(node.finished.done, "the end of its duration")
-    node.close()
+    robot.close(node)
     assert node.finished.result() == 0
 
 
