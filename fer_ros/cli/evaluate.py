@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_ros.cli.data_options import add_data_options
 from fer_ros.cli.errors import one_line_errors
 
 if TYPE_CHECKING:
@@ -30,19 +31,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--model", required=True, help="name of a model that ships, or a model file")
-    made.add_argument(
-        "--data",
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="fer2013.csv, a folder per emotion, .npz files (or a folder of them), KDEF, RAVDESS, SAVEE or MEAD",
-    )
-    made.add_argument("--by-speaker", action="store_true", help="of acted emotions, keep each person in one split only")
-    made.add_argument(
-        "--skip-faulty",
-        action="store_true",
-        help="of acted emotions, leave out files that cannot be used, with a warning",
-    )
+    add_data_options(made, required=True)
     made.add_argument("--split", choices=("training", "public", "private", "all"), default="public")
     made.add_argument("--flip", action="store_true", help="average each crop with its mirror image")
     made.add_argument(

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_ros.cli.data_options import add_data_options
 from fer_ros.cli.errors import one_line_errors, stop_now
 
 if TYPE_CHECKING:
@@ -36,18 +37,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        "--data",
-        nargs="+",
-        metavar="PATH",
-        help="fer2013.csv, a folder per emotion, .npz files (or a folder of them), KDEF, RAVDESS, SAVEE or MEAD",
-    )
-    made.add_argument("--by-speaker", action="store_true", help="of acted emotions, keep each person in one split only")
-    made.add_argument(
-        "--skip-faulty",
-        action="store_true",
-        help="of acted emotions, leave out files that cannot be used, with a warning",
-    )
+    add_data_options(made, required=False)
     made.add_argument("--recipe", help="name of a recipe that ships, or a .yaml file (default: mini_xception)")
     made.add_argument("--network", help="another network than the recipe's")
     made.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
