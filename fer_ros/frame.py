@@ -17,6 +17,9 @@ UNKNOWN = "unknown"
 Position = tuple[float, float, float]
 """Metres in the camera's optical frame (REP 103): x to the right, y down, z forward."""
 
+Point = tuple[float, float]
+"""(x, y) in pixels of the source image, fractions included; (0, 0) is the centre of its first pixel."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -69,12 +72,27 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Landmarks:
+    """Where the parts of a face are. Left and right are the image's while the face is upright: the left eye here is
+    the person's own right eye."""
+
+    left_eye: Point
+    right_eye: Point
+    nose: Point | None = None
+    """None, as the corners of the mouth, when only the eyes are known."""
+    mouth_left: Point | None = None
+    mouth_right: Point | None = None
+
+
+@dataclass(frozen=True)
 class Detection:
     """One face as a detector reports it."""
 
     box: Box
     score: float
     """On the detector's own scale; higher is surer."""
+    landmarks: Landmarks | None = None
+    """None when the detector has none."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,8 @@ class Face:
     detection_score: float
     tracked_for: float
     """Seconds since this face was first seen."""
+    landmarks: Landmarks | None = None
+    """In this frame, as the detector has them."""
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class OverlapTracker:
             self._see(track, detection.box, stamp)
             if track.face_id:
                 seen_for = max(0.0, stamp - track.first_seen)
-                faces.append(Face(track.face_id, detection.box, detection.score, seen_for))
+                faces.append(Face(track.face_id, detection.box, detection.score, seen_for, detection.landmarks))
         # A face that is not sure yet must be found again at once.
         self._tracks = [track for track in self._tracks if track.face_id or track.last_seen >= stamp]
         return faces

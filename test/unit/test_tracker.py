@@ -3,7 +3,7 @@
 import pytest
 
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Box, Detection
+from fer_ros.frame import Box, Detection, Landmarks
 
 
 def detections(*boxes):
@@ -128,3 +128,11 @@ def test_a_single_hit_is_not_remembered_when_more_are_asked_for():
 def test_numbers_out_of_range_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         OverlapTracker(**wrong)
+
+
+def test_a_face_has_the_landmarks_of_its_own_detection():
+    eyes = Landmarks((60.5, 70.0), (90.0, 71.5))
+    tracker = OverlapTracker()
+    tracker.update([Detection(Box(50, 50, 60, 60), 1.0, eyes)], 0.0)
+    found = [Detection(Box(300, 50, 60, 60), 1.0), Detection(Box(52, 50, 60, 60), 1.0, eyes)]
+    assert [face.landmarks for face in tracker.update(found, 0.1)] == [None, eyes]
