@@ -74,7 +74,8 @@ class Frame:
 @dataclass(frozen=True)
 class Landmarks:
     """Where the parts of a face are. Left and right are the image's while the face is upright: the left eye here is
-    the person's own right eye."""
+    the person's own right eye.
+    """
 
     left_eye: Point
     right_eye: Point
