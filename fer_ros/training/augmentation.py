@@ -28,15 +28,15 @@ class Augmentation:
     erase: float = 0.0
     """Probability of covering a rectangle of 2 to 15 % of the area (Zhong et al. 2017) with the crop's mean."""
 
-    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(N, size, size) uint8 to (N, size, size) float32, still 0..255."""
-        faces = self._moved(pixels.float())
+    def __call__(self, pixels: torch.Tensor, size: int) -> torch.Tensor:
+        """(N, side, side) uint8 to (N, size, size) float32, still 0..255."""
+        faces = self._moved(pixels.float(), size)
         faces = self._lit(faces)
         return self._erased(faces)
 
-    def _moved(self, faces: torch.Tensor) -> torch.Tensor:
-        """Flip, rotation, scale and shift as one resampling; what comes in from outside repeats the edge."""
-        if not (self.flip or self.rotation or self.scale or self.shift):
+    def _moved(self, faces: torch.Tensor, size: int) -> torch.Tensor:
+        """Flip, rotation, scale, shift and `size` as one resampling; what comes in from outside repeats the edge."""
+        if not (self.flip or self.rotation or self.scale or self.shift) and size == faces.shape[-1]:
             return faces
         count, device = len(faces), faces.device
         angle = _uniform(count, self.rotation, device) * math.pi / 180
@@ -49,9 +49,8 @@ class Augmentation:
             [cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y],
             dim=1,
         )
-        images = faces[:, None]
-        grid = functional.affine_grid(rows.view(count, 2, 3), images.shape, align_corners=False)
-        return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)[:, 0]
+        grid = functional.affine_grid(rows.view(count, 2, 3), [count, 1, size, size], align_corners=False)
+        return functional.grid_sample(faces[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
 
     def _lit(self, faces: torch.Tensor) -> torch.Tensor:
         count, device = len(faces), faces.device

@@ -20,6 +20,7 @@ from fer_ros.training.checkpoint import Progress
 from fer_ros.training.datasets import FaceImages
 from fer_ros.training.optimisation import l1_penalty, learning_rate
 from fer_ros.training.recipe import Recipe, RecipeError
+from fer_ros.training.targets import Targets
 from fer_ros.training.watchers import Watcher
 
 _EVALUATION_BATCH = 256
@@ -46,7 +47,8 @@ def fit(
 
     Raises:
         TrainingError: the loss is no longer a number.
-        RecipeError: the network has no such options.
+        RecipeError: the network has no such options, or the teacher cannot teach it.
+        FileNotFoundError: there is no such teacher.
         CheckpointError: the checkpoint belongs to another recipe or other data.
         ModelFileError: `start_from` is a model of another network or of other labels.
         KeyboardInterrupt: as it came; `folder` stays as the last epoch left it.
@@ -61,13 +63,16 @@ def fit(
     network = network.to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     optimiser = optimisation.optimiser(recipe, network)
+    targets = Targets(recipe, training)
     progress = checkpoint.resume(folder, recipe, training, network, average, optimiser)
     if progress.epochs_done == 0:
         checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
 
     for epoch in range(progress.epochs_done, recipe.epochs):
         started = time.monotonic()
-        loss, accuracy, rate = _learn_epoch(recipe, training, network, average, optimiser, progress, watcher)
+        loss, accuracy, rate = _learn_epoch(
+            recipe, training, targets, network, average, optimiser, progress, watcher
+        )
         seconds = time.monotonic() - started
         logits = network_logits(average, validation, recipe.preprocessing)
         record = {
@@ -95,6 +100,7 @@ def fit(
 def _learn_epoch(
     recipe: Recipe,
     training: FaceImages,
+    targets: Targets,
     network: nn.Module,
     average: nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -108,7 +114,7 @@ def _learn_epoch(
     order = torch.randperm(len(training))
     steps = len(training) // recipe.batch_size or 1
     pixels, hard_labels = torch.from_numpy(training.pixels), torch.from_numpy(training.targets)
-    soft_labels = _soft_labels(recipe, training, epoch)
+    soft_labels, size = targets.at(epoch), optimisation.crop_size(recipe, epoch)
     network.train()
     total_loss = correct = seen = 0
     # A last batch of a few images is left for another epoch: batch norm on so few would be noise.
@@ -116,7 +122,7 @@ def _learn_epoch(
         rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps), progress.records)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        crops = recipe.preprocessing.normalise(recipe.augmentation(pixels[chosen]))[:, None]
+        crops = recipe.preprocessing.normalise(recipe.augmentation(pixels[chosen], size))[:, None]
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             logits = network(crops.contiguous(memory_format=torch.channels_last)).float()
         loss = functional.cross_entropy(logits, soft_labels[chosen], label_smoothing=recipe.label_smoothing)
@@ -145,17 +151,6 @@ def network_logits(network: nn.Module, images: FaceImages, preprocessing: Prepro
         for start in range(0, len(images), _EVALUATION_BATCH)
     ]
     return torch.cat(batches).numpy()
-
-
-def _soft_labels(recipe: Recipe, training: FaceImages, epoch: int) -> torch.Tensor:
-    """(N, classes) float32: the data set's labels, mixed with the crowd's votes where there are any."""
-    own = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
-    share = recipe.votes * (1 - epoch / recipe.epochs)
-    if share == 0 or training.votes is None:
-        return own
-    votes = torch.from_numpy(training.votes)
-    share = share * votes.sum(dim=1, keepdim=True)  # 0 where nobody voted
-    return (1 - share) * own + share * votes
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""How a recipe moves the weights: optimiser, learning rate and penalties."""
+"""How a recipe moves the weights: optimiser, learning rate, penalties and the size of the crops."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def learning_rate(recipe: Recipe, done: float, records: Sequence[dict[str, Any]]
         return recipe.learning_rate * done / recipe.warm_up
     falling = (done - recipe.warm_up) / max(1 - recipe.warm_up, 1e-9)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def crop_size(recipe: Recipe, epoch: int) -> int:
+    """Side of the crops in `epoch` (from 0), pixels: in steps of 4, as most networks halve their maps twice or more."""
+    if not recipe.first_size:
+        return recipe.preprocessing.input_size
+    grown = min(1.0, epoch / (0.8 * recipe.epochs))
+    more = grown * (recipe.preprocessing.input_size - recipe.first_size)
+    return recipe.first_size + (int(more) // 4 * 4 if grown < 1 else int(more))
 
 
 def l1_penalty(recipe: Recipe, network: nn.Module) -> torch.Tensor | float:

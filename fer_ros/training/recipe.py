@@ -51,6 +51,15 @@ class Recipe:
     votes: float = 0.0
     """Share of each target taken from FERPlus votes at the start; it falls to 0 along the run, so that the last epochs
     learn the data set's own labels."""
+    teacher: str = ""
+    """Model file, the name of one that ships or a path, whose scores on the training images are learned too (Hinton,
+    Vinyals, Dean 2015). Empty: none."""
+    teacher_share: float = 0.5
+    """Share of each target taken from the teacher."""
+    first_size: int = 0
+    """Side of the crops in the first epoch; it grows along the run and is the input size in the last fifth (progressive
+    learning, Tan, Le 2021). Small crops are cheap, and a network that pools its maps takes them all. 0: the input size
+    from the start."""
     average_decay: float = 0.999
     """Each step the averaged weights keep this share of themselves; the average is what is evaluated and kept."""
     bfloat16: bool = False
@@ -76,6 +85,13 @@ class Recipe:
         only = networks.input_size(self.network)
         if only not in (None, self.preprocessing.input_size):
             raise RecipeError(f"'{self.network}' needs 'preprocessing.input_size' {only}, not another")
+        if self.first_size and only:
+            raise RecipeError(f"'{self.network}' takes crops of {only} pixels alone: 'first_size' must be 0")
+        if self.first_size > self.preprocessing.input_size:
+            raise RecipeError(
+                f"'first_size' ({self.first_size}) must not be above 'preprocessing.input_size' "
+                f"({self.preprocessing.input_size})"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as `from_dict` reads it."""
@@ -95,6 +111,8 @@ _RANGES = [
     ("l1", 0, 10),
     ("label_smoothing", 0, 1),
     ("votes", 0, 1),
+    ("teacher_share", 0, 1),
+    ("first_size", 0, 1024),
     ("average_decay", 0, 1),
     ("seed", 0, 2**31 - 1),
     ("preprocessing.input_size", 8, 1024),

@@ -54,6 +54,7 @@ def test_a_papers_recipe_has_the_papers_numbers(name, settings):
         ({"network": "acted_cnn"}, "'acted_cnn' needs 'preprocessing.input_size' 180"),
         ({"optimiser": "adam", "momentum": 1}, "'momentum' must be below 1"),
         ({"l1": -1}, "'l1' must be from 0"),
+        ({"first_size": 64}, "'first_size' \\(64\\) must not be above 'preprocessing.input_size' \\(48\\)"),
     ],
 )
 def test_what_cannot_be_done_is_named(keys, message):
@@ -77,6 +78,12 @@ def test_one_cycle_rises_to_the_peak_and_falls_to_nothing():
     at = [optimisation.learning_rate(followed, done, []) for done in (0, 0.125, 0.25, 0.625, 1)]
     assert np.allclose(at, [0, 0.2, 0.4, 0.2, 0])
     assert rates(recipe(schedule="constant", learning_rate=0.3), [1, 2]) == [0.3] * 3
+
+
+def test_crops_grow_to_the_input_size():
+    followed = recipe(first_size=32, epochs=10)
+    assert [optimisation.crop_size(followed, epoch) for epoch in range(10)] == [32, 32, 36, 36, 40, 40, 44, 44, 48, 48]
+    assert optimisation.crop_size(recipe(), 0) == 48
 
 
 def test_l1_counts_dense_weights_alone():

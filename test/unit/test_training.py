@@ -253,6 +253,29 @@ def test_crowd_votes_are_learned_from(tmp_path):
     assert record["training_accuracy"] < 0.5, "everybody voted neutral, whatever the label"
 
 
+def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
+    targets = np.arange(70, dtype=np.uint8) % 7
+    arrays(tmp_path / "wrong.npz", 70, 0, seed=1, pixels=bars(targets, seed=3), label=(targets + 1) % 7)
+    taught = recipe(tmp_path / "r.yaml", teacher=str(run / "best.pt"), teacher_share=1.0, label_smoothing=0.0, epochs=4)
+    wrong = [tmp_path / "wrong.npz", data / "public.npz"]
+    assert fer_train("--data", *wrong, "--recipe", taught, "--output", tmp_path / "run") == 0
+    record = checkpoint.read(tmp_path / "run" / checkpoint.NAME)["records"][-1]
+    assert record["validation_accuracy"] > 0.5, "the teacher knows better than the labels"
+
+    capsys.readouterr()
+    three = class_folders(tmp_path / "three", per_class=20, seed=1)
+    for label in FER2013[3:]:
+        shutil.rmtree(three / label)
+    refused = error_of(capsys, "--data", three, "--recipe", taught, "--output", tmp_path / "other")
+    assert "answers angry, disgust, fear, happy, sad, surprise, neutral; the data has angry, disgust, fear" in refused
+
+
+def test_crops_may_be_small_at_first(data, tmp_path):
+    growing = recipe(tmp_path / "r.yaml", first_size=24, epochs=2)
+    assert fer_train("--data", data, "--recipe", growing, "--output", tmp_path / "run") == 0
+    assert Classifier(tmp_path / "run" / "best.pt").preprocessing.input_size == 48
+
+
 def test_standardised_crops_are_the_same_in_every_light():
     crops = bars(np.arange(7), seed=1)
     preprocessing = Preprocessing(standardise=True)

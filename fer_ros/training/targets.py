@@ -1,0 +1,64 @@
+"""What each training image is to be answered with: its label, what a crowd said, what a teacher thinks."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.training import evaluation
+from fer_ros.training.datasets import FaceImages
+from fer_ros.training.recipe import Recipe, RecipeError
+
+
+class Targets:
+    """The targets of a run's training images.
+
+    Args:
+        recipe: says how much of each target comes from whom.
+        training: images with labels and, where known, the crowd's votes.
+
+    Raises:
+        RecipeError: the teacher answers other labels, or wants crops of another size.
+        FileNotFoundError, ModelFileError: there is no such teacher, or it cannot be used.
+    """
+
+    def __init__(self, recipe: Recipe, training: FaceImages):
+        self._recipe = recipe
+        self._own = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
+        self._votes = None if training.votes is None else torch.from_numpy(training.votes)
+        self._teacher = _teacher_scores(recipe, training)
+
+    def at(self, epoch: int) -> torch.Tensor:
+        """(N, classes) float32, rows sum to 1: the targets in `epoch`, from 0."""
+        return self._taught(self._voted(self._own, epoch))
+
+    def _voted(self, targets: torch.Tensor, epoch: int) -> torch.Tensor:
+        share = self._recipe.votes * (1 - epoch / self._recipe.epochs)
+        if share == 0 or self._votes is None:
+            return targets
+        share = share * self._votes.sum(dim=1, keepdim=True)  # 0 where nobody voted
+        return (1 - share) * targets + share * self._votes
+
+    def _taught(self, targets: torch.Tensor) -> torch.Tensor:
+        if self._teacher is None:
+            return targets
+        return (1 - self._recipe.teacher_share) * targets + self._recipe.teacher_share * self._teacher
+
+
+def _teacher_scores(recipe: Recipe, training: FaceImages) -> torch.Tensor | None:
+    """(N, classes) float32: the mean of the teacher's scores of each image and its mirror image."""
+    if not recipe.teacher:
+        return None
+    teacher = Classifier(recipe.teacher)
+    if teacher.labels != training.labels:
+        raise RecipeError(
+            f"the teacher '{recipe.teacher}' answers {', '.join(teacher.labels)}; the data has "
+            f"{', '.join(training.labels)}"
+        )
+    if teacher.preprocessing.input_size != recipe.preprocessing.input_size:
+        raise RecipeError(
+            f"the teacher '{recipe.teacher}' takes crops of {teacher.preprocessing.input_size} pixels, "
+            f"not of {recipe.preprocessing.input_size} as in 'preprocessing.input_size'"
+        )
+    return torch.from_numpy(evaluation.scores(teacher, training, flip=True))
