@@ -150,14 +150,13 @@ def _new_folder(options: argparse.Namespace, recipe: Recipe, facts: dict) -> Pat
 def _judge(folder: Path, validation: FaceImages, watcher: Watcher) -> None:
     """Evaluates the best model as the node will run it, and leaves table and picture beside it."""
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training import evaluation, pictures, run_folder
+    from fer_ros.training import evaluation, run_folder
 
     classifier = Classifier((folder / run_folder.BEST).absolute())
     scores = evaluation.scores(classifier, validation)
     result = evaluation.measure(scores, evaluation.targets_for(classifier.labels, validation), classifier.labels)
     run_folder.write_json(folder / run_folder.EVALUATION, result.to_dict())
-    title = f"{100 * result.accuracy:.2f} % of {result.images} validation images"
-    pictures.confusion_matrix(folder / run_folder.CONFUSION_MATRIX, result.confusion_matrix, classifier.labels, title)
+    run_folder.write_confusion_matrix(folder, scores, validation)
     watcher.end(
         {
             "model": str(folder / run_folder.BEST),

@@ -13,8 +13,7 @@ from torch import nn
 
 from fer_ros.training.datasets import FaceImages
 from fer_ros.training.recipe import Recipe, flat, from_dict
-
-NAME = "checkpoint.pth"
+from fer_ros.training.run_folder import CHECKPOINT
 
 
 class CheckpointError(ValueError):
@@ -52,7 +51,7 @@ def save(
     Raises:
         OSError: it cannot be written; the old one is intact.
     """
-    partial = folder / f".{NAME}.partial"
+    partial = folder / f".{CHECKPOINT}.partial"
     content = {
         "recipe": recipe.to_dict(),
         "labels": list(training.labels),
@@ -67,7 +66,7 @@ def save(
     torch.save(content, buffer)
     try:
         partial.write_bytes(buffer.getbuffer())
-        os.replace(partial, folder / NAME)
+        os.replace(partial, folder / CHECKPOINT)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -104,7 +103,7 @@ def resume(
     Raises:
         CheckpointError: the checkpoint is of another network, another recipe or other data.
     """
-    path = folder / NAME
+    path = folder / CHECKPOINT
     if not path.exists():
         return Progress()
     content = read(path)

@@ -41,9 +41,9 @@ def fit(
     """Trains until the recipe's last epoch: from the checkpoint in `folder` if there is one, else from the weights of
     the model file `start_from`, else from nothing.
 
-    After every epoch `folder` (see `run_folder`) holds the best model so far, chosen by accuracy on `validation`, a
-    checkpoint, the metrics and the curves. The same recipe, data and number of threads give the same result, stopped
-    and resumed or not.
+    After every epoch `folder` (see `run_folder`) holds the best model so far, chosen by accuracy on `validation`, what
+    it takes for what, a checkpoint, the metrics and the curves. The same recipe, data and number of threads give the
+    same result, stopped and resumed or not.
 
     Raises:
         TrainingError: the loss is no longer a number.
@@ -91,6 +91,7 @@ def fit(
         progress.records.append(record)
         if record["best"]:
             export.write_model(folder / run_folder.BEST, recipe, training.labels, average, record)
+            run_folder.write_confusion_matrix(folder, logits, validation)
         checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
         run_folder.write_metrics(folder, progress.records)
         watcher.epoch(record)

@@ -6,7 +6,8 @@
     curves.png       the same as curves
     best.pt          the best model so far, ready to serve
     checkpoint.pth   where to resume
-    evaluation.json, confusion_matrix.png     the best model on the validation images, once the run has ended
+    confusion_matrix.png     that model on the validation images
+    evaluation.json  the same in numbers, once the run has ended
 
 Every file appears whole or not at all.
 """
@@ -15,29 +16,34 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import numpy as np
 
-from fer_ros.training import pictures
+    from fer_ros.training.datasets import FaceImages
 
 RECIPE = "recipe.yaml"
 RUN = "run.json"
 METRICS = "metrics.csv"
 CURVES = "curves.png"
 BEST = "best.pt"
+CHECKPOINT = "checkpoint.pth"
 EVALUATION = "evaluation.json"
 CONFUSION_MATRIX = "confusion_matrix.png"
 
 
 def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
     """Metrics and curves of all epochs so far."""
+    from fer_ros.training import pictures  # here, so that who only reads a run need not load what draws
+
     partial = folder / f".{METRICS}.partial"
     with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(records[0]))
@@ -45,6 +51,27 @@ def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
         writer.writerows(records)
     partial.replace(folder / METRICS)
     pictures.curves(folder / CURVES, records)
+
+
+def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceImages) -> None:
+    """What is taken for what, from (N, classes) `scores` of the validation images."""
+    from sklearn import metrics
+
+    from fer_ros.training import pictures
+
+    predicted, labels = scores.argmax(axis=1), validation.labels
+    counts = metrics.confusion_matrix(validation.targets, predicted, labels=range(len(labels)))
+    title = f"{100 * (predicted == validation.targets).mean():.2f} % of {len(validation)} validation images"
+    pictures.confusion_matrix(folder / CONFUSION_MATRIX, counts, labels, title)
+
+
+def best_accuracy(folder: Path) -> float:
+    """The highest validation accuracy of a run, 0..1; NaN before its first epoch has ended."""
+    try:
+        with (folder / METRICS).open(newline="") as file:
+            return max((float(row["validation_accuracy"]) for row in csv.DictReader(file)), default=math.nan)
+    except FileNotFoundError:
+        return math.nan
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -59,6 +86,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """The software and machine that this process runs on."""
+    import torch  # here, so that who only reads a run need not load it
+
     versions = {name: _version(name) for name in ("fer-ros", "torch", "numpy", "opencv-python", "scikit-learn")}
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -74,14 +75,27 @@ class Terminal:
             print(f"{name.replace('_', ' '):20} {', '.join(text) if isinstance(text, list) else text}", flush=True)
 
 
+_LINE_EVERY = 1.0
+"""Seconds between lines while an epoch runs."""
+
+
 class JsonLines:
-    """One JSON object a line on standard output: `{"event": "start" | "epoch" | "end", ...}`."""
+    """One JSON object a line on standard output: `{"event": "start" | "batch" | "epoch" | "end", ...}`.
+
+    Raises:
+        BrokenPipeError: nobody listens any more.
+    """
+
+    def __init__(self):
+        self._said = time.monotonic()
 
     def start(self, facts: dict[str, Any]) -> None:
         self._write("start", facts)
 
     def batch(self, epoch: int, epochs: int, learned: int, total: int) -> None:
-        """Says nothing: a line for each epoch is enough for a program."""
+        # Who listens learns that it goes on; and this process, that somebody still listens.
+        if time.monotonic() - self._said >= _LINE_EVERY:
+            self._write("batch", {"epoch": epoch, "epochs": epochs, "learned": learned, "total": total})
 
     def epoch(self, record: dict[str, Any]) -> None:
         self._write("epoch", record)
@@ -94,3 +108,4 @@ class JsonLines:
 
     def _write(self, event: str, content: dict[str, Any]) -> None:
         print(json.dumps({"event": event, **content}), flush=True)
+        self._said = time.monotonic()

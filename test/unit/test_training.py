@@ -21,6 +21,7 @@ from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.training import checkpoint
+from fer_ros.training.run_folder import CHECKPOINT
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +58,11 @@ def error_of(capsys, *arguments):
 
 
 def averaged_weights(folder):
-    return checkpoint.read(folder / checkpoint.NAME)["average"]
+    return checkpoint.read(folder / CHECKPOINT)["average"]
 
 
 def without_times(folder):
-    records = checkpoint.read(folder / checkpoint.NAME)["records"]
+    records = checkpoint.read(folder / CHECKPOINT)["records"]
     return [{k: v for k, v in record.items() if k not in ("seconds", "images_per_second")} for record in records]
 
 
@@ -109,7 +110,7 @@ def test_stopped_twice_and_resumed_it_ends_like_a_run_that_never_stopped(run, da
 
     interrupted = child("--resume", folder)
     assert json.loads(interrupted.stdout.readline())["event"] == "start"
-    first = json.loads(interrupted.stdout.readline())
+    first = next(line for line in map(json.loads, interrupted.stdout) if line["event"] != "batch")
     assert (first["event"], first["epoch"], first["epochs"]) == ("epoch", 1, 3)
     interrupted.send_signal(signal.SIGINT)
     interrupted.communicate(timeout=60)
@@ -136,7 +137,7 @@ def test_resume_refuses_another_network_recipe_or_data(run, tmp_path, capsys):
 
 def test_a_broken_checkpoint_is_said(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "copy")
-    (folder / checkpoint.NAME).write_bytes(b"half a checkp")
+    (folder / CHECKPOINT).write_bytes(b"half a checkp")
     assert "checkpoint.pth is not a readable checkpoint" in error_of(capsys, "--resume", folder)
 
 
@@ -148,7 +149,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tm
     steep = recipe(tmp_path / "steep.yaml", learning_rate=100, weight_decay=10, warm_up=0, momentum=1.0)
     assert fer_train("--data", data, "--recipe", steep, "--output", tmp_path / "run", "--epochs", 30) == 1
     assert "lower learning_rate (now 100); what earlier epochs wrote is intact" in capsys.readouterr().err
-    assert checkpoint.read(tmp_path / "run" / checkpoint.NAME)["recipe"]["learning_rate"] == 100
+    assert checkpoint.read(tmp_path / "run" / CHECKPOINT)["recipe"]["learning_rate"] == 100
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_crowd_votes_are_learned_from(tmp_path):
     steps = recipe(tmp_path / "r.yaml", votes=1.0, epochs=1, average_decay=0.0)
     data = [tmp_path / "train.npz", tmp_path / "public.npz"]
     assert fer_train("--data", *data, "--recipe", steps, "--output", tmp_path / "run") == 0
-    record = checkpoint.read(tmp_path / "run" / checkpoint.NAME)["records"][0]
+    record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][0]
     assert record["training_accuracy"] < 0.5, "everybody voted neutral, whatever the label"
 
 
@@ -259,7 +260,7 @@ def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
     taught = recipe(tmp_path / "r.yaml", teacher=str(run / "best.pt"), teacher_share=1.0, label_smoothing=0.0, epochs=4)
     wrong = [tmp_path / "wrong.npz", data / "public.npz"]
     assert fer_train("--data", *wrong, "--recipe", taught, "--output", tmp_path / "run") == 0
-    record = checkpoint.read(tmp_path / "run" / checkpoint.NAME)["records"][-1]
+    record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][-1]
     assert record["validation_accuracy"] > 0.5, "the teacher knows better than the labels"
 
     capsys.readouterr()
