@@ -101,6 +101,7 @@ class Face:
     """A detection that has been given an identity over time."""
 
     face_id: str
+    """Begins with a letter, so that it can be part of the name of a topic or of a frame."""
     box: Box
     detection_score: float
     tracked_for: float

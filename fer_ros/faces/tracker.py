@@ -135,7 +135,7 @@ class OverlapTracker:
         track.hits += 1
         if not track.face_id and track.hits >= self._min_hits:
             self._named += 1
-            track.face_id = str(self._named)
+            track.face_id = f"f{self._named}"
 
 
 def _cost(found: Box, track: _Track, stamp: float) -> float:

@@ -50,7 +50,7 @@ def test_the_next_person_does_not_inherit_the_mood_of_the_last(astronaut, classi
     recognise([camera], [Frame(astronaut, 0.0)], classifier)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     ((face,),) = recognise([camera], [Frame(mirrored, 10.0)], classifier)
-    assert face.face.face_id == "2"
+    assert face.face.face_id == "f2"
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 

@@ -89,7 +89,7 @@ def test_a_new_face_is_found_within_the_set_time_and_keeps_its_identity(head, sc
     found = searched(search, images, start=5 / RATE)
     first = next(step for step, faces in enumerate(found) if faces)
     assert first <= within * RATE
-    assert all([face.face_id for face in faces] == ["1"] for faces in found[first:])
+    assert all([face.face_id for face in faces] == ["f1"] for faces in found[first:])
 
 
 def test_no_frame_pays_for_the_full_scan(head):
@@ -121,7 +121,7 @@ def test_a_looped_recording_and_another_image_size_start_with_a_full_scan(head):
     search = Search(detector, OverlapTracker())
     searched(search, [scene(head, (200, 200))] * 3, start=100.0)
     (again,) = search.find(Frame(scene(head, (200, 200)), 99.0))
-    assert again.face_id == "2"
+    assert again.face_id == "f2"
     (smaller,) = search.find(Frame(scene(head, (100, 100), shape=(240, 320)), 99.03))
     assert smaller.box.right <= 320
     assert detector.full_scans == 3
@@ -130,7 +130,7 @@ def test_a_looped_recording_and_another_image_size_start_with_a_full_scan(head):
 def test_a_face_at_the_border_is_followed_out_and_forgotten(head):
     search = Search(ViolaJones(), OverlapTracker(keep_for=0.3))
     found = searched(search, [scene(head, (200 - 8 * step, 240)) for step in range(50)])
-    assert all([face.face_id for face in faces] in (["1"], []) for faces in found)
+    assert all([face.face_id for face in faces] in (["f1"], []) for faces in found)
     assert all(face.box.x >= 0 for faces in found for face in faces)
     assert found[15]
     assert not found[-1]
@@ -152,7 +152,7 @@ def test_a_detector_with_nothing_but_detect_works_too():
             return [Detection(Box(50, 60, 40, 40), 1.0)]
 
     found = searched(Search(Fixed(), OverlapTracker()), [np.zeros((240, 320), np.uint8)] * 10)
-    assert [[face.face_id for face in faces] for faces in found] == [["1"]] * 10
+    assert [[face.face_id for face in faces] for faces in found] == [["f1"]] * 10
 
 
 def test_a_period_that_is_none_is_refused():
