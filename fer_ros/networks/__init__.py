@@ -9,6 +9,7 @@ from torch import nn
 
 from fer_ros.networks.acted_cnn import ActedCnn
 from fer_ros.networks.cnn_layers import CnnLayers
+from fer_ros.networks.densenet import DenseNet
 from fer_ros.networks.lite_xception import LiteXception
 from fer_ros.networks.mini_xception import MiniXception
 from fer_ros.networks.mini_xception_width import MiniXceptionWidth
@@ -23,6 +24,7 @@ REGISTRY: dict[str, Callable[..., nn.Module]] = {
     "res_se": ResSe,
     "cnn_layers": CnnLayers,
     "acted_cnn": ActedCnn,
+    "densenet": DenseNet,
     "vgg": Vgg,
     "resnet50": ResNet50,
 }

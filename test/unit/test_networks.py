@@ -14,7 +14,7 @@ from fer_ros.emotion.model_file import ModelMetadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.networks import create
 
-SMALL = ["mini_xception", "mini_xception_width", "lite_xception", "res_se", "cnn_layers", "acted_cnn"]
+SMALL = ["mini_xception", "mini_xception_width", "lite_xception", "res_se", "cnn_layers", "acted_cnn", "densenet"]
 OPTIONS = {"mini_xception_width": {"width": 16}}
 """Less than the default where that is large, for speed."""
 
@@ -41,6 +41,7 @@ def statistics(network):
         ("cnn_layers", {"layers": 5}, 7, 833_191, 831_975),
         ("cnn_layers", {"layers": 6}, 7, 1_424_039, 1_422_311),
         ("acted_cnn", {}, 8, 542_136, 542_136),
+        ("densenet", {}, 7, 98_779, 95_515),
         ("vgg", {}, 7, 33_637_447, 33_628_999),
         ("resnet50", {}, 7, 23_569_223, 23_516_103),
     ],
@@ -69,6 +70,7 @@ XCEPTION_MAPS = [(8, 44, 44), (16, 22, 22), (32, 11, 11), (64, 6, 6), (128, 3, 3
         ("mini_xception_width", {"width": 2}, [(2, 44, 44), (4, 22, 22), (8, 11, 11), (16, 6, 6), (32, 3, 3)]),
         ("res_se", {}, [(24, 48, 48), (24, 24, 24), (64, 12, 12), (96, 6, 6)]),
         ("cnn_layers", {"layers": 6}, [(32, 24, 24), (64, 12, 12), (128, 6, 6), (128, 3, 3)] + 2 * [(256, 3, 3)]),
+        ("densenet", {}, [(20, 48, 48), (70, 48, 48), (85, 24, 24), (92, 12, 12)]),
         ("acted_cnn", {}, [(16, 90, 90), (64, 45, 45), (64, 22, 22)]),
     ],
 )
@@ -112,8 +114,8 @@ def test_a_model_file_of_the_network_gives_its_scores(tmp_path, name):
 
 
 OLD_OPERATORS = {
-    *("_convolution", "adaptive_avg_pool2d", "add.Tensor", "batch_norm", "dropout", "flatten.using_ints", "linear"),
-    *("max_pool2d", "mul.Tensor", "relu_", "sigmoid"),
+    *("_convolution", "adaptive_avg_pool2d", "add.Tensor", "avg_pool2d", "batch_norm", "cat", "dropout"),
+    *("flatten.using_ints", "linear", "max_pool2d", "mul.Tensor", "relu", "relu_", "sigmoid"),
 }
 """All of them in torch 1.10 as they are today."""
 
@@ -139,6 +141,7 @@ def test_an_unknown_network_is_refused_with_the_nearest_name():
         ("mini_xception", {"width": 8}, "'mini_xception'.*width"),
         ("mini_xception_width", {"width": 0}, "'mini_xception_width': width must be at least 1"),
         ("cnn_layers", {"layers": 7}, "'cnn_layers': layers must be from 3 to 6, not 7"),
+        ("densenet", {"growth": 0}, "growth and layers must be at least 1, not 0 and 5"),
         ("cnn_layers", {"layers": 2}, "layers must be from 3 to 6, not 2"),
     ],
 )
