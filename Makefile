@@ -20,8 +20,8 @@ demo: setup ## emotion node on a video, a folder of images or a camera: INPUT=pa
 test: setup ## all tests; ARGS="-k tracker" goes to pytest
 	@$(IN_ENV) python -m pytest $(ARGS)
 
-bench: setup ## measurements side by side: CPU of detection and inference, steadiness over time
-	@$(IN_ENV) for each in inference detection smoothing; do python -m benchmarks.$$each || exit; done
+bench: setup ## measurements side by side, whole nodes and their parts; PEERS=1 adds public libraries
+	@$(IN_ENV) python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
 
 train: setup ## train a model; ARGS="--help" lists the options
 	@$(IN_ENV) python -m fer_ros.cli.train $(ARGS)

@@ -23,7 +23,7 @@ from fer_ros.frame import Box, Frame
 
 ROOT = Path(__file__).resolve().parent.parent
 MEDIA = ROOT.parent / "shared" / "media"
-RESULT = ROOT / "out" / "bench" / "detection.json"
+RESULT = Path("out/bench/detection.json")
 SAME = 0.5
 """Intersection over union from which two boxes are the same."""
 RUN = 3

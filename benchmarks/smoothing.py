@@ -1,4 +1,4 @@
-"""How steady and how quick emotions are: `python -m benchmarks.smoothing` prints a table and draws a picture.
+"""How steady and how quick emotions are: `python -m benchmarks.smoothing` prints a table and writes JSON.
 
 On made faces whose emotions are known: how many CHANGED events are false, and how long a true change takes.
 """
@@ -6,6 +6,7 @@ On made faces whose emotions are known: how many CHANGED events are false, and h
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from fer_ros.frame import Box, Face, FaceEmotion
 from fer_ros.people import EventKind, People
 
 RATES = (5, 15, 30)
+RESULT = Path("out/bench/smoothing.json")
 FACES, SECONDS = 30, 60.0
 DURATION = FACES * SECONDS
 
@@ -51,13 +53,17 @@ class Result:
     delays: list[float] = field(default_factory=list)
     """Seconds from a true change to the event that names it; one for each that was named."""
 
-    def row(self, name: str, rate: int) -> str:
-        """Of the table."""
+    def figures(self) -> dict[str, float]:
+        """What the table shows; delays in seconds."""
         median, late = np.percentile(self.delays, (50, 95))
-        return (
-            f"| {name} | {rate} | {self.false_events / (DURATION / 60):.1f} | {median:.2f} | {late:.2f} "
-            f"| {self.truths - len(self.delays)} of {self.truths} | {100 * self.right / self.images:.1f} |"
-        )
+        return {
+            "false_a_minute": self.false_events / (DURATION / 60),
+            "delay_median": float(median),
+            "delay_p95": float(late),
+            "never_named": self.truths - len(self.delays),
+            "true_changes": self.truths,
+            "time_right": self.right / self.images,
+        }
 
 
 def measure(way: Way, rate: int) -> Result:
@@ -99,22 +105,30 @@ def _face(word: str, moment: Moment) -> FaceEmotion:
     return FaceEmotion(face, moment.scores, moment.scores, word, float(moment.scores.max()))
 
 
-def table() -> str:
-    """Every way at every rate."""
+def as_table(results: dict[str, dict[int, dict[str, float]]]) -> str:
+    """Every way at every rate, in markdown."""
     head = (
         "| what is reported | images/s | false CHANGED a minute | delay, median (s) | 95 % (s) "
         "| changes never named | time right (%) |\n|---|---|---|---|---|---|---|"
     )
-    rows = [measure(way, rate).row(name, rate) for name, way in WAYS.items() for rate in RATES]
+    rows = [
+        f"| {name} | {rate} | {row['false_a_minute']:.1f} | {row['delay_median']:.2f} | {row['delay_p95']:.2f} "
+        f"| {row['never_named']} of {row['true_changes']} | {100 * row['time_right']:.1f} |"
+        for name, of_way in results.items()
+        for rate, row in of_way.items()
+    ]
     return "\n".join([head, *rows])
 
 
 def main() -> None:
-    """Prints the table, draws the picture."""
+    """Prints the table, writes it as JSON, and draws the picture if it is wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--picture", type=Path, help="where to draw what happens on one face (png)")
     arguments = parser.parse_args()
-    print(table())
+    results = {name: {rate: measure(way, rate).figures() for rate in RATES} for name, way in WAYS.items()}
+    print(as_table(results))
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(results, indent=1) + "\n")
     if arguments.picture:
         from benchmarks.smoothing_picture import draw
 

@@ -1,0 +1,40 @@
+"""All measurements, one after the other, in one run: `make bench`, or `python -m benchmarks --help`.
+
+Each prints its table and writes a file of its own to out/bench; together they make out/bench/bench.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+RESULTS = Path("out/bench")
+ALWAYS = ("inference", "detection", "smoothing", "end_to_end")
+
+
+def main() -> int:
+    """Runs them; the exit status of the first that fails, or 0."""
+    command_line = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    command_line.add_argument("--peers", action="store_true", help="public libraries too, which are installed first")
+    command_line.add_argument("--only", nargs="+", choices=(*ALWAYS, "peers"), metavar="NAME", help="just these")
+    options = command_line.parse_args()
+    together = {"cores": os.cpu_count(), "machine": platform.machine(), "load_before": os.getloadavg()}
+    for name in options.only or (*ALWAYS, *(("peers",) if options.peers else ())):
+        print(f"\n## {name}\n", flush=True)
+        status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+        if status:
+            return status
+        together[name] = json.loads((RESULTS / f"{name}.json").read_text())
+    together["load_after"] = os.getloadavg()
+    (RESULTS / "bench.json").write_text(json.dumps(together, indent=1) + "\n")
+    print(f"\nall of it: {RESULTS / 'bench.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Public libraries beside this one on the same frames: `python -m benchmarks.peers`, or `make bench PEERS=1`.
+
+Each library gets an environment of its own in out/bench/peers, made at the first run (1 GB for TensorFlow). Library and
+library are compared: what ROS costs is not in these figures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.crowd import crowd
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.search import Search
+from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.frame import Frame
+from fer_ros.pipeline import Stream, recognise
+
+ENVIRONMENTS = Path("out/bench/peers")
+RESULT = Path("out/bench/peers.json")
+RATE = 30.0
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library and what it needs. Without its own list, which pulls several gigabytes of CUDA in."""
+
+    package: str
+    needs: tuple[str, ...]
+    script: Path
+
+
+PEERS = (
+    Peer(
+        "fer==25.10.3",
+        ("tensorflow-cpu", "opencv-contrib-python<5", "pandas", "requests", "tqdm", "Pillow", "setuptools<81"),
+        Path(__file__).with_name("peer_fer.py"),
+    ),
+)
+
+
+def interpreter(peer: Peer) -> Path:
+    """The Python of the peer's environment, made if it is not there."""
+    folder = (ENVIRONMENTS / peer.package.replace("==", "-")).absolute()
+    python = folder / "bin" / "python"
+    done = folder / "complete"
+    if not done.exists():
+        print(f"making an environment for {peer.package} ...", flush=True)
+        venv.create(folder, clear=True, with_pip=True)
+        pip = [str(python), "-m", "pip", "install", "-q"]
+        subprocess.run([*pip, *peer.needs], check=True)
+        subprocess.run([*pip, "--no-deps", peer.package], check=True)
+        done.touch()
+    return python
+
+
+def of_peer(peer: Peer, frames: Path) -> dict:
+    """What its script prints."""
+    plain = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "LD_LIBRARY_PATH")}
+    command = [str(interpreter(peer)), str(peer.script), str(frames)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=plain, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def of_ours(frames: np.ndarray) -> dict:
+    """The same of this package, without ROS."""
+    classifier = Classifier("mini_xception")
+    stream = Stream(Search(ViolaJones(), OverlapTracker()), Smoothing())
+    cpu, wall, boxes = [], [], []
+    for step, picture in enumerate(frames):
+        started, began = time.process_time(), time.perf_counter()
+        frame = Frame(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), step / RATE)
+        (faces,) = recognise([stream], [frame], classifier)
+        cpu.append(1e3 * (time.process_time() - started))
+        wall.append(1e3 * (time.perf_counter() - began))
+        boxes.append([[*vars(face.face.box).values()] for face in faces])
+    return {"cpu": cpu, "wall": wall, "boxes": boxes}
+
+
+def main() -> None:
+    """Measures everybody in turns, prints a table and writes JSON."""
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for people in (1, 3):
+            frames = np.stack(list(crowd(640, 480, people, RATE)))
+            path = Path(folder) / "frames.npy"
+            np.save(path, frames)
+            for _ in range(ROUNDS):
+                for name, measured in (
+                    ("fer_ros", of_ours(frames)),
+                    *((peer.package, of_peer(peer, path)) for peer in PEERS),
+                ):
+                    results.setdefault((name, people), []).append(measured)
+    print("| library | faces | CPU, ms a frame | wall, ms a frame | faces found a frame |\n|---|---|---|---|---|")
+    table = []
+    for (name, people), rounds in results.items():
+        row = {"library": name, "faces": people}
+        for measure in ("cpu", "wall"):
+            row[measure] = float(np.median([np.mean(one[measure]) for one in rounds]))
+        row["found"] = float(np.mean([len(boxes) for boxes in rounds[0]["boxes"]]))
+        table.append(row)
+        print(f"| {name} | {people} | {row['cpu']:.1f} | {row['wall']:.1f} | {row['found']:.2f} |")
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps({"load": os.getloadavg(), "640x480": table}, indent=1) + "\n")
+    print(f"\nwritten to {RESULT}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
