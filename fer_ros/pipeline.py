@@ -28,7 +28,11 @@ class Stream:
         self._search = search
         self._smoothing = smoothing
         self._decisions = decisions or Decisions()
-        self._labels: tuple[str, ...] = ()
+        self._classifier: Classifier | None = None
+
+    def forget(self) -> None:
+        """Makes everybody unknown; who is seen next is somebody new."""
+        self._search.forget()
 
     def find(self, frame: Frame) -> list[Face]:
         """The faces in `frame`, largest first."""
@@ -40,34 +44,36 @@ class Stream:
         faces: Sequence[Face],
         crops: Sequence[np.ndarray],
         scores: np.ndarray,
-        labels: tuple[str, ...],
+        classifier: Classifier,
     ) -> list[FaceEmotion]:
-        """What `faces` show.
+        """What `faces` show; with another classifier than for the last frame, the averages of all scores start anew.
 
         Args:
             frame: in which they were found.
             faces: largest first.
             crops: of these faces, (size, size) uint8 each.
-            scores: of these crops, (len(faces), len(labels)).
-            labels: the order of the scores.
+            scores: of these crops, (len(faces), classes).
+            classifier: that gave the scores.
         """
-        if labels != self._labels:
-            # Scores of a model with other classes cannot be averaged with these.
+        if classifier is not self._classifier:
+            # Scores of one model are never averaged with those of another.
             self._keep_only(set())
-            self._labels = labels
+            self._classifier = classifier
         self._keep_only(self._search.known_ids)
         return [
-            self._judge(frame, face, crop, own_scores)
+            self._judge(frame, face, crop, own_scores, classifier.labels)
             for face, crop, own_scores in zip(faces, crops, scores, strict=True)
         ]
 
-    def _judge(self, frame: Frame, face: Face, crop: np.ndarray, scores: np.ndarray) -> FaceEmotion:
+    def _judge(
+        self, frame: Frame, face: Face, crop: np.ndarray, scores: np.ndarray, labels: tuple[str, ...]
+    ) -> FaceEmotion:
         height, width = frame.grey.shape
         faults = quality.assess(crop, face.box, (width, height))
         smoothed = self._smoothing.update(face.face_id, scores, frame.stamp, quality.weight(faults))
-        emotion = self._decisions.update(face.face_id, smoothed, self._labels, frame.stamp)
-        named = int(smoothed.argmax()) if emotion == UNKNOWN else self._labels.index(emotion)
-        valence, arousal = valence_and_arousal(smoothed, self._labels)
+        emotion = self._decisions.update(face.face_id, smoothed, labels, frame.stamp)
+        named = int(smoothed.argmax()) if emotion == UNKNOWN else labels.index(emotion)
+        valence, arousal = valence_and_arousal(smoothed, labels)
         return FaceEmotion(
             face, scores, smoothed, emotion, float(smoothed[named]), int(faults), valence, arousal
         )
@@ -93,7 +99,7 @@ def recognise(
     scores = classifier.scores([crop for of_stream in crops for crop in of_stream])
     by_stream = np.split(scores, np.cumsum([len(faces) for faces in found])[:-1])
     return [
-        stream.judge(frame, faces, own_crops, own_scores, classifier.labels)
+        stream.judge(frame, faces, own_crops, own_scores, classifier)
         for stream, frame, faces, own_crops, own_scores in zip(
             streams, frames, found, crops, by_stream, strict=True
         )

@@ -24,7 +24,12 @@ from fer_ros import dds_profile
 
 ARGUMENTS = {
     "namespace": ("", "namespace of the node, for instance that of the robot"),
-    "image": ("image", "topic of the camera's images, relative to the namespace unless it begins with /"),
+    "cameras": ("", "names of several cameras, separated by commas; empty: as in params_file"),
+    "image": (
+        "image",
+        "topic of the camera's images, relative to the namespace unless it begins with /; of several cameras, relative "
+        "to the name of each",
+    ),
     "camera_info": ("", "topic of the camera's calibration; empty: camera_info beside the images"),
     "model": ("", "name or absolute path of a model file; empty: as in params_file"),
     "image_transport": ("", "raw or compressed; empty: as in params_file"),
@@ -71,6 +76,11 @@ def _is_true(text: str) -> bool:
     return text.lower() in ("true", "1", "yes", "on")
 
 
+def _names(given: dict[str, str]) -> list[str]:
+    """Of the cameras, as far as they were given here."""
+    return [name.strip() for name in given["cameras"].split(",") if name.strip()]
+
+
 def _beside(topic: str, name: str) -> str:
     """Where camera drivers publish `name`."""
     return f"{topic.rpartition('/')[0]}/{name}" if "/" in topic else name
@@ -78,6 +88,9 @@ def _beside(topic: str, name: str) -> str:
 
 def _emotion_node(given: dict[str, str]) -> Node:
     overrides = {name: given[name] for name in ("model", "image_transport") if given[name]}
+    names = _names(given)
+    if names:
+        overrides["cameras"] = names
     if given["autostart"]:
         overrides["autostart"] = _is_true(given["autostart"])
     return Node(
@@ -86,7 +99,11 @@ def _emotion_node(given: dict[str, str]) -> Node:
         name="emotion_node",
         namespace=given["namespace"],
         parameters=[given["params_file"], overrides],
-        remappings=[("image", given["image"]), ("camera_info", given["camera_info"])],
+        remappings=[
+            (f"{prefix}{name}", f"{prefix}{given[name]}")
+            for prefix in ([f"{name}/" for name in names] or [""])
+            for name in ("image", "camera_info")
+        ],
         arguments=["--ros-args", "--log-level", given["log_level"]],
         output="screen",
         emulate_tty=True,
@@ -99,13 +116,15 @@ def _rviz(given: dict[str, str], share: str) -> list:
         namespace = given["namespace"].strip("/")
         return topic if topic.startswith("/") else f"/{namespace}/{topic}" if namespace else f"/{topic}"
 
+    first = f"{_names(given)[0]}/" if _names(given) else ""
+    image, annotated = resolved(f"{first}{given['image']}"), resolved(f"{first}emotions/image")
     return [
-        LogInfo(msg=f"rviz shows {resolved('emotions/image')} and {resolved(given['image'])}"),
+        LogInfo(msg=f"rviz shows {annotated} and {image}"),
         Node(
             package="rviz2",
             executable="rviz2",
             # The topics of the configuration are those of a node without a namespace.
-            remappings=[("/emotions/image", resolved("emotions/image")), ("/image", resolved(given["image"]))],
+            remappings=[("/emotions/image", annotated), ("/image", image)],
             arguments=["-d", f"{share}/config/fer.rviz"],
         ),
     ]

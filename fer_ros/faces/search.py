@@ -80,6 +80,11 @@ class Search:
         """Identities in use, including faces that are unseen for the moment."""
         return self._tracker.known_ids
 
+    def forget(self) -> None:
+        """Makes everybody unknown; the next frame is scanned in full."""
+        self._tracker.forget()
+        self._last_stamp = -math.inf
+
     def find(self, frame: Frame) -> list[Face]:
         """The faces in `frame`, largest first."""
         elapsed = frame.stamp - self._last_stamp

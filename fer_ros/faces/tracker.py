@@ -82,6 +82,11 @@ class OverlapTracker:
         """Identities in use, including faces waiting to be seen again."""
         return {track.face_id for track in self._tracks if track.face_id}
 
+    def forget(self) -> None:
+        """Makes every face unknown; who is seen next is somebody new, and stamps may begin anywhere."""
+        self._tracks.clear()
+        self._last_stamp = -math.inf
+
     def expected(self, stamp: float) -> list[Expected]:
         """The known faces, each where it should be at `stamp` (s)."""
         return [

@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 
 class Calibration:
-    """Subscribes to `camera_info` and makes a camera model of it; without one there are no positions, and no error.
+    """Makes a camera model of the CameraInfo it subscribes to; without one there are no positions, and no error.
 
     Args:
         node: subscribes and logs.
+        topic: where it is published.
         rectified: whether the images have gone through rectification.
         group: the callback group of the subscription.
     """
 
-    def __init__(self, node: Node, rectified: bool, group: CallbackGroup):
+    def __init__(self, node: Node, topic: str, rectified: bool, group: CallbackGroup):
         self._node = node
         self._rectified = rectified
         self._throttle = Throttle()
         self._info: CameraInfo | None = None
         # What every camera can serve.
         qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=1)
-        self._subscription = node.create_subscription(CameraInfo, "camera_info", self._take, qos, callback_group=group)
+        self._subscription = node.create_subscription(CameraInfo, topic, self._take, qos, callback_group=group)
 
     def close(self) -> None:
         """Unsubscribes."""
@@ -47,7 +48,7 @@ class Calibration:
             model.check(image_size)
         except ValueError as error:
             if self._throttle.lets_through(str(error)):
-                self._node.get_logger().warning(f"no positions: {error}")
+                self._node.get_logger().warning(f"no positions: {error} (on {self._subscription.topic_name})")
             return None
         return model
 

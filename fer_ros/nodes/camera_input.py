@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 
+def topic_of(camera: str, topic: str) -> str:
+    """A topic of the camera of this name; a camera without a name has its topics beside the node's others."""
+    return f"{camera}/{topic}" if camera else topic
+
+
 class CameraInput:
-    """Subscribes to the topic `image` and passes each image on; says why when none come.
+    """Subscribes to a topic of images and passes each image on; says why when none come.
 
     Args:
         node: subscribes.
+        topic: of the raw images, before remapping.
         transport: "raw" or "compressed".
         deliver: called with each image, in a thread of the executor; it must return at once and not raise.
         group: the callback group for this; None: the node's own.
@@ -30,6 +36,7 @@ class CameraInput:
     def __init__(
         self,
         node: Node,
+        topic: str,
         transport: str,
         deliver: Callable[[Image | CompressedImage], None],
         group: MutuallyExclusiveCallbackGroup | None = None,
@@ -37,21 +44,21 @@ class CameraInput:
     ):
         self._node = node
         self._deliver = deliver
-        message_type, topic = Image, node.resolve_topic_name("image")
+        message_type, resolved = Image, node.resolve_topic_name(topic)
         if transport == "compressed":
             # From the resolved name: to remap `image` does not remap `image/compressed`.
-            message_type, topic = CompressedImage, f"{topic}/compressed"
+            message_type, resolved = CompressedImage, f"{resolved}/compressed"
         # What every camera can serve.
         qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=depth)
         self._subscription = node.create_subscription(
             message_type,
-            topic,
+            resolved,
             self._receive,
             qos,
             callback_group=group,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self._watch = InputWatch(node, self.topic, f"sensor_msgs/msg/{message_type.__name__}", qos)
+        self._watch = InputWatch(node, topic, self.topic, f"sensor_msgs/msg/{message_type.__name__}", qos)
 
     @property
     def topic(self) -> str:

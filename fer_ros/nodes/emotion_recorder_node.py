@@ -96,7 +96,7 @@ class EmotionRecorderNode(Node):
         self._images = 0
         self._since = time.monotonic()
         """The first answer; before it, the start."""
-        self._input = CameraInput(self, settings.image_transport, self._add_image, depth=_QUEUE)
+        self._input = CameraInput(self, "image", settings.image_transport, self._add_image, depth=_QUEUE)
         self._emotions = self._subscribe()
         # Not the node's clock, like every duration here: with use_sim_time that one may stand still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)

@@ -21,13 +21,15 @@ class InputWatch:
 
     Args:
         node: logs and knows the ROS graph.
+        name: of the raw images' topic, before remapping.
         topic: of the subscription, resolved.
         type_name: of its messages, as in "sensor_msgs/msg/Image".
         qos: of the subscription.
     """
 
-    def __init__(self, node: Node, topic: str, type_name: str, qos: QoSProfile):
+    def __init__(self, node: Node, name: str, topic: str, type_name: str, qos: QoSProfile):
         self._node = node
+        self._name = name
         self._topic = topic
         self._type_name = type_name
         self._qos = qos
@@ -63,7 +65,9 @@ class InputWatch:
             self._report(publishers)
 
     def _report(self, publishers: Sequence[Any]) -> None:
-        reason = reason_for_silence(self._topic, self._type_name, self._qos, publishers, bool(self._arrived))
+        reason = reason_for_silence(
+            self._name, self._topic, self._type_name, self._qos, publishers, bool(self._arrived)
+        )
         if reason != self._said:
             self._said = reason
             # Two lines, because rclpy wants each call site to keep its severity.
@@ -74,11 +78,12 @@ class InputWatch:
 
 
 def reason_for_silence(
-    topic: str, type_name: str, qos: QoSProfile, publishers: Sequence[Any], arrived_before: bool
+    name: str, topic: str, type_name: str, qos: QoSProfile, publishers: Sequence[Any], arrived_before: bool
 ) -> str:
     """Why a subscription hears nothing, and what to do about it.
 
     Args:
+        name: of the raw images' topic, before remapping.
         topic: resolved.
         type_name: what the subscription expects.
         qos: what the subscription requests.
@@ -87,7 +92,7 @@ def reason_for_silence(
     """
     if not publishers:
         return (
-            f"waiting for images: nobody publishes on {topic}; give the camera's topic with `-r image:=/its/topic`, "
+            f"waiting for images: nobody publishes on {topic}; give the camera's topic with `-r {name}:=/its/topic`, "
             "and see which exist with `ros2 topic list -t`"
         )
     names = ", ".join(sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers}))
@@ -95,7 +100,7 @@ def reason_for_silence(
     if not of_this_type:
         return (
             f"no image on {topic}: {names} publishes {publishers[0].topic_type} there, this node expects {type_name}; "
-            "set the parameter image_transport to raw or compressed, and remap `image` without /compressed"
+            f"set the parameter image_transport to raw or compressed, and remap `{name}` without /compressed"
         )
     misfits = [reason for publisher in of_this_type if (reason := _misfit(publisher.qos_profile, qos))]
     if len(misfits) == len(of_this_type):

@@ -1,57 +1,83 @@
-"""Answers images in a thread of its own, always the newest one."""
+"""Answers images in a thread of its own, always the newest of each camera."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
 class NewestImageWorker:
-    """Holds at most one waiting image and hands it to `answer` in a thread of its own.
+    """Holds at most one waiting image of each camera, and hands all that wait to `answer` in a thread of its own.
 
-    An image that arrives while another one waits takes its place: a robot wants to know what people show now, not
-    what they showed when the queue began to grow.
+    An image that arrives while another one of its camera waits takes its place: a robot wants to know what people show
+    now, not what they showed when the queue began to grow. Every camera that has an image is in the next batch, so none
+    waits for another that is quicker, or for one that is silent.
 
     Args:
-        answer: called with one image at a time; it must not raise.
+        answer: called with one image of each camera that has one, by the camera's name; it must not raise.
     """
 
-    def __init__(self, answer: Callable[[Any], None]):
+    def __init__(self, answer: Callable[[Mapping[str, Any]], None]):
         self._answer = answer
         self._change = threading.Condition()
-        self._waiting: Any = None
-        self._stopped = False
-        self._skipped = 0
+        self._waiting: dict[str, Any] = {}
+        self._working = self._held = self._stopped = False
+        self._holding = threading.Lock()
+        self._skipped: Counter[str] = Counter()
         self._thread = threading.Thread(target=self._run, name="images", daemon=True)
         self._thread.start()
 
-    @property
-    def skipped(self) -> int:
-        """Images replaced by a newer one before they were looked at."""
-        return self._skipped
+    def skipped(self, camera: str) -> int:
+        """Images of `camera` replaced by a newer one before they were looked at."""
+        return self._skipped[camera]
 
-    def put(self, image: Any) -> None:
+    def put(self, camera: str, image: Any) -> None:
         """Leaves `image` for the worker and returns at once."""
         with self._change:
-            self._skipped += self._waiting is not None
-            self._waiting = image
-            self._change.notify()
+            self._skipped[camera] += camera in self._waiting
+            self._waiting[camera] = image
+            self._change.notify_all()
+
+    @contextmanager
+    def between_images(self) -> Iterator[None]:
+        """Waits for the images in work to be answered; none is taken up before the context is left.
+
+        Contexts follow one another. The worker's own thread must not enter one.
+        """
+        with self._holding:
+            with self._change:
+                self._held = True
+                self._change.wait_for(lambda: not self._working)
+            try:
+                yield
+            finally:
+                with self._change:
+                    self._held = False
+                    self._change.notify_all()
 
     def stop(self) -> None:
-        """Ends the thread; returns when the image it is working on is answered."""
+        """Ends the thread; returns when the images it is working on are answered."""
         with self._change:
             self._stopped = True
-            self._change.notify()
+            self._change.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
-        while (image := self._take()) is not None:
-            self._answer(image)
+        while images := self._take():
+            self._answer(images)
+            with self._change:
+                self._working = False
+                self._change.notify_all()
 
-    def _take(self) -> Any:
-        """The newest image, as soon as there is one; None when it is time to stop."""
+    def _take(self) -> dict[str, Any]:
+        """The newest images, as soon as there are any; none when it is time to stop."""
         with self._change:
-            self._change.wait_for(lambda: self._stopped or self._waiting is not None)
-            image, self._waiting = self._waiting, None
-            return None if self._stopped else image
+            self._change.wait_for(lambda: self._stopped or (self._waiting and not self._held))
+            if self._stopped:
+                return {}
+            images, self._waiting = self._waiting, {}
+            self._working = True
+            return images

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rclpy.parameter import Parameter
 
 Table = TypeVar("Table")
-ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string"}
+ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "string_array"}
 
 
 class ParameterError(ValueError):
@@ -25,7 +25,8 @@ def parameter(default, description: str, between=None, choices=(), live: bool = 
     """One row of a table.
 
     Args:
-        default: its type is the parameter's type.
+        default: its type is the parameter's type; a tuple makes a string array. It must not be empty, for ROS could not
+            tell of what.
         description: with the unit, and what special values mean.
         between: lowest and highest value allowed.
         choices: all values allowed.
@@ -73,7 +74,7 @@ def read(node: Node, table: type[Table], changes: Iterable[Parameter] = ()) -> T
     values = {row.name: node.get_parameter(row.name).value for row in fields(table)}
     values |= {change.name: change.value for change in changes if change.name in values}
     for row in fields(table):
-        if row.metadata["any_type"]:
+        if row.metadata["any_type"] or isinstance(row.default, tuple):
             values[row.name] = type(row.default)(values[row.name])
     return table(**values)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -56,6 +57,11 @@ class Settings:
         "How images arrive: raw on the topic image (sensor_msgs/Image), or compressed on <image>/compressed "
         "(sensor_msgs/CompressedImage: JPEG, PNG), where <image> is what image is remapped to.",
         choices=("raw", "compressed"),
+    )
+    cameras: tuple[str, ...] = parameter(
+        ("",),
+        "Names of the cameras. Each has its own people and its own topics: <name>/image, <name>/camera_info, "
+        "<name>/emotions, and so on. An empty name stands for topics without such a prefix.",
     )
     cascade: str = parameter(
         _default(ViolaJones, "cascade"),
@@ -164,11 +170,22 @@ class Settings:
 
     def __post_init__(self):
         check_choices(self)
+        _check_cameras(self.cameras)
         if 0 < self.max_face_size < self.min_face_size:
             raise ParameterError(
                 f"min_face_size ({self.min_face_size} px) is above max_face_size ({self.max_face_size} px): "
                 "no face could be found; lower the first, or raise the second, or set it to 0 for no limit"
             )
+
+
+def _check_cameras(names: tuple[str, ...]) -> None:
+    for name in names:
+        if name and not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+            raise ParameterError(
+                f"cameras: '{name}' cannot begin the names of topics; take a letter, and after it letters, digits and _"
+            )
+    if not names or len(set(names)) < len(names):
+        raise ParameterError(f"cameras is {list(names)}; give each camera a name of its own, and one camera at least")
 
 
 def as_markdown() -> str:
@@ -236,6 +253,8 @@ def as_yaml() -> str:
 
 
 def _literal(value) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(repr, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,7 +1,8 @@
-"""What the emotion node answers an image with."""
+"""What the emotion node answers images with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fer_ros.emotion.classifier import Classifier
@@ -11,26 +12,50 @@ from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.frame import FaceEmotion, Frame
-from fer_ros.geometry import CameraModel, placed
 from fer_ros.nodes.parameters import Settings
-from fer_ros.people import People
+from fer_ros.people import Event, People
 from fer_ros.pipeline import Stream, recognise
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What is remembered of one camera from image to image."""
+
+    tracker: OverlapTracker
+    stream: Stream
+    people: People
+
+    @classmethod
+    def empty(cls, settings: Settings, detector: ViolaJones) -> Memory:
+        """Of a camera whose images are still to come."""
+        tracker = OverlapTracker(settings.keep_for, settings.min_hits)
+        people = People(settings.appear_after, settings.lost_after, settings.dominant_rule)
+        return cls(tracker, _stream(settings, detector, tracker), people)
+
+    def with_settings(self, settings: Settings, detector: ViolaJones) -> Memory:
+        """The same people under other settings; the averages of their scores start anew."""
+        people = self.people.with_rules(settings.appear_after, settings.lost_after, settings.dominant_rule)
+        return replace(self, stream=_stream(settings, detector, self.tracker), people=people)
+
+    def forget(self) -> list[Event]:
+        """Everybody is lost, and who is seen next is somebody new."""
+        self.stream.forget()
+        return self.people.lose_all()
+
+
+@dataclass(frozen=True)
 class Serving:
-    """A model, a detector, and what is remembered of the camera.
+    """A model, settings, and what is remembered of each camera.
 
     Nothing of it is exchanged in place: another model or other settings make another Serving, and the node changes
     over to it between two images. So each image is answered by exactly one model with one consistent set of settings.
-    People keep their identities; the averages of their scores start anew.
     """
 
     classifier: Classifier
     settings: Settings
-    tracker: OverlapTracker
-    stream: Stream
-    people: People
+    detector: ViolaJones
+    memories: Mapping[str, Memory]
+    """By the name of the camera."""
 
     @classmethod
     def load(cls, settings: Settings) -> Serving:
@@ -41,34 +66,38 @@ class Serving:
             ValueError: one of them cannot be used.
             ImportError: the library that runs the model is not installed.
         """
-        tracker = OverlapTracker(settings.keep_for, settings.min_hits)
-        stream = _stream(settings, tracker)
-        people = People(settings.appear_after, settings.lost_after, settings.dominant_rule)
-        return cls(Classifier(settings.model, settings.backend), settings, tracker, stream, people)
+        detector = _detector(settings)
+        memories = {camera: Memory.empty(settings, detector) for camera in settings.cameras}
+        return cls(Classifier(settings.model, settings.backend), settings, detector, memories)
 
     def with_classifier(self, classifier: Classifier) -> Serving:
-        """The same with another model."""
-        return replace(self, classifier=classifier, stream=_stream(self.settings, self.tracker))
+        """The same with another model: people keep their identities, the averages of their scores start anew."""
+        return replace(self, classifier=classifier)
 
     def with_settings(self, settings: Settings) -> Serving:
         """The same with other settings, except for the model, which stays."""
-        people = self.people.with_rules(settings.appear_after, settings.lost_after, settings.dominant_rule)
-        return replace(self, settings=settings, stream=_stream(settings, self.tracker), people=people)
+        detector = _detector(settings)
+        memories = {camera: memory.with_settings(settings, detector) for camera, memory in self.memories.items()}
+        return replace(self, settings=settings, detector=detector, memories=memories)
 
-    def recognise(self, frame: Frame, camera: CameraModel | None) -> list[FaceEmotion]:
-        """What each face in `frame` shows, largest first, and where it is if `camera`, that took it, is known."""
-        (faces,) = recognise([self.stream], [frame], self.classifier)
-        return placed(faces, camera, self.settings.face_width) if camera else faces
+    def recognise(self, frames: Mapping[str, Frame]) -> dict[str, list[FaceEmotion]]:
+        """What each face in one new frame of some cameras shows, largest first; all are classified in one batch."""
+        streams = [self.memories[camera].stream for camera in frames]
+        return dict(zip(frames, recognise(streams, list(frames.values()), self.classifier), strict=True))
 
 
-def _stream(settings: Settings, tracker: OverlapTracker) -> Stream:
-    detector = ViolaJones(
+def _detector(settings: Settings) -> ViolaJones:
+    """One for all cameras: it remembers nothing."""
+    return ViolaJones(
         settings.cascade,
         settings.scale_factor,
         settings.min_neighbors,
         settings.min_face_size,
         settings.max_face_size,
     )
+
+
+def _stream(settings: Settings, detector: ViolaJones, tracker: OverlapTracker) -> Stream:
     return Stream(
         Search(detector, tracker, settings.detect_by_tracking, settings.full_scan_period),
         Smoothing(settings.smoothing_time_constant),

@@ -67,7 +67,7 @@ def model(tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("file", "arguments"),
     [
-        ("emotion", "namespace image camera_info model image_transport autostart params_file log_level rviz"),
+        ("emotion", "namespace cameras image camera_info model image_transport autostart params_file log_level rviz"),
         ("demo", "source rate loop namespace image model rviz"),
     ],
 )

@@ -1,5 +1,7 @@
 """From frames to emotions, with real faces and a real model file."""
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -51,6 +53,26 @@ def test_the_next_person_does_not_inherit_the_mood_of_the_last(astronaut, classi
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     ((face,),) = recognise([camera], [Frame(mirrored, 10.0)], classifier)
     assert face.face.face_id == "f2"
+    assert np.array_equal(face.smoothed_scores, face.scores)
+
+
+def test_who_is_forgotten_is_somebody_new(astronaut, classifier):
+    camera = stream(time_constant=100)
+    for number in range(3):
+        recognise([camera], [Frame(astronaut, 0.03 * number)], classifier)
+    camera.forget()
+    ((face,),) = recognise([camera], [Frame(astronaut, 0.1)], classifier)
+    assert face.face.face_id == "f2"
+    assert face.face.tracked_for == 0
+    assert np.array_equal(face.smoothed_scores, face.scores)
+
+
+def test_scores_of_two_models_are_never_averaged(astronaut, classifier):
+    camera = stream(time_constant=100)
+    recognise([camera], [Frame(astronaut, 0.0)], classifier)
+    other = copy.copy(classifier)
+    ((face,),) = recognise([camera], [Frame(astronaut, 0.03)], other)
+    assert face.face.face_id == "f1"
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 

@@ -1,0 +1,153 @@
+"""From the images of all cameras to what is said about them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from rclpy.callback_groups import CallbackGroup
+from sensor_msgs.msg import CompressedImage, Image
+
+from fer_ros.encodings import ImageError
+from fer_ros.frame import FaceEmotion, Frame
+from fer_ros.geometry import placed
+from fer_ros.nodes import messages
+from fer_ros.nodes.camera import Camera
+from fer_ros.nodes.camera_output import Answered
+from fer_ros.nodes.image_conversion import choose_converter
+from fer_ros.nodes.newest_image import NewestImageWorker
+from fer_ros.nodes.serving import Serving
+from fer_ros.nodes.throttle import Throttle
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+
+class Answering:
+    """Takes the newest image of every camera that has one, and publishes what the faces in them show.
+
+    The work is done in a thread of its own; whatever else happens, happens between two of its batches of images.
+
+    Args:
+        node: publishes, subscribes and logs.
+        serving: what images are answered with.
+        group: the callback group of the subscriptions.
+    """
+
+    def __init__(self, node: LifecycleNode, serving: Serving, group: CallbackGroup):
+        self._node = node
+        self._serving = serving
+        self._converter = choose_converter()
+        self.cameras = {name: Camera(node, name, group) for name in serving.settings.cameras}
+        """By their names."""
+        self._throttle = Throttle()
+        self._worker = NewestImageWorker(self._answer)
+        self._active = False
+
+    @property
+    def serving(self) -> Serving:
+        """What images are answered with."""
+        return self._serving
+
+    @property
+    def active(self) -> bool:
+        """Whether images are taken: from `begin` to `end`."""
+        return self._active
+
+    def begin(self) -> None:
+        """Begins to take images."""
+        self._active = True
+        settings, classifier = self._serving.settings, self._serving.classifier
+        for camera in self.cameras.values():
+            camera.begin(settings, partial(self._worker.put, camera.name))
+        self._node.get_logger().info(
+            f"{', '.join(camera.topics for camera in self.cameras.values())}; "
+            f"model {classifier.model_id} by {classifier.backend} ({', '.join(classifier.labels)}); "
+            f"faces by {settings.cascade}; images read by {self._converter.name}"
+            + (f" ({self._converter.reason})" if self._converter.reason else "")
+        )
+
+    def end(self) -> None:
+        """Takes no more images; when those in work are answered, everybody is lost."""
+        self._active = False
+        with self._worker.between_images():
+            for camera in self.cameras.values():
+                if camera.works:
+                    camera.end()
+                    camera.publish_lost(self._serving.memories[camera.name].forget())
+
+    def exchange(self, change: Callable[[Serving], Serving]) -> None:
+        """Answers with what `change` makes of the present Serving, from the next image on; raises what it raises."""
+        with self._worker.between_images():
+            self._serving = change(self._serving)
+
+    def close(self) -> None:
+        """Ends the work and takes all topics off the graph."""
+        self._worker.stop()
+        for camera in self.cameras.values():
+            camera.close()
+
+    # --- in the worker's thread ---
+
+    def _answer(self, images: Mapping[str, Image | CompressedImage]) -> None:
+        """Never raises: no message may end the node."""
+        started = time.perf_counter()
+        with self._errors_logged():
+            read = {name: self._frame(self.cameras[name], image) for name, image in images.items()}
+            frames = {name: frame for name, frame in read.items() if frame}
+            faces = self._serving.recognise(frames)
+            for name, frame in frames.items():
+                with self._errors_logged():
+                    self._publish(self.cameras[name], images[name], frame, faces[name], started)
+
+    def _frame(self, camera: Camera, image: Image | CompressedImage) -> Frame | None:
+        """The image as a frame; None where it cannot be read, or is not to be answered any more."""
+        try:
+            return Frame(self._converter.grey(image), self._stamp(image)) if camera.works else None
+        except ImageError as error:
+            camera.report_bad_image(error)
+            return None
+
+    def _publish(
+        self,
+        camera: Camera,
+        image: Image | CompressedImage,
+        frame: Frame,
+        faces: list[FaceEmotion],
+        started: float,
+    ) -> None:
+        serving, people = self._serving, self._serving.memories[camera.name].people
+        size = frame.grey.shape[1], frame.grey.shape[0]
+        model = camera.model(size)
+        if model:
+            faces = placed(faces, model, serving.settings.face_width)
+        events = people.update(faces, frame.stamp, size)
+        emotions = messages.face_emotion_array(
+            image.header,
+            size,
+            serving.classifier.model_id,
+            serving.classifier.labels,
+            faces,
+            people.dominant,
+            time.perf_counter() - started,
+        )
+        picture = cache(lambda: self._converter.bgr(image))
+        camera.publish(Answered(emotions, faces, events, frame.grey, picture))
+
+    def _stamp(self, image: Image | CompressedImage) -> float:
+        """Seconds. An image that its driver has not stamped is taken to be of now."""
+        return messages.seconds(image.header.stamp) or self._node.get_clock().now().nanoseconds * 1e-9
+
+    @contextmanager
+    def _errors_logged(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if self._throttle.lets_through(repr(error)):
+                self._node.get_logger().error(
+                    f"image not answered, by an error of this node:\n{traceback.format_exc()}"
+                )

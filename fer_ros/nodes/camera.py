@@ -1,0 +1,100 @@
+"""One camera of the emotion node: its topics, and how far its images have come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rclpy.callback_groups import CallbackGroup
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from fer_ros.encodings import ImageError
+from fer_ros.geometry import CameraModel
+from fer_ros.nodes.calibration import Calibration
+from fer_ros.nodes.camera_input import CameraInput, topic_of
+from fer_ros.nodes.camera_output import Answered, CameraOutput
+from fer_ros.nodes.parameters import Settings
+from fer_ros.nodes.throttle import Throttle
+from fer_ros.people import Event
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+
+class Camera:
+    """The outputs of one camera, and, from `begin` to `end`, its inputs.
+
+    What is remembered of the people before it is not here: that belongs to `Serving`.
+
+    Args:
+        node: publishes and subscribes.
+        name: under which its topics lie; may be empty.
+        group: the callback group of the subscriptions.
+    """
+
+    def __init__(self, node: LifecycleNode, name: str, group: CallbackGroup):
+        self._node = node
+        self.name = name
+        self._group = group
+        self._output = CameraOutput(node, name)
+        self._input: CameraInput | None = None
+        self._calibration: Calibration | None = None
+        self._header = Header()
+        """Of the last image that was answered."""
+        self._throttle = Throttle()
+        self.bad_images = 0
+        """How many could not be read."""
+
+    @property
+    def works(self) -> bool:
+        """Whether its images are to be answered."""
+        return self._input is not None
+
+    @property
+    def topics(self) -> str:
+        """From where to where, for people to read."""
+        source = self._input.topic if self._input else self._node.resolve_topic_name(topic_of(self.name, "image"))
+        return f"{source} -> {self._output.topic}"
+
+    def begin(self, settings: Settings, deliver: Callable[[Image | CompressedImage], None]) -> None:
+        """Subscribes; each image goes to `deliver`, which must return at once and not raise."""
+        calibration = topic_of(self.name, "camera_info")
+        self._calibration = Calibration(self._node, calibration, settings.image_rectified, self._group)
+        image = topic_of(self.name, "image")
+        self._input = CameraInput(self._node, image, settings.image_transport, deliver, self._group)
+
+    def end(self) -> None:
+        """Unsubscribes."""
+        if self._input:
+            self._input.close()
+        if self._calibration:
+            self._calibration.close()
+        self._input = self._calibration = None
+
+    def close(self) -> None:
+        """Takes its topics off the graph."""
+        self.end()
+        self._output.close()
+
+    def model(self, image_size: tuple[int, int]) -> CameraModel | None:
+        """Its calibration for images of this width and height, pixels; None where that is missing or wrong."""
+        return self._calibration.camera(image_size) if self._calibration else None
+
+    def publish(self, answered: Answered) -> None:
+        """All that is to be said about one image."""
+        self._header = answered.emotions.header
+        self._output.publish(answered)
+
+    def publish_lost(self, events: list[Event]) -> None:
+        """Whom it has lost without a new image."""
+        self._output.publish_events(events, self._header)
+
+    def report_bad_image(self, error: ImageError) -> None:
+        """Counts it, and says why it is not answered."""
+        self.bad_images += 1
+        if self._throttle.lets_through(str(error)):
+            source = self._node.resolve_topic_name(topic_of(self.name, "image"))
+            self._node.get_logger().warning(
+                f"image skipped on {source}: {error} (skipped so far: {self.bad_images})"
+            )
