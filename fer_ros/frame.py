@@ -69,6 +69,8 @@ class Frame:
     """(height, width) uint8."""
     stamp: float
     """Seconds; only differences between frames of one camera matter."""
+    behind: bool = False
+    """Whether images of this camera were passed over since its last frame, because there was no time for them."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ class Search:
         tracker: knows them again; its predictions say where to look.
         detect_by_tracking: when false, every frame is scanned in full.
         full_scan_period: seconds in which everything beside the known faces is scanned once, and so the time in which
-            a new face is found. The first image, and images that come as slowly as this, are scanned in full.
+            a new face is found. The first image, and images that come as slowly as this, are scanned in full; not so
+            those before which others had to be passed over.
 
     Raises:
         ValueError: full_scan_period is not above 0.
@@ -88,7 +89,9 @@ class Search:
     def find(self, frame: Frame) -> list[Face]:
         """The faces in `frame`, largest first."""
         elapsed = frame.stamp - self._last_stamp
-        whole = not 0 <= elapsed < self._period or frame.grey.shape != self._shape
+        new = elapsed < 0 or frame.grey.shape != self._shape
+        # Who is behind would, by a full scan, fall behind for good.
+        whole = new or (elapsed >= self._period and not frame.behind)
         self._last_stamp, self._shape = frame.stamp, frame.grey.shape
         if whole or not self._detect_by_tracking:
             detections = self._detector.detect(frame.grey)

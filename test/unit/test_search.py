@@ -116,6 +116,14 @@ def test_slow_images_are_scanned_in_full(head):
     assert all(found)
 
 
+def test_images_that_are_slow_because_others_were_passed_over_are_not_scanned_in_full(head):
+    detector = CountingViolaJones()
+    search = Search(detector, OverlapTracker(), full_scan_period=0.4)
+    seen = [search.find(Frame(scene(head, (200, 200)), second, behind=True)) for second in np.arange(0, 6, 0.6)]
+    assert detector.full_scans == 1
+    assert all(len(faces) == 1 for faces in seen[2:])
+
+
 def test_a_looped_recording_and_another_image_size_start_with_a_full_scan(head):
     detector = CountingViolaJones()
     search = Search(detector, OverlapTracker())
