@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -84,23 +84,36 @@ class Stream:
 
 
 def recognise(
-    streams: Sequence[Stream], frames: Sequence[Frame], classifier: Classifier
+    streams: Sequence[Stream],
+    frames: Sequence[Frame],
+    classifier: Classifier,
+    lap: Callable[[str], None] = lambda stage: None,
 ) -> list[list[FaceEmotion]]:
     """What the faces in one new frame of each stream show, all faces classified in one batch.
+
+    Args:
+        streams: one for each frame.
+        frames: the newest of each.
+        classifier: for all of them.
+        lap: called with the name of each stage when it is over, for who wants to know how long it took.
 
     Returns:
         One list for each stream, largest face first.
     """
     found = [stream.find(frame) for stream, frame in zip(streams, frames, strict=True)]
+    lap("detection")
     crops = [
         [classifier.preprocessing.crop(frame.grey, face.box) for face in faces]
         for frame, faces in zip(frames, found, strict=True)
     ]
     scores = classifier.scores([crop for of_stream in crops for crop in of_stream])
+    lap("classification")
     by_stream = np.split(scores, np.cumsum([len(faces) for faces in found])[:-1])
-    return [
+    judged = [
         stream.judge(frame, faces, own_crops, own_scores, classifier)
         for stream, frame, faces, own_crops, own_scores in zip(
             streams, frames, found, crops, by_stream, strict=True
         )
     ]
+    lap("decision")
+    return judged

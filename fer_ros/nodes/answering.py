@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +15,15 @@ from fer_ros.encodings import ImageError
 from fer_ros.frame import FaceEmotion, Frame
 from fer_ros.geometry import placed
 from fer_ros.nodes import messages
+from fer_ros.nodes.bridges import open_bridges
 from fer_ros.nodes.camera import Camera
 from fer_ros.nodes.camera_output import Answered
+from fer_ros.nodes.diagnostics import Diagnostics
 from fer_ros.nodes.image_conversion import choose_converter
 from fer_ros.nodes.newest_image import NewestImageWorker
 from fer_ros.nodes.serving import Serving
 from fer_ros.nodes.throttle import Throttle
+from fer_ros.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -36,16 +38,21 @@ class Answering:
         node: publishes, subscribes and logs.
         serving: what images are answered with.
         group: the callback group of the subscriptions.
+
+    Raises:
+        ImportError: a package of messages that is to be spoken is not installed.
     """
 
     def __init__(self, node: LifecycleNode, serving: Serving, group: CallbackGroup):
         self._node = node
         self._serving = serving
         self._converter = choose_converter()
-        self.cameras = {name: Camera(node, name, group) for name in serving.settings.cameras}
+        self._bridges = open_bridges(node, serving.settings)
+        self.cameras = {name: Camera(node, name, group, self._bridges) for name in serving.settings.cameras}
         """By their names."""
         self._throttle = Throttle()
         self._worker = NewestImageWorker(self._answer)
+        self._diagnostics = Diagnostics(node, self.cameras, self._worker.skipped, lambda: self._serving)
         self._active = False
 
     @property
@@ -88,21 +95,26 @@ class Answering:
     def close(self) -> None:
         """Ends the work and takes all topics off the graph."""
         self._worker.stop()
-        for camera in self.cameras.values():
-            camera.close()
+        self._diagnostics.close()
+        for part in (*self.cameras.values(), *self._bridges):
+            part.close()
 
     # --- in the worker's thread ---
 
     def _answer(self, images: Mapping[str, Image | CompressedImage]) -> None:
         """Never raises: no message may end the node."""
-        started = time.perf_counter()
+        watch = Stopwatch()
         with self._errors_logged():
             read = {name: self._frame(self.cameras[name], image) for name, image in images.items()}
             frames = {name: frame for name, frame in read.items() if frame}
-            faces = self._serving.recognise(frames)
+            watch.lap("conversion")
+            faces = self._serving.recognise(frames, watch.lap)
             for name, frame in frames.items():
                 with self._errors_logged():
-                    self._publish(self.cameras[name], images[name], frame, faces[name], started)
+                    self._publish(self.cameras[name], images[name], frame, faces[name], watch)
+            watch.lap("publishing")
+            for name in frames:
+                self.cameras[name].tally.times.append({**watch.laps, "total": watch.total})
 
     def _frame(self, camera: Camera, image: Image | CompressedImage) -> Frame | None:
         """The image as a frame; None where it cannot be read, or is not to be answered any more."""
@@ -118,7 +130,7 @@ class Answering:
         image: Image | CompressedImage,
         frame: Frame,
         faces: list[FaceEmotion],
-        started: float,
+        watch: Stopwatch,
     ) -> None:
         serving, people = self._serving, self._serving.memories[camera.name].people
         size = frame.grey.shape[1], frame.grey.shape[0]
@@ -133,7 +145,7 @@ class Answering:
             serving.classifier.labels,
             faces,
             people.dominant,
-            time.perf_counter() - started,
+            watch.total,
         )
         picture = cache(lambda: self._converter.bgr(image))
         camera.publish(Answered(emotions, faces, events, frame.grey, picture))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rclpy.callback_groups import CallbackGroup
@@ -11,9 +11,11 @@ from std_msgs.msg import Header
 
 from fer_ros.encodings import ImageError
 from fer_ros.geometry import CameraModel
+from fer_ros.nodes.bridges import Bridge
 from fer_ros.nodes.calibration import Calibration
 from fer_ros.nodes.camera_input import CameraInput, topic_of
 from fer_ros.nodes.camera_output import Answered, CameraOutput
+from fer_ros.nodes.diagnostics import Tally
 from fer_ros.nodes.parameters import Settings
 from fer_ros.nodes.throttle import Throttle
 from fer_ros.people import Event
@@ -31,13 +33,14 @@ class Camera:
         node: publishes and subscribes.
         name: under which its topics lie; may be empty.
         group: the callback group of the subscriptions.
+        bridges: say the same in other languages.
     """
 
-    def __init__(self, node: LifecycleNode, name: str, group: CallbackGroup):
+    def __init__(self, node: LifecycleNode, name: str, group: CallbackGroup, bridges: Sequence[Bridge]):
         self._node = node
         self.name = name
         self._group = group
-        self._output = CameraOutput(node, name)
+        self._output = CameraOutput(node, name, bridges)
         self._input: CameraInput | None = None
         self._calibration: Calibration | None = None
         self._header = Header()
@@ -45,6 +48,7 @@ class Camera:
         self._throttle = Throttle()
         self.bad_images = 0
         """How many could not be read."""
+        self.tally = Tally()
 
     @property
     def works(self) -> bool:
@@ -54,15 +58,25 @@ class Camera:
     @property
     def topics(self) -> str:
         """From where to where, for people to read."""
-        source = self._input.topic if self._input else self._node.resolve_topic_name(topic_of(self.name, "image"))
-        return f"{source} -> {self._output.topic}"
+        return f"{self.source} -> {self._output.topic}"
+
+    @property
+    def source(self) -> str:
+        """The topic of its images, resolved."""
+        return self._input.topic if self._input else self._node.resolve_topic_name(topic_of(self.name, "image"))
 
     def begin(self, settings: Settings, deliver: Callable[[Image | CompressedImage], None]) -> None:
         """Subscribes; each image goes to `deliver`, which must return at once and not raise."""
         calibration = topic_of(self.name, "camera_info")
         self._calibration = Calibration(self._node, calibration, settings.image_rectified, self._group)
         image = topic_of(self.name, "image")
-        self._input = CameraInput(self._node, image, settings.image_transport, deliver, self._group)
+        self.tally.begin()
+
+        def receive(message: Image | CompressedImage) -> None:
+            self.tally.image_arrived()
+            deliver(message)
+
+        self._input = CameraInput(self._node, image, settings.image_transport, receive, self._group)
 
     def end(self) -> None:
         """Unsubscribes."""
@@ -85,6 +99,7 @@ class Camera:
         """All that is to be said about one image."""
         self._header = answered.emotions.header
         self._output.publish(answered)
+        self.tally.image_answered(answered.emotions)
 
     def publish_lost(self, events: list[Event]) -> None:
         """Whom it has lost without a new image."""
@@ -94,7 +109,6 @@ class Camera:
         """Counts it, and says why it is not answered."""
         self.bad_images += 1
         if self._throttle.lets_through(str(error)):
-            source = self._node.resolve_topic_name(topic_of(self.name, "image"))
             self._node.get_logger().warning(
-                f"image skipped on {source}: {error} (skipped so far: {self.bad_images})"
+                f"image skipped on {self.source}: {error} (skipped so far: {self.bad_images})"
             )

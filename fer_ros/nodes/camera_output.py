@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from fer_ros import drawing
 from fer_ros.frame import FaceEmotion
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
 from fer_ros.nodes import messages
+from fer_ros.nodes.bridges import Bridge
 from fer_ros.nodes.camera_input import topic_of
-from fer_ros.nodes.image_conversion import to_message
+from fer_ros.nodes.image_conversion import to_jpeg, to_message
+from fer_ros.nodes.publishing import create_publisher
 from fer_ros.people import Event
 
 if TYPE_CHECKING:
@@ -41,20 +41,26 @@ class Answered:
 
 
 class CameraOutput:
-    """Publishes `emotions`, `emotion_events`, and, for those who look at it, `emotions/image`.
+    """Publishes `emotions`, `emotion_events`, and, for those who look at it, `emotions/image`, raw and compressed.
 
     All of them only while the node is active.
 
     Args:
         node: publishes.
         camera: name of the camera, under which the topics lie; empty: they lie beside the others of the node.
+        bridges: say the same in other languages.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str):
+    def __init__(self, node: LifecycleNode, camera: str, bridges: Sequence[Bridge]):
         self._node = node
-        self._emotions = self._publisher(FaceEmotionArray, topic_of(camera, "emotions"), depth=10)
-        self._events = self._publisher(EmotionEvent, topic_of(camera, "emotion_events"), depth=50)
-        self._annotated = self._publisher(Image, topic_of(camera, "emotions/image"), depth=1)
+        self._camera = camera
+        self._bridges = bridges
+        self._emotions = create_publisher(node, FaceEmotionArray, topic_of(camera, "emotions"), depth=10)
+        self._events = create_publisher(node, EmotionEvent, topic_of(camera, "emotion_events"), depth=50)
+        self._annotated = create_publisher(node, Image, topic_of(camera, "emotions/image"), depth=1)
+        # From the resolved name, as image_transport does it: remapped with the other.
+        compressed = f"{self._annotated.topic_name}/compressed"
+        self._compressed = create_publisher(node, CompressedImage, compressed, depth=1)
 
     @property
     def topic(self) -> str:
@@ -63,29 +69,32 @@ class CameraOutput:
 
     def close(self) -> None:
         """Takes the topics off the graph."""
-        for publisher in (self._emotions, self._events, self._annotated):
+        for publisher in (self._emotions, self._events, self._annotated, self._compressed):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, answered: Answered) -> None:
         """All that is to be said about one image."""
         self._emotions.publish(answered.emotions)
         self.publish_events(answered.events, answered.emotions.header)
-        # Not the matched event, which would tell without asking: Humble does not have it.
-        if self._annotated.get_subscription_count():
-            self._publish_annotated(answered)
+        self._publish_annotated(answered)
+        for bridge in self._bridges:
+            bridge.publish(self._camera, answered)
 
     def publish_events(self, events: Sequence[Event], header: Header) -> None:
         """What has happened to people, with the header of the image that showed it."""
         for event in events:
             self._events.publish(messages.emotion_event(header, event))
+        for bridge in self._bridges:
+            bridge.publish_events(self._camera, events, header)
 
     def _publish_annotated(self, answered: Answered) -> None:
+        # Not the matched event, which would tell without asking: Humble does not have it.
+        raw, compressed = self._annotated.get_subscription_count(), self._compressed.get_subscription_count()
+        if not (raw or compressed):
+            return
         emotions = answered.emotions
         drawn = drawing.draw(answered.picture(), answered.faces, emotions.labels, emotions.dominant_face_id)
-        self._annotated.publish(to_message(drawn, emotions.header))
-
-    def _publisher(self, message_type, topic: str, depth: int):
-        qos = QoSProfile(reliability=QoSReliabilityPolicy.RELIABLE, history=QoSHistoryPolicy.KEEP_LAST, depth=depth)
-        return self._node.create_lifecycle_publisher(
-            message_type, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
-        )
+        if raw:
+            self._annotated.publish(to_message(drawn, emotions.header))
+        if compressed:
+            self._compressed.publish(to_jpeg(drawn, emotions.header))

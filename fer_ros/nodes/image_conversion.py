@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -98,6 +99,14 @@ def to_message(bgr: np.ndarray, header: Any) -> Image:
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(bgr))
     return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)
+
+
+def to_jpeg(bgr: np.ndarray, header: Any) -> CompressedImage:
+    """The same as sensor_msgs/CompressedImage, in the format and quality that image_transport has by default."""
+    _, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    data = array.array("B")
+    data.frombytes(coded)
+    return CompressedImage(header=header, format="bgr8; jpeg compressed bgr8", data=data)
 
 
 def report_agreement() -> None:

@@ -128,8 +128,13 @@ def _recognised(message: FaceEmotionMessage) -> FaceEmotion:
         quality=message.quality,
         valence=message.valence,
         arousal=message.arousal,
-        position=None if math.isnan(point.x) else (point.x, point.y, point.z),
+        position=(point.x, point.y, point.z) if is_known(point) else None,
     )
+
+
+def is_known(position: Point) -> bool:
+    """Whether a message says where something is."""
+    return not math.isnan(position.x)
 
 
 def seconds(stamp: Time) -> float:

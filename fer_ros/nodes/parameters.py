@@ -167,10 +167,51 @@ class Settings:
         False,
         "Whether images have gone through rectification, as in image_rect; camera_info does not say.",
     )
+    silence_warning: float = parameter(
+        2.0,
+        "Seconds without an image after which /diagnostics warns.",
+        between=(0.1, 3600.0),
+        live=True,
+    )
+    silence_error: float = parameter(
+        5.0,
+        "Seconds without an image after which /diagnostics reports an error.",
+        between=(0.1, 3600.0),
+        live=True,
+    )
+    publish_markers: bool = parameter(
+        False,
+        "Publish emotions/markers (visualization_msgs/MarkerArray): a ball and a word where each face is, for rviz. "
+        "Needs a calibrated camera.",
+    )
+    publish_tf: bool = parameter(
+        False,
+        "Publish on /tf a frame at each face, face_<face_id>, or face_<camera>_<face_id> where cameras have names. "
+        "Needs a calibrated camera and tf2_msgs.",
+    )
+    publish_vision_msgs: bool = parameter(
+        False,
+        "Publish emotions/detections (vision_msgs/Detection2DArray) with every class of each face, and the classes on "
+        "emotions/label_info. Needs vision_msgs.",
+    )
+    publish_hri: bool = parameter(
+        False,
+        "Publish /humans/faces/tracked and /humans/faces/<id>/... as in ROS4HRI (REP 155). Needs hri_msgs.",
+    )
+    publish_foxglove: bool = parameter(
+        False,
+        "Publish emotions/annotations (foxglove_msgs/ImageAnnotations): boxes and words that Foxglove draws on the "
+        "camera's picture. Needs foxglove_msgs.",
+    )
 
     def __post_init__(self):
         check_choices(self)
         _check_cameras(self.cameras)
+        if self.silence_error < self.silence_warning:
+            raise ParameterError(
+                f"silence_error ({self.silence_error} s) is below silence_warning ({self.silence_warning} s): "
+                "raise the first, or lower the second"
+            )
         if 0 < self.max_face_size < self.min_face_size:
             raise ParameterError(
                 f"min_face_size ({self.min_face_size} px) is above max_face_size ({self.max_face_size} px): "

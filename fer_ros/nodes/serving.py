@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from fer_ros.emotion.classifier import Classifier
@@ -80,10 +80,17 @@ class Serving:
         memories = {camera: memory.with_settings(settings, detector) for camera, memory in self.memories.items()}
         return replace(self, settings=settings, detector=detector, memories=memories)
 
-    def recognise(self, frames: Mapping[str, Frame]) -> dict[str, list[FaceEmotion]]:
-        """What each face in one new frame of some cameras shows, largest first; all are classified in one batch."""
+    def recognise(
+        self, frames: Mapping[str, Frame], lap: Callable[[str], None]
+    ) -> dict[str, list[FaceEmotion]]:
+        """What each face in one new frame of some cameras shows, largest first; all are classified in one batch.
+
+        Args:
+            frames: by the name of their camera.
+            lap: called with the name of each stage when it is over.
+        """
         streams = [self.memories[camera].stream for camera in frames]
-        return dict(zip(frames, recognise(streams, list(frames.values()), self.classifier), strict=True))
+        return dict(zip(frames, recognise(streams, list(frames.values()), self.classifier, lap), strict=True))
 
 
 def _detector(settings: Settings) -> ViolaJones:

@@ -18,7 +18,7 @@ from rcl_interfaces.msg import Log
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from fer_ros.emotion import model_file
@@ -66,6 +66,13 @@ def jpeg_message(bgr: np.ndarray, frame_id: str = "camera") -> CompressedImage:
     return CompressedImage(
         header=Header(frame_id=frame_id), format="jpeg", data=array.array("B", cv2.imencode(".jpg", bgr)[1].tobytes())
     )
+
+
+def calibration(width: int, height: int) -> CameraInfo:
+    """Of a camera that sees 90 degrees, without distortion."""
+    focal = width / 2
+    k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+    return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
 
 
 class Robot:

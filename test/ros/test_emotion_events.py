@@ -10,6 +10,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import qos_profile_sensor_data
+from robot import calibration
 from sensor_msgs.msg import CameraInfo
 
 from fer_ros.msg import EmotionEvent
@@ -66,13 +67,6 @@ def test_everybody_is_lost_when_the_node_goes_inactive(robot, node, astronaut):
     assert lost.face_id == answer.faces[0].face_id
 
 
-def calibrated(width: int, height: int) -> CameraInfo:
-    """A camera that sees 90 degrees."""
-    focal = width / 2
-    k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
-    return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
-
-
 def tell_calibration(robot, info: CameraInfo):
     publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
     robot.wait_until(lambda: publisher.get_subscription_count() > 0, "a subscription to camera_info")
@@ -81,7 +75,7 @@ def tell_calibration(robot, info: CameraInfo):
 
 def test_with_a_calibrated_camera_a_face_has_a_place(robot, node, astronaut):
     camera = robot.heard_camera()
-    publish = tell_calibration(robot, calibrated(512, 512))
+    publish = tell_calibration(robot, calibration(512, 512))
 
     def placed():
         publish()
@@ -97,7 +91,7 @@ def test_with_a_calibrated_camera_a_face_has_a_place(robot, node, astronaut):
 
 def test_a_calibration_of_other_images_is_named_and_gives_no_place(robot, node, astronaut):
     camera = robot.heard_camera()
-    publish = tell_calibration(robot, calibrated(1280, 720))
+    publish = tell_calibration(robot, calibration(1280, 720))
 
     def complained():
         publish()

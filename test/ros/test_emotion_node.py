@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -135,6 +136,29 @@ def test_the_picture_is_drawn_only_while_somebody_looks(robot, serve, astronaut,
     robot.ask(camera, astronaut)  # the publisher learns of it a moment later than the graph
     before = len(drawn)
     robot.wait_until(lambda: len(drawn) == before or drawn.clear(), "an image that is not drawn")
+
+
+def test_raw_and_compressed_pictures_are_the_same_drawing(robot, serve, astronaut, monkeypatch):
+    drawn, draw = [], drawing.draw
+    monkeypatch.setattr(drawing, "draw", lambda *of: drawn.append(draw(*of)) or drawn[-1])
+    node = serve()
+    camera = robot.heard_camera()
+    raw, compressed = [], []
+    robot.node.create_subscription(Image, "emotions/image", raw.append, 1)
+    robot.node.create_subscription(CompressedImage, "emotions/image/compressed", compressed.append, 1)
+
+    def both_heard():
+        drawn.clear()
+        robot.ask(camera, astronaut)
+        return node.count_subscribers(f"{robot.namespace}/emotions/image/compressed") and raw and compressed
+
+    robot.wait_until(both_heard, "both pictures")
+    robot.wait_until(lambda: raw[-1].header == compressed[-1].header, "pictures of one image")
+    assert len(drawn) == 1
+    assert compressed[-1].format == "bgr8; jpeg compressed bgr8"
+    picture = cv2.imdecode(np.asarray(compressed[-1].data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == drawn[0].shape
+    assert np.abs(picture.astype(int) - drawn[0]).mean() < 3
 
 
 def bad_images(good: np.ndarray) -> dict[str, Image]:

@@ -1,0 +1,72 @@
+"""The same answers in the languages of others: one module for each, imported only where it is switched on.
+
+A bridge speaks for every camera of the node, in the thread that answers images, and only while the node is active. It
+makes nothing that nobody subscribes to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from std_msgs.msg import Header
+
+from fer_ros.people import Event
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+
+    from fer_ros.nodes.camera_output import Answered
+    from fer_ros.nodes.parameters import Settings
+
+_PACKAGES = {
+    "markers": "visualization_msgs",
+    "tf": "tf2_msgs",
+    "vision_msgs": "vision_msgs",
+    "hri": "hri_msgs",
+    "foxglove": "foxglove_msgs",
+}
+"""The package whose messages each of the modules here needs. None of them is needed by a node without bridges."""
+
+
+class Bridge(Protocol):
+    """What each module's class `Bridge` does; it is made of the node and the names of its cameras."""
+
+    def publish(self, camera: str, answered: Answered) -> None:
+        """What is to be said of one image, after its events."""
+
+    def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
+        """What happened to people; `header` is that of the last image."""
+
+    def close(self) -> None:
+        """Takes the topics off the graph."""
+
+
+def open_bridges(node: LifecycleNode, settings: Settings) -> list[Bridge]:
+    """Those that `settings` switch on.
+
+    Raises:
+        ImportError: a package of messages is not installed; names it.
+    """
+    # All are imported before the first makes a topic.
+    modules = [_module(language) for language in _PACKAGES if getattr(settings, f"publish_{language}")]
+    return [module.Bridge(node, settings.cameras) for module in modules]
+
+
+def unique_id(camera: str, face_id: str) -> str:
+    """A name for a face that no other camera of the node gives; a valid part of the name of a topic or a frame."""
+    return f"{camera}_{face_id}" if camera else face_id
+
+
+def _module(language: str):
+    try:
+        return importlib.import_module(f"{__name__}.{language}")
+    except ImportError as error:
+        package = _PACKAGES[language]
+        debian = f"ros-{os.environ.get('ROS_DISTRO', '$ROS_DISTRO')}-{package.replace('_', '-')}"
+        raise ImportError(
+            f"publish_{language} needs the package {package} ({error}): install it (apt install {debian}), "
+            "or set the parameter to false"
+        ) from error
