@@ -141,19 +141,17 @@ def test_the_picture_is_drawn_only_while_somebody_looks(robot, serve, astronaut,
 def test_raw_and_compressed_pictures_are_the_same_drawing(robot, serve, astronaut, monkeypatch):
     drawn, draw = [], drawing.draw
     monkeypatch.setattr(drawing, "draw", lambda *of: drawn.append(draw(*of)) or drawn[-1])
-    node = serve()
+    serve()
     camera = robot.heard_camera()
     raw, compressed = [], []
     robot.node.create_subscription(Image, "emotions/image", raw.append, 1)
     robot.node.create_subscription(CompressedImage, "emotions/image/compressed", compressed.append, 1)
 
-    def both_heard():
+    robot.wait_until(lambda: robot.ask(camera, astronaut) and raw and compressed, "both to be heard")
+    for _ in range(2):  # after the first, none that was drawn for an earlier image is still to come
         drawn.clear()
-        robot.ask(camera, astronaut)
-        return node.count_subscribers(f"{robot.namespace}/emotions/image/compressed") and raw and compressed
-
-    robot.wait_until(both_heard, "both pictures")
-    robot.wait_until(lambda: raw[-1].header == compressed[-1].header, "pictures of one image")
+        header = robot.ask(camera, astronaut).header
+        robot.wait_until(lambda header=header: raw[-1].header == header == compressed[-1].header, "both pictures")
     assert len(drawn) == 1
     assert compressed[-1].format == "bgr8; jpeg compressed bgr8"
     picture = cv2.imdecode(np.asarray(compressed[-1].data, np.uint8), cv2.IMREAD_COLOR)
