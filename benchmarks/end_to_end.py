@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
@@ -73,6 +75,8 @@ class Row:
     """Found in an image, on average."""
     memory: float
     """Most of the node's resident memory, MB."""
+    stages: dict[str, float]
+    """Median wall time of each stage of the node's work, of all cameras answered together; none of a plain node."""
 
 
 CASES = [
@@ -104,14 +108,29 @@ class Answers:
         self.faces.append(len(answer.faces))
 
 
+@dataclass
+class Stages:
+    """What the node last said, on /diagnostics, of how long each of its stages takes."""
+
+    times: dict[str, float] = field(default_factory=dict)
+    """Median milliseconds."""
+
+    def take(self, diagnostics: DiagnosticArray) -> None:
+        """Notes a report, as it arrives."""
+        ending = " p50 (ms)"
+        for entry in diagnostics.status[0].values:
+            if entry.key.endswith(ending):
+                self.times[entry.key.removesuffix(ending)] = float(entry.value)
+
+
 def measure(case: Case, seconds: float) -> Row:
     """Runs one case for so long.
 
     Raises:
         RuntimeError: no answer comes.
     """
-    answers = {name: Answers() for name in case.names}
-    with _listening(answers), _process(*_node(case)) as node, _process(*_cameras(case)):
+    answers, stages = {name: Answers() for name in case.names}, Stages()
+    with _listening(answers, stages), _process(*_node(case)) as node, _process(*_cameras(case)):
         _await_all(answers, case, node)
         time.sleep(_SETTLE)
         for heard in answers.values():
@@ -120,15 +139,16 @@ def measure(case: Case, seconds: float) -> Row:
         time.sleep(seconds)
         spent = _cpu_seconds(node.pid) - before
         memory = _peak_memory(node.pid)
-    return _row(case, list(answers.values()), spent, memory)
+    return _row(case, list(answers.values()), spent, memory, stages.times)
 
 
-def _row(case: Case, answers: list[Answers], spent: float, memory: float) -> Row:
+def _row(case: Case, answers: list[Answers], spent: float, memory: float, stages: dict[str, float]) -> Row:
     latencies = np.concatenate([heard.latencies for heard in answers])
     images = sum(heard.numbers[-1] - heard.numbers[0] + 1 for heard in answers)
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
     faces = statistics.mean(count for heard in answers for count in heard.faces)
-    return Row(case, images, images - len(latencies), p50, p95, p99, 1e3 * spent / len(latencies), faces, memory)
+    cpu = 1e3 * spent / len(latencies)
+    return Row(case, images, images - len(latencies), p50, p95, p99, cpu, faces, memory, stages)
 
 
 def _node(case: Case) -> tuple[str, list[str]]:
@@ -161,12 +181,13 @@ def _process(module: str, arguments: list[str]) -> Iterator[subprocess.Popen]:
 
 
 @contextmanager
-def _listening(answers: dict[str, Answers]) -> Iterator[None]:
-    """Fills `answers`, in a thread of its own."""
+def _listening(answers: dict[str, Answers], stages: Stages) -> Iterator[None]:
+    """Fills `answers` and `stages`, in a thread of its own."""
     node = rclpy.create_node("benchmark_listener")
     for name, heard in answers.items():
         topic = f"{name}/emotions" if name else "emotions"
         node.create_subscription(FaceEmotionArray, topic, heard.take, QoSProfile(depth=50))
+    node.create_subscription(DiagnosticArray, "/diagnostics", stages.take, QoSProfile(depth=1))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin, daemon=True)
@@ -216,6 +237,18 @@ def as_line(row: Row) -> str:
     )
 
 
+def stages_table(rows: list[Row]) -> str:
+    """Where the time goes, in markdown: median milliseconds of wall time by stage."""
+    timed = [row for row in rows if row.stages]
+    names = list(timed[0].stages)
+    lines = [f"| cameras | size | transport | faces | {' | '.join(names)} |", "|---" * (4 + len(names)) + "|"]
+    for row in timed:
+        times = " | ".join(f"{row.stages.get(name, math.nan):.2f}" for name in names)
+        case = row.case
+        lines.append(f"| {case.cameras} | {case.width}x{case.height} | {case.transport} | {case.faces} | {times} |")
+    return "\n".join(lines)
+
+
 def draw(rows: list[Row], path: Path) -> None:
     """CPU for each image over what makes it grow."""
     import matplotlib
@@ -259,6 +292,7 @@ def main() -> None:
         rows.append(measure(case, options.seconds))
         print(as_line(rows[-1]), flush=True)
     rclpy.shutdown()
+    print(f"\n{stages_table(rows)}")
     content = {"load": os.getloadavg(), "cores": os.cpu_count(), "cases": [asdict(row) for row in rows]}
     RESULT.write_text(json.dumps(content, indent=1) + "\n")
     draw(rows, RESULT.with_suffix(".png"))
