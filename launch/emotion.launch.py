@@ -36,7 +36,7 @@ ARGUMENTS = {
     "autostart": ("", "true: configure and activate at the start; false: wait for a manager; empty: as in params_file"),
     "params_file": ("", "yaml file with the node's parameters; empty: config/emotion_node.yaml of this package"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
-    "rviz": ("false", "true: show the camera and the annotated picture in rviz"),
+    "rviz": ("false", "true: rviz shows the camera, the annotated picture and, of a calibrated camera, where the faces are"),
     "fastdds_profile": (
         "",
         "Fast DDS profile, with room for images, of what is started here; empty: this package's config/fastdds.xml, or "
@@ -93,6 +93,8 @@ def _emotion_node(given: dict[str, str]) -> Node:
         overrides["cameras"] = names
     if given["autostart"]:
         overrides["autostart"] = _is_true(given["autostart"])
+    if _is_true(given["rviz"]):
+        overrides["publish_markers"] = True
     return Node(
         package="fer_ros",
         executable="emotion_node",
@@ -118,13 +120,14 @@ def _rviz(given: dict[str, str], share: str) -> list:
 
     first = f"{_names(given)[0]}/" if _names(given) else ""
     image, annotated = resolved(f"{first}{given['image']}"), resolved(f"{first}emotions/image")
+    markers = resolved(f"{first}emotions/markers")
     return [
-        LogInfo(msg=f"rviz shows {annotated} and {image}"),
+        LogInfo(msg=f"rviz shows {annotated}, {image} and {markers}"),
         Node(
             package="rviz2",
             executable="rviz2",
             # The topics of the configuration are those of a node without a namespace.
-            remappings=[("/emotions/image", annotated), ("/image", image)],
+            remappings=[("/emotions/image", annotated), ("/image", image), ("/emotions/markers", markers)],
             arguments=["-d", f"{share}/config/fer.rviz"],
         ),
     ]

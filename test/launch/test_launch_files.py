@@ -122,8 +122,12 @@ def test_the_rviz_configuration_shows_the_topics_with_the_qos_they_have():
     configuration = yaml.safe_load((ROOT / "config" / "fer.rviz").read_text())["Visualization Manager"]
     assert configuration["Global Options"]["Fixed Frame"] == "camera_optical_frame"
     displays = configuration["Displays"]
-    assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
+    assert {display["Class"] for display in displays} == {
+        "rviz_default_plugins/Image",
+        "rviz_default_plugins/MarkerArray",
+    }
     assert {display["Topic"]["Value"]: display["Topic"]["Reliability Policy"] for display in displays} == {
         "/emotions/image": "Reliable",
         "/image": "Best Effort",
+        "/emotions/markers": "Reliable",
     }
