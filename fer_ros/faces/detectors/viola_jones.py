@@ -15,12 +15,9 @@ import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
 from fer_ros.faces.detectors.image_level import Level, grouped
+from fer_ros.faces.detectors.parts import FaceSizes
 from fer_ros.frame import Box, Detection
 
-_SMALLEST_FACE = 30
-"""Pixels; below this neither the 24-pixel cascades nor the network see more than noise."""
-_IMAGE_PER_FACE = 16
-"""An automatic smallest face is this fraction of the image's shorter side: 30 pixels at 640x480."""
 _STEP_OF_FOLLOWING = 1.1
 """Ratio between the three sizes at which a known face is sought."""
 _POSITIONS_OF_A_GLIMPSE = 8000
@@ -38,8 +35,7 @@ class ViolaJones(Detector):
         cascade: a cascade's name, such as "haarcascade_frontalface_default", or a path to its xml file.
         scale_factor: step between the sizes that are searched, above 1; nearer to 1 finds more and costs more.
         min_neighbors: how many overlapping hits make a face; more means fewer false faces.
-        min_size: smallest face in pixels; 0 chooses 1/16 of the image's shorter side and at least 30, so that the
-            work does not grow with the resolution of the camera.
+        min_size: smallest face in pixels, 0 for an automatic one; see `FaceSizes`.
         max_size: largest face in pixels; 0 for no limit.
 
     Raises:
@@ -57,24 +53,17 @@ class ViolaJones(Detector):
     ):
         if not scale_factor > 1:
             raise ValueError(f"scale_factor must be above 1, not {scale_factor}")
-        if min_neighbors < 0 or min_size < 0 or max_size < 0:
-            raise ValueError("min_neighbors, min_size and max_size must not be negative")
-        if 0 < max_size < min_size:
-            raise ValueError(f"max_size ({max_size}) is below min_size ({min_size}): no face could be found")
+        if min_neighbors < 0:
+            raise ValueError(f"min_neighbors must not be negative, not {min_neighbors}")
         self._cascade = _load(find_cascade(cascade))
         self._base = min(self._cascade.getOriginalWindowSize())
         self._scale_factor = scale_factor
         self._min_neighbors = min_neighbors
-        self._min_size = min_size
-        self._max_size = max_size
+        self._sizes = FaceSizes(min_size, max_size)
 
     def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
         """See `Detector`."""
-        largest = min(shape)
-        return (
-            self._min_size or max(_SMALLEST_FACE, min(shape) // _IMAGE_PER_FACE),
-            min(self._max_size, largest) if self._max_size else largest,
-        )
+        return self._sizes.of(shape)
 
     def detect(
         self,
@@ -89,8 +78,7 @@ class ViolaJones(Detector):
         A region is searched at the places and sizes at which the full scan would pass it, so that both find the same.
         `evidence` is the share of `min_neighbors` that is enough. See `Detector`.
         """
-        limits = self.sizes(grey.shape)
-        smallest, largest = max(smallest, limits[0]), min(largest or limits[1], limits[1])
+        smallest, largest = self._sizes.within(grey.shape, smallest, largest)
         neighbors = math.ceil(self._min_neighbors * evidence)
         if largest < smallest:
             return []
