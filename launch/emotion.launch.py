@@ -36,7 +36,7 @@ ARGUMENTS = {
     "autostart": ("", "true: configure and activate at the start; false: wait for a manager; empty: as in params_file"),
     "params_file": ("", "yaml file with the node's parameters; empty: config/emotion_node.yaml of this package"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
-    "rviz": ("false", "true: rviz shows the camera, the annotated picture and, of a calibrated camera, where the faces are"),
+    "rviz": ("false", "true: rviz shows the camera, the annotated picture, and, of a calibrated camera, the faces"),
     "fastdds_profile": (
         "",
         "Fast DDS profile, with room for images, of what is started here; empty: this package's config/fastdds.xml, or "
