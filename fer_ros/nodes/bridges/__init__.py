@@ -34,6 +34,9 @@ _PACKAGES = {
 class Bridge(Protocol):
     """What each module's class `Bridge` does; it is made of the node and the names of its cameras."""
 
+    def is_heard(self, camera: str) -> bool:
+        """Whether somebody subscribes to what is said about this camera."""
+
     def publish(self, camera: str, answered: Answered) -> None:
         """What is to be said of one image, after its events."""
 

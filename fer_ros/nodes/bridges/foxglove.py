@@ -40,9 +40,13 @@ class Bridge:
             for camera in cameras
         }
 
+    def is_heard(self, camera: str) -> bool:
+        """Whether somebody subscribes to what is said about this camera."""
+        return self._publishers[camera].get_subscription_count() > 0
+
     def publish(self, camera: str, answered: Answered) -> None:
         """Boxes and words; none without faces, which takes the last ones away."""
-        if self._publishers[camera].get_subscription_count():
+        if self.is_heard(camera):
             emotions = answered.emotions
             self._publishers[camera].publish(
                 ImageAnnotations(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -54,6 +54,10 @@ class Bridge:
         self._tracked = create_publisher(node, IdsList, "/humans/faces/tracked", depth=1)
         self._faces: dict[str, _Face] = {}
 
+    def is_heard(self, camera: str) -> bool:
+        """Whether somebody subscribes to the list, without which nobody knows of the other topics."""
+        return self._tracked.get_subscription_count() > 0
+
     def publish(self, camera: str, answered: Answered) -> None:
         """The list of everybody, and what is known of those in this image."""
         emotions = answered.emotions
@@ -71,7 +75,8 @@ class Bridge:
                 self._faces[name] = _Face(self._node, name)
             elif event.kind == EventKind.LOST:
                 self._faces.pop(name).close()
-                self._publish_tracked(header)
+        if events:
+            self._publish_tracked(header)
 
     def close(self) -> None:
         """Takes the topics off the graph."""
@@ -81,8 +86,8 @@ class Bridge:
         self._node.destroy_lifecycle_publisher(self._tracked)
 
     def _publish_tracked(self, header: Header) -> None:
-        # Also without subscribers: it costs little, and the last one is what a late one asks for.
-        self._tracked.publish(IdsList(header=header, ids=list(self._faces)))
+        if self._tracked.get_subscription_count():
+            self._tracked.publish(IdsList(header=header, ids=list(self._faces)))
 
 
 class _Face:
@@ -104,22 +109,23 @@ class _Face:
         }
 
     def publish(self, face: FaceEmotion, landmarks: Landmarks | None, answered: Answered) -> None:
-        emotions = answered.emotions
+        emotions, header = answered.emotions, answered.emotions.header
         box = Box(face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height)
-        self._publishers["roi"].publish(_region(box, emotions))
-        self._publishers["expression"].publish(_expression(face, emotions.header))
-        if self._is_watched("cropped"):
-            self._publishers["cropped"].publish(to_message(_portrait(answered.picture(), box), emotions.header))
-        if landmarks and self._is_watched("aligned"):
-            aligned = _portrait(answered.picture(), box, _tilt(landmarks))
-            self._publishers["aligned"].publish(to_message(aligned, emotions.header))
+        self._offer("roi", lambda: _region(box, emotions))
+        self._offer("expression", lambda: _expression(face, header))
+        self._offer("cropped", lambda: to_message(_portrait(answered.picture(), box), header))
+        if landmarks:
+            tilt = _tilt(landmarks)
+            self._offer("aligned", lambda: to_message(_portrait(answered.picture(), box, tilt), header))
 
     def close(self) -> None:
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
 
-    def _is_watched(self, topic: str) -> bool:
-        return self._publishers[topic].get_subscription_count() > 0
+    def _offer(self, topic: str, make: Callable[[], Any]) -> None:
+        publisher = self._publishers[topic]
+        if publisher.get_subscription_count():
+            publisher.publish(make())
 
 
 def _region(box: Box, emotions: FaceEmotionArray) -> NormalizedRegionOfInterest2D:

@@ -47,15 +47,19 @@ class Bridge:
             for camera in cameras
         }
 
+    def is_heard(self, camera: str) -> bool:
+        """Whether somebody subscribes to what is said about this camera."""
+        return self._publishers[camera].get_subscription_count() > 0
+
     def publish(self, camera: str, answered: Answered) -> None:
         """Markers of the faces whose position is known."""
-        if self._publishers[camera].get_subscription_count():
+        if self.is_heard(camera):
             faces = [face for face in answered.emotions.faces if messages.is_known(face.position)]
             self._send(camera, [marker for face in faces for marker in _markers(face, answered.emotions.header)])
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
         """Takes away the markers of whom is lost."""
-        if self._publishers[camera].get_subscription_count():
+        if self.is_heard(camera):
             lost = [event.face_id for event in events if event.kind == EventKind.LOST]
             self._send(camera, [marker for face_id in lost for marker in _deletions(face_id, header)])
 

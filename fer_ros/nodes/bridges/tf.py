@@ -38,9 +38,13 @@ class Bridge:
         self._node = node
         self._publisher = create_publisher(node, TFMessage, "/tf", depth=100)
 
+    def is_heard(self, camera: str) -> bool:
+        """Whether anything on the robot listens to tf."""
+        return self._publisher.get_subscription_count() > 0
+
     def publish(self, camera: str, answered: Answered) -> None:
         """Where the faces of one image are, from the frame of the image, at its time."""
-        if not self._publisher.get_subscription_count():
+        if not self.is_heard(camera):
             return
         transforms = [
             TransformStamped(

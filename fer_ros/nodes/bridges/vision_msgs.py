@@ -49,6 +49,11 @@ class Bridge:
         self._labels: dict[str, list[str]] = {}
         """Of each camera, as last published."""
 
+    def is_heard(self, camera: str) -> bool:
+        """Whether somebody subscribes to what is said about this camera."""
+        publishers = self._detections[camera], self._label_info[camera]
+        return any(publisher.get_subscription_count() for publisher in publishers)
+
     def publish(self, camera: str, answered: Answered) -> None:
         """The faces of one image as detections, and the classes, where a model has brought others."""
         emotions = answered.emotions
