@@ -74,7 +74,7 @@ class Answering:
         self._node.get_logger().info(
             f"{', '.join(camera.topics for camera in self.cameras.values())}; "
             f"model {classifier.model_id} by {classifier.backend} ({', '.join(classifier.labels)}); "
-            f"faces by {settings.cascade}; images read by {self._converter.name}"
+            f"faces by {settings.detector}; images read by {self._converter.name}"
             + (f" ({self._converter.reason})" if self._converter.reason else "")
         )
 

@@ -33,7 +33,7 @@ class _NotConfigured(ValueError):
 class EmotionNode(LifecycleNode):
     """Answers the images of some cameras with `FaceEmotionArray`s: its life, services and parameters.
 
-    Model, cascade, publishers and worker exist from configuring to cleaning up, subscriptions only while active.
+    Model, detector, publishers and worker exist from configuring to cleaning up, subscriptions only while active.
 
     Args:
         options: those of `rclpy.node.Node`.
@@ -67,7 +67,7 @@ class EmotionNode(LifecycleNode):
     # --- life cycle; rclpy swallows what these raise, so they log it themselves ---
 
     def on_configure(self, state) -> TransitionCallbackReturn:
-        """Loads cascade and model; makes the publishers."""
+        """Loads detector and model; makes the publishers."""
         if not self._succeeds("configure", self._open):
             self._close()
             return TransitionCallbackReturn.FAILURE
@@ -139,7 +139,9 @@ class EmotionNode(LifecycleNode):
         try:
             settings = parameter_table.read(self, Settings, changes)
             if self._answering and settings != self._answering.serving.settings:
-                self._answering.exchange(lambda serving: serving.with_settings(settings))
+                # Made here, while images are still answered: one that has to load a network takes seconds.
+                detector = self._answering.serving.detector_for(settings)
+                self._answering.exchange(lambda serving: serving.with_settings(settings, detector))
         except Exception as error:
             return SetParametersResult(successful=False, reason=_reason(error))
         return SetParametersResult(successful=True)

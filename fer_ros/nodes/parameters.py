@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from fer_ros.emotion import backends
 from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.detectors.choice import DETECTORS
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
@@ -63,19 +64,33 @@ class Settings:
         "Names of the cameras. Each has its own people and its own topics: <name>/image, <name>/camera_info, "
         "<name>/emotions, and so on. An empty name stands for topics without such a prefix.",
     )
+    detector: str = parameter(
+        "viola_jones",
+        "What finds faces. viola_jones comes with OpenCV; mtcnn needs the packages torch and mtcnn (pip), dlib the "
+        "package dlib-bin, yunet the file detector_model. docs/front-ends.md compares them.",
+        choices=tuple(DETECTORS),
+        live=True,
+    )
+    detector_model: str = parameter(
+        "",
+        "YuNet's ONNX file, by its absolute path; needed where detector is yunet.",
+        live=True,
+    )
     cascade: str = parameter(
         _default(ViolaJones, "cascade"),
-        "Face detector: the name of one of OpenCV's cascades, or the path of its xml file.",
+        "What viola_jones looks for: the name of one of OpenCV's cascades, or the path of its xml file. A profile "
+        "cascade looks to both sides.",
+        live=True,
     )
     scale_factor: float = parameter(
         _default(ViolaJones, "scale_factor"),
-        "Step between the sizes of face that are searched; nearer to 1 finds more faces and takes longer.",
+        "Step between the sizes of face that viola_jones searches; nearer to 1 finds more faces and takes longer.",
         between=(1.01, 4.0),
         live=True,
     )
     min_neighbors: int = parameter(
         _default(ViolaJones, "min_neighbors"),
-        "How many overlapping hits make a face; more means fewer false faces and more missed ones.",
+        "How many overlapping hits of viola_jones make a face; more means fewer false faces and more missed ones.",
         between=(0, 100),
         live=True,
     )
@@ -296,7 +311,7 @@ def as_yaml() -> str:
 def _literal(value) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(repr, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value) or "''"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
-from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.detectors import Detector
+from fer_ros.faces.detectors.choice import Options, make
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.frame import FaceEmotion, Frame
@@ -26,13 +27,13 @@ class Memory:
     people: People
 
     @classmethod
-    def empty(cls, settings: Settings, detector: ViolaJones) -> Memory:
+    def empty(cls, settings: Settings, detector: Detector) -> Memory:
         """Of a camera whose images are still to come."""
         tracker = OverlapTracker(settings.keep_for, settings.min_hits)
         people = People(settings.appear_after, settings.lost_after, settings.dominant_rule)
         return cls(tracker, _stream(settings, detector, tracker), people)
 
-    def with_settings(self, settings: Settings, detector: ViolaJones) -> Memory:
+    def with_settings(self, settings: Settings, detector: Detector) -> Memory:
         """The same people under other settings; the averages of their scores start anew."""
         people = self.people.with_rules(settings.appear_after, settings.lost_after, settings.dominant_rule)
         return replace(self, stream=_stream(settings, detector, self.tracker), people=people)
@@ -53,18 +54,18 @@ class Serving:
 
     classifier: Classifier
     settings: Settings
-    detector: ViolaJones
+    detector: Detector
     memories: Mapping[str, Memory]
     """By the name of the camera."""
 
     @classmethod
     def load(cls, settings: Settings) -> Serving:
-        """Loads cascade and model.
+        """Loads detector and model.
 
         Raises:
             FileNotFoundError: one of them does not exist.
             ValueError: one of them cannot be used.
-            ImportError: the library that runs the model is not installed.
+            ImportError: the library that one of them needs is not installed.
         """
         detector = _detector(settings)
         memories = {camera: Memory.empty(settings, detector) for camera in settings.cameras}
@@ -74,9 +75,14 @@ class Serving:
         """The same with another model: people keep their identities, the averages of their scores start anew."""
         return replace(self, classifier=classifier)
 
-    def with_settings(self, settings: Settings) -> Serving:
-        """The same with other settings, except for the model, which stays."""
-        detector = _detector(settings)
+    def detector_for(self, settings: Settings) -> Detector:
+        """What finds faces under `settings`: the same as now unless they say otherwise. Raises what `load` raises."""
+        if settings.detector == self.settings.detector and _options(settings) == _options(self.settings):
+            return self.detector
+        return _detector(settings)
+
+    def with_settings(self, settings: Settings, detector: Detector) -> Serving:
+        """The same with other settings, except for the model, which stays, and with the detector for them."""
         memories = {camera: memory.with_settings(settings, detector) for camera, memory in self.memories.items()}
         return replace(self, settings=settings, detector=detector, memories=memories)
 
@@ -93,18 +99,23 @@ class Serving:
         return dict(zip(frames, recognise(streams, list(frames.values()), self.classifier, lap), strict=True))
 
 
-def _detector(settings: Settings) -> ViolaJones:
+def _detector(settings: Settings) -> Detector:
     """One for all cameras: it remembers nothing."""
-    return ViolaJones(
+    return make(settings.detector, _options(settings))
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
         settings.cascade,
         settings.scale_factor,
         settings.min_neighbors,
+        settings.detector_model,
         settings.min_face_size,
         settings.max_face_size,
     )
 
 
-def _stream(settings: Settings, detector: ViolaJones, tracker: OverlapTracker) -> Stream:
+def _stream(settings: Settings, detector: Detector, tracker: OverlapTracker) -> Stream:
     return Stream(
         Search(detector, tracker, settings.detect_by_tracking, settings.full_scan_period),
         Smoothing(settings.smoothing_time_constant),

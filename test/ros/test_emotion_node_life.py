@@ -1,5 +1,6 @@
 """The life of the emotion node: its states, its parameters, and what it says when it can do nothing."""
 
+import os
 import threading
 
 import pytest
@@ -20,6 +21,9 @@ from fer_ros.nodes import emotion_node, input_watch
 from fer_ros.nodes.emotion_node import EmotionNode
 from fer_ros.nodes.parameter_table import ParameterError
 from fer_ros.srv import LoadModel
+
+YUNET = os.environ.get("FER_ROS_YUNET", "")
+"""Path of the model file, which is in no package."""
 
 
 @pytest.fixture
@@ -121,6 +125,8 @@ def test_an_active_node_can_be_shut_down(robot, make, astronaut):
         ({"model": "/not/here.pt"}, ["/not/here.pt"]),
         ({"model": "unheard_of"}, ["unheard_of", "absolute path"]),
         ({"cascade": "unheard_of"}, ["unheard_of", "opencv-data"]),
+        ({"detector": "crystal_ball"}, ["detector", "crystal_ball", "viola_jones or mtcnn or dlib or yunet"]),
+        ({"detector": "yunet"}, ["yunet", "detector_model"]),
         ({"image_transport": "pigeon"}, ["image_transport", "pigeon", "raw or compressed"]),
         ({"min_face_size": 90, "max_face_size": 60}, ["min_face_size (90 px)", "max_face_size (60 px)"]),
     ],
@@ -157,6 +163,41 @@ def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
     assert not robot.ask(camera, astronaut).faces
     assert set_parameters(robot, min_face_size=100, max_face_size=0).successful
     assert robot.ask(camera, astronaut).faces[0].face_id == before.face_id
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "dlib", "yunet"])
+def test_another_detector_takes_over_while_the_node_runs_and_people_keep_their_names(robot, make, astronaut, detector):
+    if detector == "yunet" and not YUNET:
+        pytest.skip("FER_ROS_YUNET does not name a YuNet model file")
+    make(autostart=True, detector_model=YUNET).autostart()
+    camera = robot.heard_camera()
+    before = robot.ask(camera, astronaut).faces[0]
+    for values in ({"detector": detector}, {"detector": "viola_jones", "cascade": "haarcascade_frontalface_alt2"}):
+        result = set_parameters(robot, **values)
+        if "needs the package" in result.reason:
+            pytest.skip(result.reason)
+        assert result.successful, result.reason
+        (face,) = robot.ask(camera, astronaut).faces
+        assert face.face_id == before.face_id
+        assert face.roi != before.roi
+        assert abs(face.roi.width - before.roi.width) < 25
+
+
+def test_a_detector_that_cannot_be_had_changes_nothing(robot, make, astronaut, tmp_path):
+    make(autostart=True).autostart()
+    camera = robot.heard_camera()
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_text("no network")
+    for values, word in (
+        ({"cascade": "unheard_of"}, "opencv-data"),
+        ({"detector": "yunet"}, "detector_model"),
+        ({"detector": "yunet", "detector_model": "/not/here.onnx"}, "/not/here.onnx"),
+        ({"detector": "yunet", "detector_model": str(wrong)}, "is not a YuNet"),
+    ):
+        result = set_parameters(robot, **values)
+        assert not result.successful
+        assert word in result.reason
+        assert len(robot.ask(camera, astronaut).faces) == 1
 
 
 def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
