@@ -27,6 +27,10 @@ setup(
         "fer_ros.recipes",
     ],
     package_dir={"fer_ros.models": "models", "fer_ros.recipes": "config/recipes"},
-    package_data={"fer_ros.models": ["*.pt", "*.onnx", "*.md"], "fer_ros.recipes": ["*.yaml"]},
+    package_data={
+        "fer_ros.training": ["page.html"],
+        "fer_ros.models": ["*.pt", "*.onnx", "*.md"],
+        "fer_ros.recipes": ["*.yaml"],
+    },
     cmdclass={"build_py": BuildWithoutRos},
 )

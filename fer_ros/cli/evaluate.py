@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from fer_ros.cli.data_options import add_data_options
 from fer_ros.cli.errors import one_line_errors
+from fer_ros.cli.judging_options import add_judging_options, views_of
 
 if TYPE_CHECKING:
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.training.datasets import FaceImages
+    from fer_ros.training.evaluation import Evaluation
+    from fer_ros.training.robustness import Robustness
 
 _EXAMPLES = """\
 examples:
@@ -32,17 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--model", required=True, help="name of a model that ships, or a model file")
     add_data_options(made, required=True)
-    made.add_argument("--split", choices=("training", "public", "private", "all"), default="public")
-    made.add_argument("--flip", action="store_true", help="average each crop with its mirror image")
-    made.add_argument(
-        "--backend",
-        default="auto",
-        choices=("auto", "torchscript", "opencv", "onnx"),
-        help="what runs the network (default: by the kind of file)",
-    )
-    made.add_argument(
-        "--robustness", action="store_true", help="accuracy over rotations and brightnesses, and robustness.png"
-    )
+    add_judging_options(made)
     made.add_argument(
         "--costs", action="store_true", help="parameters, arithmetic, file size, memory, latency and CPU of the model"
     )
@@ -52,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FOLDER",
         default=Path("out/evaluation"),
-        help="where confusion_matrix.png goes (default: %(default)s)",
+        help="where the pictures and report.html go (default: %(default)s)",
     )
     return made
 
@@ -61,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training import datasets, evaluation, pictures, run_folder
+    from fer_ros.training import costs, datasets, evaluation, report, robustness, run_folder
 
     classifier = Classifier(options.model, options.backend)
     everything = datasets.read(
@@ -72,53 +65,61 @@ def main(arguments: list[str] | None = None) -> int:
     )
     images = everything.split(options.split)
     targets = evaluation.targets_for(classifier.labels, images)
-    scores = evaluation.scores(classifier, images, options.flip)
+    scores = evaluation.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
     result = evaluation.measure(scores, targets, classifier.labels)
     new = _not_in_training(everything, images, options.split)
     without = None
     if new is not None and new.any():
         without = {"images": int(new.sum()), "accuracy": float((scores.argmax(axis=1) == targets)[new].mean())}
 
-    print(f"{classifier.model_id} on {result.images} images, {options.split}{', with flip' if options.flip else ''}\n")
+    print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}\n")
     print(evaluation.table(result))
     if without:
         print(
             f"without the {result.images - without['images']} that are also training images: "
             f"{100 * without['accuracy']:.2f} % of {without['images']}"
         )
+    robust = robustness.measure(classifier, images) if options.robustness else None
+    if robust:
+        print(f"\n{robustness.table(robust)}")
+    cost = costs.measure(options.model, options.backend) if options.costs else None
+    if cost:
+        print(f"\n{costs.table(cost)}")
+
+    about = {"data": options.data, "split": options.split, "views": views_of(options)}
     options.output.mkdir(parents=True, exist_ok=True)
-    picture = options.output / run_folder.CONFUSION_MATRIX
-    title = f"{classifier.model_id}, {options.split}: {100 * result.accuracy:.2f} %"
-    pictures.confusion_matrix(picture, result.confusion_matrix, classifier.labels, title)
-    print(f"confusion matrix: {picture}")
-    more = _robustness(classifier, images, options) | _costs(options)
+    drawn = _pictures(options.output, classifier, result, robust, options.split)
+    page = options.output / run_folder.REPORT
+    known = {**about, "without_duplicates": without, **run_folder.environment()}
+    report.write_report(page, classifier, result, known, **drawn, cost=cost)
+    print(f"\nreport: {page}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        about = {"model": classifier.model_id, "data": options.data, "split": options.split, "flip": options.flip}
-        run_folder.write_json(options.json, {**about, **result.to_dict(), "without_duplicates": without, **more})
+        more = {"robustness": robust.to_dict()} if robust else {}
+        more |= {"costs": cost.to_dict()} if cost else {}
+        facts = {"model": classifier.model_id, **about, **result.to_dict(), "without_duplicates": without, **more}
+        run_folder.write_json(options.json, facts)
     return 0
 
 
-def _robustness(classifier: Classifier, images: FaceImages, options: argparse.Namespace) -> dict[str, Any]:
-    if not options.robustness:
-        return {}
-    from fer_ros.training import pictures, robustness
+def _pictures(
+    folder: Path, classifier: Classifier, result: Evaluation, robust: Robustness | None, split: str
+) -> dict[str, Any]:
+    """Draws what a report shows; the arguments for it."""
+    from fer_ros.training import pictures, run_folder
 
-    result = robustness.measure(classifier, images)
-    picture = options.output / "robustness.png"
-    pictures.robustness(picture, result, f"{classifier.model_id}, {options.split}")
-    print(f"\n{robustness.table(result)}\nrobustness: {picture}")
-    return {"robustness": result.to_dict()}
-
-
-def _costs(options: argparse.Namespace) -> dict[str, Any]:
-    if not options.costs:
-        return {}
-    from fer_ros.training import costs
-
-    result = costs.measure(options.model, options.backend)
-    print(f"\n{costs.table(result)}")
-    return {"costs": result.to_dict()}
+    title = f"{classifier.model_id}, {split}"
+    drawn: dict[str, Any] = {
+        "confusion_matrix": folder / run_folder.CONFUSION_MATRIX,
+        "reliability": folder / run_folder.RELIABILITY,
+    }
+    counts, accuracy = result.confusion_matrix, f"{100 * result.accuracy:.2f} %"
+    pictures.confusion_matrix(drawn["confusion_matrix"], counts, classifier.labels, f"{title}: {accuracy}")
+    pictures.reliability(drawn["reliability"], result.reliability, title)
+    if robust:
+        pictures.robustness(folder / "robustness.png", robust, title)
+        drawn["robust"] = (robust, folder / "robustness.png")
+    return drawn
 
 
 def _not_in_training(everything: FaceImages, images: FaceImages, split: str):

@@ -148,15 +148,25 @@ def _new_folder(options: argparse.Namespace, recipe: Recipe, facts: dict) -> Pat
 
 
 def _judge(folder: Path, validation: FaceImages, watcher: Watcher) -> None:
-    """Evaluates the best model as the node will run it, and leaves table and picture beside it."""
+    """Evaluates the best model as the node will run it, and leaves numbers, pictures and a page beside it."""
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training import evaluation, run_folder
+    from fer_ros.training import evaluation, pictures, report, run_folder
 
     classifier = Classifier((folder / run_folder.BEST).absolute())
     scores = evaluation.scores(classifier, validation)
     result = evaluation.measure(scores, evaluation.targets_for(classifier.labels, validation), classifier.labels)
     run_folder.write_json(folder / run_folder.EVALUATION, result.to_dict())
     run_folder.write_confusion_matrix(folder, scores, validation)
+    pictures.reliability(folder / run_folder.RELIABILITY, result.reliability, "validation images")
+    report.write_report(
+        folder / run_folder.REPORT,
+        classifier,
+        result,
+        {"split": "validation", **run_folder.read_json(folder / run_folder.RUN)},
+        confusion_matrix=folder / run_folder.CONFUSION_MATRIX,
+        reliability=folder / run_folder.RELIABILITY,
+        curves=folder / run_folder.CURVES,
+    )
     watcher.end(
         {
             "model": str(folder / run_folder.BEST),

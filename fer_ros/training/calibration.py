@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 
@@ -30,8 +33,19 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def calibration_error(scores: np.ndarray, targets: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Naeini et al. 2015), 0..1: how far confidence lies from accuracy, in equal bins.
+@dataclass(frozen=True)
+class Bin:
+    """The answers whose confidence lies in one part of 0..1."""
+
+    images: int
+    confidence: float
+    """Mean, 0..1."""
+    accuracy: float
+    """Share of them that is right, 0..1."""
+
+
+def reliability(scores: np.ndarray, targets: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:
+    """How often answers are right, by their confidence from low to high; parts without answers are left out.
 
     Args:
         scores: (N, classes), rows sum to 1.
@@ -39,7 +53,13 @@ def calibration_error(scores: np.ndarray, targets: np.ndarray, bins: int = 15) -
         bins: how many equal parts 0..1 is cut into.
     """
     confidence = scores.max(axis=1)
-    gap = (scores.argmax(axis=1) == targets) - confidence
-    # Summed within a bin, gaps are its size times the difference between its accuracy and its confidence.
-    in_bin = np.bincount(np.minimum((confidence * bins).astype(int), bins - 1), weights=gap, minlength=bins)
-    return float(np.abs(in_bin).sum() / len(targets))
+    right = scores.argmax(axis=1) == targets
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    inside = [place == part for part in np.unique(place)]
+    return tuple(Bin(int(one.sum()), float(confidence[one].mean()), float(right[one].mean())) for one in inside)
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error (Naeini et al. 2015), 0..1: how far confidence lies from accuracy, by images."""
+    gaps = sum(each.images * abs(each.accuracy - each.confidence) for each in bins)
+    return gaps / sum(each.images for each in bins)

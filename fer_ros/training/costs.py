@@ -89,10 +89,10 @@ def multiply_accumulates(network: nn.Module, input_size: int) -> int:
     return total
 
 
-def table(costs: Costs) -> str:
-    """The costs as aligned text."""
+def rows(costs: Costs) -> dict[str, str]:
+    """The costs with their units, by name."""
     busy = costs.cpu_milliseconds / costs.milliseconds
-    rows = {
+    return {
         "backend": costs.backend,
         "parameters": f"{costs.parameters:,} ({costs.trainable_parameters:,} trainable)",
         "multiply-accumulates": f"{costs.multiply_accumulates / 1e6:.2f} million a face",
@@ -101,7 +101,11 @@ def table(costs: Costs) -> str:
         "latency": f"{costs.milliseconds:.3f} ms a face",
         "CPU": f"{costs.cpu_milliseconds:.3f} ms a face, {100 * busy:.0f} % of a core meanwhile",
     }
-    return "\n".join(f"{name:22}{value}" for name, value in rows.items())
+
+
+def table(costs: Costs) -> str:
+    """The costs as aligned text."""
+    return "\n".join(f"{name:22}{value}" for name, value in rows(costs).items())
 
 
 def _times(classifier: Classifier) -> tuple[float, float]:

@@ -1,8 +1,8 @@
-"""Curves, confusion matrices and robustness as PNG files, written whole or not at all."""
+"""Curves, confusion matrices, calibration and robustness as PNG files, written whole or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
+    from fer_ros.training.calibration import Bin
     from fer_ros.training.robustness import Robustness
 
 _TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
@@ -68,25 +69,51 @@ def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequen
     _write(path, figure)
 
 
+def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
+    """Accuracy over confidence, where a calibrated model lies on the diagonal, and how many images are how sure."""
+    figure = Figure(figsize=(4.6, 5), layout="constrained")
+    accuracy, share = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    confidence = [100 * each.confidence for each in bins]
+    accuracy.plot((0, 100), (0, 100), "--", color=_TRAINING, label="calibrated")
+    accuracy.plot(confidence, [100 * each.accuracy for each in bins], "o-", ms=4, color=_VALIDATION, label="model")
+    accuracy.set_ylabel("right answers, %")
+    accuracy.set_ylim(0, 102)
+    accuracy.legend(frameon=False)
+    accuracy.set_title(title)
+    share.bar(confidence, [each.images for each in bins], width=4, color=_VALIDATION)
+    share.set_ylabel("images")
+    share.set_xlabel("confidence, %")
+    share.set_xlim(0, 100)
+    for axes in (accuracy, share):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    _write(path, figure)
+
+
 def robustness(path: Path, result: Robustness, title: str) -> None:
     """Accuracy over rotation and over brightness, on all images and on those recognised unchanged."""
+    lines = {
+        f"all {result.images} images": (result, "all_images", result.unchanged),
+        f"{result.recognised_images} recognised unchanged": (result, "recognised", 1.0),
+    }
+    _over_changes(path, lines, title)
+
+
+def robustness_of_several(path: Path, results: Mapping[str, Robustness], title: str) -> None:
+    """Accuracy on all images over rotation and over brightness, by the name of the model."""
+    _over_changes(path, {name: (one, "all_images", one.unchanged) for name, one in results.items()}, title)
+
+
+def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]], title: str) -> None:
+    """Draws for each name a result's shares in the field named, from the share without any change."""
     figure = Figure(figsize=(10, 3.8), layout="constrained")
-    changes = (("rotation, degrees", result.rotation, 0), ("brightness, times", result.brightness, 1))
-    for axes, (name, rows, unchanged) in zip(figure.subplots(1, 2), changes, strict=True):
-        lines = (
-            ("all_images", f"all {result.images} images", result.unchanged, _VALIDATION),
-            ("recognised", f"{result.recognised_images} recognised unchanged", 1.0, _RATE),
-        )
-        for key, label, start, colour in lines:
-            points = sorted([(unchanged, start), *((row.value, getattr(row, key)) for row in rows)])
-            axes.plot(
-                *zip(*((value, 100 * share) for value, share in points), strict=True),
-                "o-",
-                ms=3,
-                color=colour,
-                label=label,
-            )
-        axes.set_xlabel(name)
+    changes = (("rotation, degrees", "rotation", 0), ("brightness, times", "brightness", 1))
+    for axes, (head, change, unchanged) in zip(figure.subplots(1, 2), changes, strict=True):
+        for name, (result, key, start) in lines.items():
+            rows = [(row.value, getattr(row, key)) for row in getattr(result, change)]
+            values, shares = zip(*sorted([(unchanged, start), *rows]), strict=True)
+            axes.plot(values, [100 * share for share in shares], "o-", ms=3, label=name)
+        axes.set_xlabel(head)
         axes.set_ylabel("right answers, %")
         axes.set_ylim(0, 102)
         axes.grid(alpha=0.25)

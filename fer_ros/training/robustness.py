@@ -7,7 +7,7 @@ images answers how often the answer is right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -99,19 +99,29 @@ def brightened(pixels: np.ndarray, factor: float) -> np.ndarray:
     return np.clip(np.rint(pixels.astype(np.float32) * factor), 0, 255).astype(np.uint8)
 
 
-def table(result: Robustness) -> str:
-    """Percentages as aligned text, with Lyu's beside them where he gives one."""
-    lines = [f"unchanged: {100 * result.unchanged:.1f} % of {result.images} images"]
-    heads = (
+def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """Heads and rows for rotation and for brightness: percentages, with Lyu's beside them where he gives one."""
+    changes = (
         ("rotation, degrees", result.rotation, _PUBLISHED_ROTATION),
         ("brightness, times", result.brightness, _PUBLISHED_BRIGHTNESS),
     )
-    for head, rows, published in heads:
-        lines += ["", f"{head:18} all images  {f'of {result.recognised_images} recognised':>18}  Lyu, of 21"]
-        for row in rows:
-            beside = f"{published[row.value]:10.1f}" if row.value in published else ""
-            shares = f"{100 * row.all_images:10.1f}  {100 * row.recognised:18.1f}"
-            lines.append(f"{row.value:<18g} {shares}  {beside}".rstrip())
+
+    def cells(row: Row, published: Mapping[float, float]) -> tuple[str, ...]:
+        beside = f"{published[row.value]:.1f}" if row.value in published else ""
+        return f"{row.value:g}", f"{100 * row.all_images:.1f}", f"{100 * row.recognised:.1f}", beside
+
+    recognised = f"of {result.recognised_images} recognised"
+    return [
+        ((change, "all images", recognised, "Lyu, of 21"), [cells(row, published) for row in rows])
+        for change, rows, published in changes
+    ]
+
+
+def table(result: Robustness) -> str:
+    """The tables as aligned text."""
+    lines = [f"unchanged: {100 * result.unchanged:.1f} % of {result.images} images"]
+    for head, rows in tables(result):
+        lines += ["", *(f"{a:18} {b:>10}  {c:>18}  {d:>10}".rstrip() for a, b, c, d in (head, *rows))]
     return "\n".join(lines)
 
 

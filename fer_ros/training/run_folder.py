@@ -7,7 +7,8 @@
     best.pt          the best model so far, ready to serve
     checkpoint.pth   where to resume
     confusion_matrix.png     that model on the validation images
-    evaluation.json  the same in numbers, once the run has ended
+    evaluation.json, reliability.png, report.html     once the run has ended: the same in numbers, how far its
+                     confidence can be trusted, and everything on one page
 
 Every file appears whole or not at all.
 """
@@ -38,6 +39,8 @@ BEST = "best.pt"
 CHECKPOINT = "checkpoint.pth"
 EVALUATION = "evaluation.json"
 CONFUSION_MATRIX = "confusion_matrix.png"
+RELIABILITY = "reliability.png"
+REPORT = "report.html"
 
 
 def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """Measures are scikit-learn's, checked against counts done by hand; fer-evaluate tells them of a model file."""
 
 import json
+from html.parser import HTMLParser
 
 import cv2
 import numpy as np
@@ -37,10 +38,36 @@ def model(tmp_path):
     return path
 
 
+class Page(HTMLParser):
+    """What somebody sees who opens a report in a browser that is offline."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.text, self.pictures, self.loads_nothing = "", 0, "<script" not in html and "@import" not in html
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "data"):
+                self.loads_nothing &= value.startswith("data:image/png;base64,iVBOR")
+                self.pictures += tag == "img"
+
+    def handle_data(self, data):
+        self.text += data
+
+
 def one_hot(predicted, confidence=1.0):
     scores = np.full((len(predicted), 3), (1 - confidence) / 2)
     scores[np.arange(len(predicted)), predicted] = confidence
     return scores
+
+
+def measures(precision, recall, f1, support):
+    """One class's, with the share of wrong answers among those with its name."""
+    wrong = 1 - precision
+    return pytest.approx(
+        {"precision": precision, "recall": recall, "f1": f1, "misclassification": wrong, "support": support}
+    )
 
 
 def test_measures_counted_by_hand():
@@ -54,9 +81,9 @@ def test_measures_counted_by_hand():
     assert result.images == 8
     assert result.accuracy == 5 / 8
     assert result.confusion_matrix == [[3, 1, 0], [1, 1, 0], [0, 1, 1]]
-    assert result.per_class["a"] == pytest.approx({"precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4, "support": 4})
-    assert result.per_class["b"] == pytest.approx({"precision": 1 / 3, "recall": 1 / 2, "f1": 2 / 5, "support": 2})
-    assert result.per_class["c"] == pytest.approx({"precision": 1, "recall": 1 / 2, "f1": 2 / 3, "support": 2})
+    assert result.per_class["a"] == measures(3 / 4, 3 / 4, 3 / 4, 4)
+    assert result.per_class["b"] == measures(1 / 3, 1 / 2, 2 / 5, 2)
+    assert result.per_class["c"] == measures(1, 1 / 2, 2 / 3, 2)
     assert result.macro_f1 == pytest.approx((3 / 4 + 2 / 5 + 2 / 3) / 3)
     assert result.macro_precision == pytest.approx((3 / 4 + 1 / 3 + 1) / 3)
     assert result.weighted_f1 == pytest.approx((4 * 3 / 4 + 2 * 2 / 5 + 2 * 2 / 3) / 8)
@@ -73,7 +100,10 @@ def test_calibration_error_by_hand():
     # Five answers at 0.9 of which four are right, five at 0.5 of which three are right.
     scores = np.concatenate([one_hot(np.zeros(5, int), 0.9), one_hot(np.zeros(5, int), 0.5)])
     targets = np.array([0, 0, 0, 0, 1, 0, 0, 0, 1, 1])
-    assert calibration.calibration_error(scores, targets) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
+    bins = calibration.reliability(scores, targets)
+    assert [(each.images, each.accuracy) for each in bins] == [(5, 0.6), (5, 0.8)]
+    assert [each.confidence for each in bins] == pytest.approx([0.5, 0.9])
+    assert calibration.calibration_error(bins) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
 
 
 def test_the_temperature_undoes_overconfidence():
@@ -111,6 +141,16 @@ def test_flip_averages_with_the_mirror_image(model, tmp_path):
     np.testing.assert_allclose(evaluation.scores(classifier, images, flip=True), expected, atol=1e-6)
 
 
+def test_ten_crops_are_corners_and_centre_and_their_mirror_images(model, tmp_path):
+    classifier = Classifier(model)
+    images = datasets.read([arrays(tmp_path / "a.npz", 7, 1, seed=1)], 48)
+    expected = 0
+    for y, x in ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2)):
+        cut = np.stack([cv2.resize(image[y : y + 44, x : x + 44], (48, 48)) for image in images.pixels])
+        expected = expected + classifier.scores(cut) + classifier.scores(cut[:, :, ::-1])
+    np.testing.assert_allclose(evaluation.scores(classifier, images, ten_crop=True), expected / 10, atol=1e-6)
+
+
 def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
     public = bars(np.arange(35) % 7, seed=2)
     training = bars(np.arange(70) % 7, seed=1)
@@ -145,10 +185,17 @@ def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
     assert written["images"] == 35
     assert written["without_duplicates"] == {"images": 30, "accuracy": 1.0}
     assert 0 < written["macro_f1"] < 1
-    assert written["per_class"]["happy"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 5}
+    assert written["per_class"]["happy"] == measures(1, 1, 1, 5)
     assert np.sum(written["confusion_matrix"]) == 35
     assert 0 <= written["ece"] <= 1
+    assert sum(each["images"] for each in written["reliability"]) == 35
     assert cv2.imread(str(tmp_path / "out" / "confusion_matrix.png")).shape[0] > 300
+
+    page = Page((tmp_path / "out" / "report.html").read_text())
+    assert page.loads_nothing
+    assert page.pictures == 2
+    for fact in ("97.14 %", "2.86 %", "macro F1", "public", str(tmp_path), torch.__version__):
+        assert fact in page.text
 
 
 def test_fer_evaluate_says_what_is_wrong_in_one_line(model, tmp_path, capsys):

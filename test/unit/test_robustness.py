@@ -111,4 +111,8 @@ def test_fer_evaluate_tells_robustness_and_costs(tmp_path, capsys):
     assert told["costs"]["file_bytes"] == model.stat().st_size
     assert told["costs"]["peak_memory_bytes"] > 50e6
     assert 0 < told["costs"]["milliseconds"] < 1000
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png") == 3
+    assert "Lyu, of 21" in page
+    assert "58,423 (56,951 trainable)" in page
     assert "58,423 (56,951 trainable)" in capsys.readouterr().out

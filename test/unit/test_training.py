@@ -79,7 +79,7 @@ def test_a_run_leaves_a_model_that_serves(run):
 def test_a_run_writes_down_what_it_was(run, data):
     assert {path.name for path in run.iterdir()} == {
         *("recipe.yaml", "run.json", "metrics.csv", "curves.png", "best.pt", "checkpoint.pth"),
-        *("evaluation.json", "confusion_matrix.png"),
+        *("evaluation.json", "confusion_matrix.png", "reliability.png", "report.html"),
     }
     facts = json.loads((run / "run.json").read_text())
     assert facts["data"] == [str(data)]
@@ -91,6 +91,10 @@ def test_a_run_writes_down_what_it_was(run, data):
     best = max(record["validation_accuracy"] for record in without_times(run))
     assert read_metadata(run / "best.pt").scores["validation"]["accuracy"] == best
     assert json.loads((run / "evaluation.json").read_text())["accuracy"] == pytest.approx(best)
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png") == 3
+    for fact in (str(data), "seed", "learning_rate: 0.03", f"torch {torch.__version__}", "35"):
+        assert fact in page
 
 
 def child(*arguments):
