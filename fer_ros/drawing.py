@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from fer_ros.frame import Box, FaceEmotion
+from fer_ros.frame import Box, Detection, FaceEmotion
 
 COLOURS = {
     "angry": (0, 94, 213),
@@ -73,6 +74,19 @@ def draw(
                 panels.append(panel.place)
                 break
     return drawn
+
+
+def draw_detection(picture: np.ndarray, found: Detection, colour: tuple[int, int, int]) -> None:
+    """Draws the box, the score and the landmarks of `found` onto `picture`, which is changed."""
+    box, letters = found.box, _text_height(picture)
+    thin = max(letters // 8, 1)
+    for stroke in _strokes(box, min(thin, box.width, box.height), max(box.width, box.height)):
+        _fill(picture, stroke, colour)
+    text = _text(f"{found.score:.2f}", letters)
+    _write(picture, text, box.x, box.y - text.shape[0] - thin, colour)
+    if found.landmarks:
+        for x, y in filter(None, astuple(found.landmarks)):
+            _fill(picture, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), colour)
 
 
 def colour_of(emotion: str) -> tuple[int, int, int]:

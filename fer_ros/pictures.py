@@ -186,7 +186,7 @@ def open_source(
         return Webcam(int(source), rate, width, height)
     path = Path(source).expanduser()
     if path.is_dir():
-        return PictureFiles(str(path), _pictures_in(path), warn)
+        return PictureFiles(str(path), pictures_in(path), warn)
     if not path.is_file():
         raise SourceError(f"there is no file or folder {path} (a source is a path, a webcam's number, or '{SCENE}')")
     if path.suffix.lower() in PICTURE_SUFFIXES:
@@ -227,7 +227,7 @@ def scaled(picture: np.ndarray, width: int = 0, height: int = 0) -> np.ndarray:
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
     """Its pictures, numbers in their names counted as numbers: 2.png before 10.png."""
     paths = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
     if not paths:
