@@ -35,8 +35,8 @@ _COLOURS = ((66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0))
 _EXAMPLES = """\
 examples:
   fer-detect group.jpg holiday/ clip.mp4
-  fer-detect --detector viola_jones mtcnn dlib clip.mp4
-  fer-detect --detector yunet --detector-model face_detection_yunet_2023mar.onnx --track clip.mp4
+  fer-detect clip.mp4 --detector viola_jones mtcnn dlib
+  fer-detect clip.mp4 --track --detector yunet --detector-model face_detection_yunet_2023mar.onnx
 """
 
 
