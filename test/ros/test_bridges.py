@@ -120,6 +120,24 @@ def test_a_package_that_is_missing_is_named_with_how_to_get_it(robot, model, qui
     assert not node.count_publishers(f"{robot.namespace}/emotions/markers")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cleaning_up_leaves_nothing_behind(robot, model, quick_start, language, astronaut):
+    if language in WITHOUT_WHEELS:
+        messages_of(WITHOUT_WHEELS[language])
+    switches = {f"publish_{language}": True, "appear_after": 0.0}
+    node = robot.start(EmotionNode, model=str(model), **switches)
+
+    def entities():
+        return len(list(node.publishers)), len(list(node.timers)), len(node._managed_entities)
+
+    before = entities()
+    for _ in range(2):
+        assert node.autostart()
+        robot.ask(robot.heard_camera(), astronaut)
+        assert node.trigger_deactivate() == node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        assert entities() == before
+
+
 # --- markers ---
 
 
