@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import signal
 import sys
 import time
@@ -28,6 +29,9 @@ examples:
 
 Ctrl-C stops a run; the best model so far and a checkpoint stay.
 """
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What systems say when a disk is full, or the share of it that this user may fill."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +78,7 @@ def _train(options: argparse.Namespace) -> int:
 
     from fer_ros.emotion import model_file
     from fer_ros.training import watchers
-    from fer_ros.training.fit import fit
+    from fer_ros.training.fit import TrainingError, fit
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -93,6 +97,13 @@ def _train(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         watcher.close()
         stop_now(f"fer-train: stopped; go on with: fer-train --resume {folder}")
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise TrainingError(
+            f"{folder} cannot be written: {error.strerror}; what earlier epochs wrote is intact. Make room, then go on "
+            f"with: fer-train --resume {folder}"
+        ) from error
     return 0
 
 

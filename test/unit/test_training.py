@@ -1,7 +1,9 @@
 """fer-train from the command line to a model that serves; stopped, resumed, and given what it cannot use."""
 
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,7 +22,7 @@ from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.training import checkpoint
+from fer_ros.training import checkpoint, fit, watchers
 from fer_ros.training.run_folder import CHECKPOINT
 
 
@@ -130,6 +132,7 @@ def test_stopped_twice_and_resumed_it_ends_like_a_run_that_never_stopped(run, da
 
 
 def test_resume_refuses_another_network_recipe_or_data(run, tmp_path, capsys):
+    before = {path: path.read_bytes() for path in run.iterdir()}
     assert "is of the network 'mini_xception', not 'cnn_layers'" in error_of(
         capsys, "--resume", run, "--network", "cnn_layers"
     )
@@ -137,6 +140,7 @@ def test_resume_refuses_another_network_recipe_or_data(run, tmp_path, capsys):
     other = class_folders(tmp_path / "faces", per_class=20, seed=9)
     assert "was trained on other images" in error_of(capsys, "--resume", run, "--data", other)
     assert "is not the folder of a training run" in error_of(capsys, "--resume", tmp_path)
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
 def test_a_broken_checkpoint_is_said(run, tmp_path, capsys):
@@ -154,6 +158,50 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tm
     assert fer_train("--data", data, "--recipe", steep, "--output", tmp_path / "run", "--epochs", 30) == 1
     assert "lower learning_rate (now 100); what earlier epochs wrote is intact" in capsys.readouterr().err
     assert checkpoint.read(tmp_path / "run" / CHECKPOINT)["recipe"]["learning_rate"] == 100
+
+
+@contextlib.contextmanager
+def a_full_disk():
+    """No file can grow beyond 20 kB, which no model fits into."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextlib.contextmanager
+def a_step_too_long():
+    """Weights are thrown so far that the next loss is no number."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "learning_rate", lambda *_: 1e30)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [(a_full_disk, "run cannot be written: File too large"), (a_step_too_long, "the loss became nan in epoch 2")],
+)
+def test_trouble_in_a_later_epoch_leaves_what_there_was_and_the_run_can_go_on(
+    trouble, reason, run, data, tmp_path, capsys, monkeypatch
+):
+    folder, epoch = tmp_path / "run", watchers.Terminal.epoch
+    with contextlib.ExitStack() as begun:
+        # After the first epoch has been told of.
+        monkeypatch.setattr(watchers.Terminal, "epoch", lambda *told: epoch(*told) or begun.enter_context(trouble()))
+        assert fer_train("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("fer-train: error: ")
+    assert reason in said
+    assert "what earlier epochs wrote is intact" in said
+    assert len(without_times(folder)) == 1
+    assert Classifier(folder / "best.pt").labels == FER2013
+    assert not list(folder.glob(".*"))
+
+    monkeypatch.undo()
+    assert fer_train("--resume", folder) == 0
+    assert without_times(folder) == without_times(run)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Every network learns, is judged and exported, and is served by the emotion node."""
+
+import functools
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+
+from fer_ros import networks
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.labels import FER2013
+from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.srv import LoadModel
+from fer_ros.training import evaluation
+from fer_ros.training.datasets import FaceImages
+from fer_ros.training.export import export
+from fer_ros.training.fit import fit
+from fer_ros.training.recipe import from_dict
+
+SMALLER = {
+    "mini_xception_width": {"network_options": {"width": 8}},
+    "vgg": {"preprocessing": {"input_size": 32}},
+    "resnet50": {"preprocessing": {"input_size": 32}},
+}
+"""What is less than the default, for speed."""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Gives the folder of a run of one epoch by the name of its network; the folders are large and go at the end."""
+    folder = tmp_path_factory.mktemp("networks")
+
+    @functools.cache
+    def of(name):
+        size = {"preprocessing": {"input_size": networks.input_size(name) or 48}}
+        steps = {"epochs": 1, "batch_size": 7, "momentum": 0.0, "average_decay": 0.0}
+        recipe = from_dict({"network": name, **steps, **size, **SMALLER.get(name, {})})
+        run = folder / name
+        run.mkdir()
+        fit(recipe, faces(recipe, 0), faces(recipe, 1), run, Silent())
+        return run
+
+    yield of
+    shutil.rmtree(folder)
+
+
+def faces(recipe, seed):
+    """Noise, one image for each label, of the size that the network wants."""
+    size = recipe.preprocessing.input_size
+    pixels = np.random.default_rng(seed).integers(0, 255, (7, size, size), np.uint8)
+    return FaceImages(pixels, np.arange(7), FER2013, np.full(7, seed, np.uint8))
+
+
+class Silent:
+    """Watches a run and says nothing."""
+
+    def batch(self, *_):
+        pass
+
+    def epoch(self, record):
+        pass
+
+
+@pytest.mark.parametrize("name", networks.REGISTRY)
+def test_every_network_is_trained_judged_and_exported(trained, name):
+    run = trained(name)
+    torchscript = Classifier(run / "best.pt")
+    assert torchscript.metadata.network == name
+    images = faces(from_dict(torchscript.metadata.recipe), 1)
+    scores = evaluation.scores(torchscript, images)
+    result = evaluation.measure(scores, evaluation.targets_for(torchscript.labels, images), torchscript.labels)
+    assert result.accuracy == torchscript.metadata.scores["validation"]["accuracy"]
+    export(run, run / "best.onnx")
+    np.testing.assert_allclose(evaluation.scores(Classifier(run / "best.onnx"), images), scores, atol=1e-4)
+
+
+def test_the_node_changes_over_to_every_network(robot, model, astronaut, trained):
+    assert robot.start(EmotionNode, model=str(model)).autostart()
+    camera = robot.heard_camera()
+    for name in networks.REGISTRY:
+        response = robot.call(LoadModel, "emotion_node/load_model", model=str(trained(name) / "best.pt"))
+        assert response.success, response.message
+        answer = robot.ask(camera, astronaut)
+        assert answer.model_id == response.model_id
+        (face,) = answer.faces
+        assert sum(face.scores) == pytest.approx(1, abs=1e-5)
