@@ -68,8 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.error("--resume goes on with its own weights, so --start-from has no place beside it")
     if options.threads is not None and options.threads < 1:
         command_line.error("--threads must be 1 or more")
-    # A program that stops the run asks with SIGTERM; it ends the same way as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return _train(options)
 
 
@@ -90,6 +88,8 @@ def _train(options: argparse.Namespace) -> int:
         start_from = model_file.find(options.start_from)
         facts["start_from"] = model_file.identify(start_from)
     folder = options.resume or _new_folder(options, recipe, facts)
+    # A program that stops the run asks with SIGTERM. From here on that ends the same way as Ctrl-C; before, at once.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
         fit(recipe, training, validation, folder, watcher, start_from)

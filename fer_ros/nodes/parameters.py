@@ -1,6 +1,7 @@
 """The emotion node's parameters: one table, from which they are declared, checked and documented.
 
-`python -m fer_ros.nodes.parameters markdown` prints docs/parameters.md, and with `yaml` config/emotion_node.yaml.
+`python -m fer_ros.nodes.parameters markdown` prints docs/parameters.md of all nodes, `... yaml emotion_node`
+config/emotion_node.yaml, and so for each node that has such a file.
 """
 
 from __future__ import annotations
@@ -246,10 +247,6 @@ def _check_cameras(names: tuple[str, ...]) -> None:
 
 def as_markdown() -> str:
     """docs/parameters.md."""
-    # Here and not above: these nodes are not what the emotion node, which reads its table, should load.
-    from fer_ros.nodes.emotion_recorder_node import RecorderSettings
-    from fer_ros.nodes.video_publisher_node import PublisherSettings
-
     return "\n".join(
         [
             "# Parameters",
@@ -259,12 +256,24 @@ def as_markdown() -> str:
             "be set while the node runs: they are checked together, and take effect between two images. The others are",
             "read-only and set at the start.",
             "",
-            *_as_section("emotion_node", Settings),
-            *_as_section("video_publisher_node", PublisherSettings),
-            *_as_section("emotion_recorder_node", RecorderSettings),
+            *(line for node, table in _tables().items() for line in _as_section(node, table)),
             _QOS,
         ]
     )
+
+
+def _tables() -> dict[str, type]:
+    # Imported here: these nodes are not what the emotion node, which reads its table, should load.
+    from fer_ros.nodes.emotion_recorder_node import RecorderSettings
+    from fer_ros.nodes.trainer_node import TrainerSettings
+    from fer_ros.nodes.video_publisher_node import PublisherSettings
+
+    return {
+        "emotion_node": Settings,
+        "trainer_node": TrainerSettings,
+        "video_publisher_node": PublisherSettings,
+        "emotion_recorder_node": RecorderSettings,
+    }
 
 
 def _as_section(node: str, table: type) -> list[str]:
@@ -292,15 +301,15 @@ ROS 2 convention, under `qos_overrides.<resolved topic>.<publisher or subscripti
 """
 
 
-def as_yaml() -> str:
-    """config/emotion_node.yaml."""
+def as_yaml(node: str) -> str:
+    """config/<node>.yaml."""
     lines = [
-        "# Parameters of emotion_node with their defaults.",
-        "# Written by `python -m fer_ros.nodes.parameters yaml`; a test fails where it differs from the node.",
+        f"# Parameters of {node} with their defaults.",
+        f"# Written by `python -m fer_ros.nodes.parameters yaml {node}`; a test fails where it differs from the node.",
         "/**:",
         "  ros__parameters:",
     ]
-    for row in fields(Settings):
+    for row in fields(_tables()[node]):
         limits = f" ({allowed(row)})" if allowed(row) else ""
         comment = textwrap.wrap(row.metadata["description"] + limits, 100)
         lines += [f"    # {line}" for line in comment]
@@ -315,4 +324,4 @@ def _literal(value) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write({"markdown": as_markdown, "yaml": as_yaml}[sys.argv[1]]())
+    sys.stdout.write({"markdown": as_markdown, "yaml": as_yaml}[sys.argv[1]](*sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""How this node's publishers are made."""
+"""How publishers are made."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReli
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 if TYPE_CHECKING:
-    from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+    from rclpy.node import Node
+    from rclpy.publisher import Publisher
 
 
-def create_publisher(
-    node: LifecycleNode, message_type: type, topic: str, depth: int, latched: bool = False
-) -> LifecyclePublisher:
-    """A reliable publisher that is silent while `node` is inactive, and whose QoS can be overridden by parameter.
+def create_publisher(node: Node, message_type: type, topic: str, depth: int, latched: bool = False) -> Publisher:
+    """A reliable publisher whose QoS can be overridden by parameter; of a managed node, silent while that is inactive.
 
     Args:
         node: publishes.
@@ -29,6 +28,5 @@ def create_publisher(
         history=QoSHistoryPolicy.KEEP_LAST,
         depth=depth,
     )
-    return node.create_lifecycle_publisher(
-        message_type, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
-    )
+    create = getattr(node, "create_lifecycle_publisher", node.create_publisher)
+    return create(message_type, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())

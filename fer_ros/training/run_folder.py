@@ -58,14 +58,14 @@ def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
 
 def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceImages) -> None:
     """What is taken for what, from (N, classes) `scores` of the validation images."""
-    from sklearn import metrics
+    import numpy as np
 
     from fer_ros.training import pictures
 
-    predicted, labels = scores.argmax(axis=1), validation.labels
-    counts = metrics.confusion_matrix(validation.targets, predicted, labels=range(len(labels)))
-    title = f"{100 * (predicted == validation.targets).mean():.2f} % of {len(validation)} validation images"
-    pictures.confusion_matrix(folder / CONFUSION_MATRIX, counts, labels, title)
+    counts = np.zeros((len(validation.labels),) * 2, int)
+    np.add.at(counts, (validation.targets, scores.argmax(axis=1)), 1)
+    title = f"{100 * counts.trace() / len(validation):.2f} % of {len(validation)} validation images"
+    pictures.confusion_matrix(folder / CONFUSION_MATRIX, counts, validation.labels, title)
 
 
 def best_accuracy(folder: Path) -> float:

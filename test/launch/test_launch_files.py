@@ -69,6 +69,7 @@ def model(tmp_path) -> Path:
     [
         ("emotion", "namespace cameras image camera_info model image_transport autostart params_file log_level rviz"),
         ("demo", "source rate loop namespace image model rviz"),
+        ("trainer", "namespace datasets output emotion_node params_file log_level"),
     ],
 )
 def test_every_argument_is_described(file, arguments):
@@ -103,6 +104,17 @@ def test_the_demo_answers_in_its_namespace_and_ends_at_an_interrupt(model, tmp_p
     assert recorded.returncode == 0, recorded.stderr + "".join(lines)
     assert (tmp_path / "recording" / "annotated.png").is_file()
     assert "Traceback" not in "".join(lines)
+
+
+@needs_ros2_launch
+def test_the_trainer_waits_in_its_namespace_and_ends_at_an_interrupt(tmp_path):
+    launched = launch("trainer.launch.py", "namespace:=robot_with_a_school", f"output:={tmp_path}")
+    lines = [next(line for line in launched.stdout if "trains on request" in line)]
+    launched.send_signal(signal.SIGINT)
+    lines.append(finish(launched))
+    assert f"[robot_with_a_school.trainer_node]: trains on request, in {tmp_path}" in lines[0]
+    assert "process has finished cleanly" in lines[1]
+    assert "Traceback" not in lines[1]
 
 
 @needs_ros2_launch

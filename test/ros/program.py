@@ -40,6 +40,11 @@ class Program:
         return self._log.read_text(errors="replace")
 
     @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
+    @property
     def runs(self) -> bool:
         """Whether it has not ended yet."""
         return self._process.poll() is None

@@ -13,15 +13,17 @@ from fer_ros.nodes.parameters import Settings
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = {
-    "markdown": ("docs/parameters.md", parameters.as_markdown),
-    "yaml": ("config/emotion_node.yaml", parameters.as_yaml),
+    "markdown": "docs/parameters.md",
+    "yaml emotion_node": "config/emotion_node.yaml",
+    "yaml trainer_node": "config/trainer_node.yaml",
 }
 
 
-@pytest.mark.parametrize("kind", WRITTEN)
-def test_what_is_written_about_parameters_is_up_to_date(kind):
-    path, written = WRITTEN[kind]
-    assert (ROOT / path).read_text() == written(), f"run: python -m fer_ros.nodes.parameters {kind} > {path}"
+@pytest.mark.parametrize(("arguments", "path"), WRITTEN.items())
+def test_what_is_written_about_parameters_is_up_to_date(arguments, path):
+    kind, *node = arguments.split()
+    written = {"markdown": parameters.as_markdown, "yaml": parameters.as_yaml}[kind](*node)
+    assert (ROOT / path).read_text() == written, f"run: python -m fer_ros.nodes.parameters {arguments} > {path}"
 
 
 def test_every_parameter_describes_itself(robot):

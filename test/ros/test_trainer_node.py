@@ -1,0 +1,285 @@
+"""The trainer node as a program, driven by a real action client: goals, cancelling, crashes, resuming, deploying."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
+
+from action_msgs.msg import GoalStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from program import Program
+from rcl_interfaces.srv import GetParameters
+from rclpy.action import ActionClient
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+from robot import Robot
+from sensor_msgs.msg import Image
+from training_data import arrays, recipe
+
+from fer_ros.action import TrainModel
+from fer_ros.emotion.model_file import identify
+from fer_ros.msg import TrainingProgress
+from fer_ros.nodes.deployment import Deployment
+
+CANCELED, FAILED, SUCCEEDED = TrainModel.Result.CANCELED, TrainModel.Result.FAILED, TrainModel.Result.SUCCEEDED
+TRAINING_DEADLINE = 300.0
+"""Seconds for what takes five on an idle machine: loading torch, and an epoch or two."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with a data set and recipes; runs go there too."""
+    place = tmp_path_factory.mktemp("place")
+    bars = place / "datasets" / "bars"
+    bars.mkdir(parents=True)
+    arrays(bars / "train.npz", 140, 0, seed=1)
+    arrays(bars / "public.npz", 35, 1, seed=2)
+    recipe(place / "short.yaml", epochs=2)
+    recipe(place / "endless.yaml", epochs=10_000)
+    return place
+
+
+@pytest.fixture(scope="module")
+def robot(_ros):
+    with Robot() as robot:
+        yield robot
+
+
+@pytest.fixture(scope="module")
+def node(robot, place):
+    with trainer(robot, place, place / "trainer.log") as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def client(robot, node) -> Client:
+    return Client(robot)
+
+
+def trainer(robot: Robot, place: Path, log: Path) -> Program:
+    settings = {"datasets": place / "datasets", "output": place / "runs", "threads": 1, "nice": 1}
+    arguments = [word for name, value in settings.items() for word in ("-p", f"{name}:={value}")]
+    return Program("trainer_node", "--ros-args", "-r", f"__ns:={robot.namespace}", *arguments, log=log)
+
+
+class Client:
+    """Somebody who wants models."""
+
+    def __init__(self, robot: Robot):
+        self.robot = robot
+        self.action = ActionClient(robot.node, TrainModel, "trainer_node/train_model")
+        robot.wait_until(self.action.server_is_ready, "the action server")
+
+    def send(self, **goal) -> Pursuit:
+        """A goal, once the node has answered to it."""
+        return Pursuit(self, TrainModel.Goal(**goal))
+
+
+class Pursuit:
+    """One goal, from its client's side."""
+
+    def __init__(self, client: Client, goal: TrainModel.Goal):
+        self._robot = client.robot
+        self.feedback: list[TrainingProgress] = []
+        sent = client.action.send_goal_async(goal, lambda message: self.feedback.append(message.feedback.progress))
+        self._robot.wait_until(sent.done, "an answer to the goal")
+        self._handle = sent.result()
+        self._result = self._handle.get_result_async() if self.accepted else None
+
+    @property
+    def accepted(self) -> bool:
+        return self._handle.accepted
+
+    @property
+    def over(self) -> bool:
+        return self._result.done()
+
+    def epochs(self, count: int) -> list[int]:
+        """The epochs heard of, once they are `count` or more."""
+        self._robot.wait_until(
+            lambda: len(self.feedback) >= count or self.over, f"feedback on {count} epochs", TRAINING_DEADLINE
+        )
+        assert len(self.feedback) >= count, self.end()
+        return [progress.epoch for progress in self.feedback]
+
+    def cancel(self) -> None:
+        """Returns when the node has agreed."""
+        answer = self._handle.cancel_goal_async()
+        self._robot.wait_until(answer.done, "an answer to cancelling")
+        assert len(answer.result().goals_canceling) == 1
+
+    def end(self) -> tuple[int, TrainModel.Result]:
+        """Status and result."""
+        self._robot.wait_until(lambda: self.over, "the result", TRAINING_DEADLINE)
+        return self._result.result().status, self._result.result().result
+
+
+def children(program: Program) -> list[int]:
+    """The processes that it has started."""
+    listed = [path.read_text() for path in Path(f"/proc/{program.pid}/task").glob("*/children")]
+    return [int(pid) for pids in listed for pid in pids.split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def cancelled(robot, client, place) -> dict:
+    """What was seen of a run without end that was cancelled in its third epoch or later."""
+    seen: dict = {"progress": [], "health": []}
+    robot.node.create_subscription(TrainingProgress, "training/progress", seen["progress"].append, 100)
+    robot.node.create_subscription(DiagnosticArray, "/diagnostics", seen["health"].append, 100)
+    seen["pursuit"] = pursuit = client.send(
+        dataset="bars", recipe=str(place / "endless.yaml"), output_name="long", seed=5
+    )
+    seen["second"] = client.send(dataset="bars", output_name="another")
+    pursuit.epochs(2)
+    (seen["parameter"],) = robot.call(GetParameters, "trainer_node/get_parameters", names=["threads"]).values
+    robot.wait_until(lambda: any("training: " in health(message) for message in seen["health"]), "diagnostics")
+    pursuit.cancel()
+    seen["end"] = pursuit.end()
+    return seen
+
+
+def health(message: DiagnosticArray) -> str:
+    (status,) = message.status
+    assert status.name == "trainer_node: training"
+    return status.message
+
+
+def test_every_epoch_is_told_to_the_client_and_to_everybody(cancelled):
+    feedback = cancelled["pursuit"].feedback
+    assert [progress.epoch for progress in feedback] == list(range(1, len(feedback) + 1))
+    assert cancelled["progress"][: len(feedback)] == feedback
+    best = 0.0
+    for progress in feedback:
+        best = max(best, progress.validation_accuracy)
+        assert progress.best_validation_accuracy == pytest.approx(best)
+        assert (progress.run_id, progress.epochs) == ("long", 10_000)
+        assert progress.header.stamp.sec > 0
+        assert min(progress.train_loss, progress.validation_loss, progress.images_per_second) > 0
+        assert progress.eta.sec > 60
+
+
+def test_while_it_trains_the_node_answers_and_takes_no_second_goal(cancelled, robot):
+    assert not cancelled["second"].accepted
+    robot.wait_until(lambda: robot.logged("goal 'another' is rejected: a run is under way"), "the reason in the log")
+    assert cancelled["parameter"].integer_value == 1
+
+
+def test_a_cancelled_run_leaves_its_best_model_and_a_checkpoint(cancelled, place):
+    status, result = cancelled["end"]
+    assert (status, result.outcome) == (GoalStatus.STATUS_CANCELED, CANCELED)
+    assert "resume goes on from its checkpoint" in result.message
+    assert result.run_id == "long"
+    assert result.model_path == str(place / "runs" / "long" / "best.pt")
+    assert result.checkpoint_path == str(place / "runs" / "long" / "checkpoint.pth")
+    assert Path(result.model_path).is_file()
+    assert Path(result.checkpoint_path).is_file()
+    assert result.best_validation_accuracy == cancelled["pursuit"].feedback[-1].best_validation_accuracy
+
+
+@pytest.fixture(scope="module")
+def killed(client, cancelled, node) -> tuple[Pursuit, int, TrainModel.Result]:
+    """The cancelled run, resumed, whose process then was killed; with its status and result."""
+    pursuit = client.send(output_name="long", resume=True)
+    pursuit.epochs(1)
+    (training,) = children(node)
+    assert os.getpriority(os.PRIO_PROCESS, training) == os.getpriority(os.PRIO_PROCESS, node.pid) + 1
+    os.kill(training, signal.SIGKILL)
+    return pursuit, *pursuit.end()
+
+
+def test_a_resumed_run_goes_on_where_it_stopped(cancelled, killed):
+    stopped_after = cancelled["pursuit"].feedback[-1]
+    first = killed[0].feedback[0]
+    assert stopped_after.epoch < first.epoch <= stopped_after.epoch + 2, "at most what was under way is lost"
+    assert first.best_validation_accuracy >= stopped_after.best_validation_accuracy
+
+
+def test_when_training_is_killed_the_goal_says_so_and_the_node_lives(killed, cancelled, robot, node):
+    _, status, result = killed
+    assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
+    assert "the training process was killed by signal 9 (SIGKILL)" in result.message
+    assert Path(result.checkpoint_path).is_file()
+    assert node.runs
+    robot.wait_until(lambda: "killed by signal 9" in health(cancelled["health"][-1]), "diagnostics of the failure")
+    assert cancelled["health"][-1].status[0].level == DiagnosticStatus.ERROR
+
+
+@pytest.mark.usefixtures("_ros")
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
+def test_training_ends_with_its_node(by, killed, place, tmp_path):
+    shutil.copytree(place / "runs" / "long", tmp_path / "runs" / "long")
+    with Robot() as robot, trainer(robot, tmp_path, tmp_path / "log") as node:
+        pursuit = Client(robot).send(output_name="long", resume=True)
+        assert pursuit.epochs(1)[0] > killed[0].feedback[-1].epoch, "the run that was killed was resumed"
+        (training,) = children(node)
+        assert node.end(by) == (0 if by == signal.SIGINT else -by)
+        robot.wait_until(lambda: not is_running(training), "the end of training")
+        assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize(
+    ("goal", "reason"),
+    [
+        ({}, "the goal names no dataset"),
+        ({"dataset": "bars", "output_name": "../runs"}, "output_name is '../runs'; it must be a name"),
+        ({"dataset": "bars", "output_name": "long"}, "there is a run 'long' in "),
+        ({"resume": True}, "output_name is needed to resume"),
+        ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; there are: long"),
+        ({"dataset": "bras", "output_name": "new"}, "{place}/datasets/bras: there is no such file or folder"),
+        ({"dataset": "bars", "recipe": "mini_xeption"}, "there is no recipe 'mini_xeption'; known are: "),
+        ({"resume": True, "output_name": "long", "network": "vgg"}, "is of the network 'mini_xception', not 'vgg'"),
+    ],
+)
+def test_a_goal_that_cannot_be_pursued_ends_with_the_reason(goal, reason, client, killed, place):
+    status, result = client.send(**goal).end()
+    assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
+    assert reason.format(place=place) in result.message
+    assert not (place / "runs" / "new").exists()
+
+
+def test_a_trained_model_is_served_by_the_emotion_node_without_a_missed_image(
+    client, robot, model, place, astronaut, tmp_path
+):
+    in_namespace = ["--ros-args", "-r", f"__ns:={robot.namespace}", "-p", f"model:={model}"]
+    with Program("emotion_node", *in_namespace, log=tmp_path / "log"):
+        camera = robot.heard_camera()
+        pursuit = client.send(
+            dataset="bars", recipe=str(place / "short.yaml"), output_name="deployed", seed=1, deploy=True
+        )
+        served = []
+        while not pursuit.over:
+            served.append(robot.ask(camera, astronaut).model_id)
+            time.sleep(0.1)  # a slow camera, that leaves the processor to training
+        served.append(robot.ask(camera, astronaut).model_id)
+    status, result = pursuit.end()
+    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED)
+    assert list(dict.fromkeys(served)) == [identify(model), identify(Path(result.model_path))]
+    assert f"{robot.namespace}/emotion_node/load_model answers with {served[-1]}" in result.message
+    assert [progress.epoch for progress in pursuit.feedback] == [1, 2]
+
+    pictures: dict[str, Image] = {}
+    keeps = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+    for topic in ("training/curves", "training/confusion_matrix"):
+        robot.node.create_subscription(Image, topic, lambda image, topic=topic: pictures.update({topic: image}), keeps)
+    robot.wait_until(lambda: len(pictures) == 2, "pictures for one who comes late")
+    for picture in pictures.values():
+        assert picture.encoding == "bgr8"
+        assert len(picture.data) == picture.height * picture.step > 100_000
+
+
+def test_a_model_that_nobody_takes_is_reported(robot):
+    said = Deployment(robot.node, "nobody", timeout=0.1).serve(Path("best.pt"), given_up=lambda: False)
+    assert said.startswith(f"not deployed: there is no service {robot.namespace}/nobody/load_model")
