@@ -47,13 +47,7 @@ class Bridge:
     def publish(self, camera: str, answered: Answered) -> None:
         """Boxes and words; none without faces, which takes the last ones away."""
         if self.is_heard(camera):
-            emotions = answered.emotions
-            self._publishers[camera].publish(
-                ImageAnnotations(
-                    points=[_box(face, emotions) for face in emotions.faces],
-                    texts=[_text(face, emotions) for face in emotions.faces],
-                )
-            )
+            self._publishers[camera].publish(_annotations(answered.emotions))
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
         """Nothing: the next image has other annotations."""
@@ -62,6 +56,16 @@ class Bridge:
         """Takes the topics off the graph."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
+
+
+def _annotations(emotions: FaceEmotionArray) -> ImageAnnotations:
+    message = ImageAnnotations(
+        points=[_box(face, emotions) for face in emotions.faces],
+        texts=[_text(face, emotions) for face in emotions.faces],
+    )
+    if hasattr(message, "timestamp"):  # since 3.2.5, of March 2026; it says whose faces there are none
+        message.timestamp = emotions.header.stamp
+    return message
 
 
 def _box(face: FaceEmotion, emotions: FaceEmotionArray) -> PointsAnnotation:
