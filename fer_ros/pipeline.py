@@ -14,6 +14,9 @@ from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.search import Search
 from fer_ros.frame import UNKNOWN, Face, FaceEmotion, Frame
 
+_FIRM = 1.44
+"""By how much larger, in area, a face must be to take the place of another where not all count."""
+
 
 class Stream:
     """What is remembered of one camera from frame to frame: its faces, their scores over time, what was decided.
@@ -22,12 +25,17 @@ class Stream:
         search: finds the faces.
         smoothing: averages their scores; of this stream alone.
         decisions: gives each face a word; of this stream alone. None takes one with its defaults.
+        max_faces: how many faces of a frame count, the largest; 0: all.
     """
 
-    def __init__(self, search: Search, smoothing: Smoothing, decisions: Decisions | None = None):
+    def __init__(
+        self, search: Search, smoothing: Smoothing, decisions: Decisions | None = None, max_faces: int = 0
+    ):
         self._search = search
         self._smoothing = smoothing
         self._decisions = decisions or Decisions()
+        self._max_faces = max_faces
+        self._chosen: set[str] = set()
         self._classifier: Classifier | None = None
 
     def forget(self) -> None:
@@ -35,8 +43,16 @@ class Stream:
         self._search.forget()
 
     def find(self, frame: Frame) -> list[Face]:
-        """The faces in `frame`, largest first."""
-        return self._search.find(frame)
+        """The faces in `frame` that count, largest first."""
+        faces = self._search.find(frame)
+        if not 0 < self._max_faces < len(faces):
+            return faces
+        # One that counts gives way to one that is clearly larger; else two of a size would take turns.
+        ranked = sorted(
+            faces, key=lambda face: face.box.area * (_FIRM if face.face_id in self._chosen else 1), reverse=True
+        )
+        self._chosen = {face.face_id for face in ranked[: self._max_faces]}
+        return [face for face in faces if face.face_id in self._chosen]
 
     def judge(
         self,

@@ -9,12 +9,14 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.encodings import ImageError
 from fer_ros.frame import FaceEmotion, Frame
 from fer_ros.geometry import placed
 from fer_ros.nodes import messages
+from fer_ros.nodes.admission import Verdict
 from fer_ros.nodes.bridges import open_bridges
 from fer_ros.nodes.camera import Camera
 from fer_ros.nodes.camera_output import Answered
@@ -27,6 +29,10 @@ from fer_ros.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
+    from rclpy.timer import Timer
+
+_LISTENERS_EVERY = 0.1
+"""Seconds after which it is looked who listens: so long a camera's first image waits, and so much work is in vain."""
 
 
 class Answering:
@@ -53,39 +59,43 @@ class Answering:
         self._throttle = Throttle()
         self._worker = NewestImageWorker(self._answer)
         self._diagnostics = Diagnostics(node, self.cameras, self._worker.skipped, lambda: self._serving)
-        self._active = False
+        self._begun = False
+        self._timer: Timer | None = None
 
     @property
     def serving(self) -> Serving:
         """What images are answered with."""
         return self._serving
 
-    @property
-    def active(self) -> bool:
-        """Whether images are taken: from `begin` to `end`."""
-        return self._active
-
     def begin(self) -> None:
-        """Begins to take images."""
-        self._active = True
+        """Takes images from now on, of each camera while somebody listens to what is said about it, or always."""
+        if self._begun:
+            return
         settings, classifier = self._serving.settings, self._serving.classifier
-        for camera in self.cameras.values():
-            camera.begin(settings, partial(self._worker.put, camera.name))
         self._node.get_logger().info(
-            f"{', '.join(camera.topics for camera in self.cameras.values())}; "
-            f"model {classifier.model_id} by {classifier.backend} ({', '.join(classifier.labels)}); "
+            f"{', '.join(camera.topics for camera in self.cameras.values())}"
+            + (" while somebody listens; " if settings.lazy else "; ")
+            + f"model {classifier.model_id} by {classifier.backend} ({', '.join(classifier.labels)}); "
             f"faces by {settings.detector}; images read by {self._converter.name}"
             + (f" ({self._converter.reason})" if self._converter.reason else "")
         )
+        self._begun = True
+        self._tend()
+        # Not the node's clock: with use_sim_time that one stands still when nothing is published.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self._node.create_timer(_LISTENERS_EVERY, self._look_round, clock=steady)
 
     def end(self) -> None:
         """Takes no more images; when those in work are answered, everybody is lost."""
-        self._active = False
+        self._begun = False
+        self._look_no_more()
+        self._tend()
+
+    def reset(self) -> None:
+        """Everybody is lost, and who is seen next is somebody new."""
         with self._worker.between_images():
             for camera in self.cameras.values():
-                if camera.works:
-                    camera.end()
-                    camera.publish_lost(self._serving.memories[camera.name].forget())
+                self._forget(camera)
 
     def exchange(self, change: Callable[[Serving], Serving]) -> None:
         """Answers with what `change` makes of the present Serving, from the next image on; raises what it raises."""
@@ -93,11 +103,41 @@ class Answering:
             self._serving = change(self._serving)
 
     def close(self) -> None:
-        """Ends the work and takes all topics off the graph."""
+        """Ends the work and takes all topics off the graph; nobody is told more."""
+        self._begun = False
+        self._look_no_more()
         self._worker.stop()
         self._diagnostics.close()
         for part in (*self.cameras.values(), *self._bridges):
             part.close()
+
+    def _look_no_more(self) -> None:
+        if self._timer:
+            self._node.destroy_timer(self._timer)
+        self._timer = None
+
+    def _look_round(self) -> None:
+        with self._errors_logged():
+            self._tend()
+
+    def _tend(self) -> None:
+        """Lets each camera work or rest."""
+        if all(camera.works == self._is_wanted(camera) for camera in self.cameras.values()):
+            return
+        with self._worker.between_images():
+            for camera in self.cameras.values():
+                wanted = self._is_wanted(camera)
+                if wanted and not camera.works:
+                    camera.begin(self._serving.settings, partial(self._worker.put, camera.name))
+                elif camera.works and not wanted:
+                    camera.end()
+                    self._forget(camera)
+
+    def _is_wanted(self, camera: Camera) -> bool:
+        return self._begun and (camera.is_heard or not self._serving.settings.lazy)
+
+    def _forget(self, camera: Camera) -> None:
+        camera.publish_lost(self._serving.memories[camera.name].forget())
 
     # --- in the worker's thread ---
 
@@ -118,8 +158,14 @@ class Answering:
 
     def _frame(self, camera: Camera, image: Image | CompressedImage) -> Frame | None:
         """The image as a frame; None where it cannot be read, or is not to be answered any more."""
+        stamp = self._stamp(image)
+        verdict = camera.admit(stamp, self._serving.settings.max_rate) if camera.works else Verdict.LATE
+        if verdict in (Verdict.LATE, Verdict.TOO_SOON):
+            return None
+        if verdict == Verdict.ANSWER_ANEW:
+            self._forget(camera)
         try:
-            return Frame(self._converter.grey(image), self._stamp(image)) if camera.works else None
+            return Frame(self._converter.grey(image), stamp)
         except ImageError as error:
             camera.report_bad_image(error)
             return None
@@ -160,6 +206,4 @@ class Answering:
             yield
         except Exception as error:
             if self._throttle.lets_through(repr(error)):
-                self._node.get_logger().error(
-                    f"image not answered, by an error of this node:\n{traceback.format_exc()}"
-                )
+                self._node.get_logger().error(f"error of this node, which goes on:\n{traceback.format_exc()}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from std_msgs.msg import Header
 
 from fer_ros.encodings import ImageError
 from fer_ros.geometry import CameraModel
+from fer_ros.nodes.admission import Admission, Verdict
 from fer_ros.nodes.bridges import Bridge
 from fer_ros.nodes.calibration import Calibration
 from fer_ros.nodes.camera_input import CameraInput, topic_of
@@ -45,15 +48,23 @@ class Camera:
         self._calibration: Calibration | None = None
         self._header = Header()
         """Of the last image that was answered."""
+        self._admission = Admission()
         self._throttle = Throttle()
         self.bad_images = 0
         """How many could not be read."""
         self.tally = Tally()
+        self.unanswered = Counter[Verdict]()
+        """How many others were not answered, and why."""
 
     @property
     def works(self) -> bool:
         """Whether its images are to be answered."""
         return self._input is not None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody listens to what is said about it."""
+        return self._output.is_heard
 
     @property
     def topics(self) -> str:
@@ -67,8 +78,6 @@ class Camera:
 
     def begin(self, settings: Settings, deliver: Callable[[Image | CompressedImage], None]) -> None:
         """Subscribes; each image goes to `deliver`, which must return at once and not raise."""
-        calibration = topic_of(self.name, "camera_info")
-        self._calibration = Calibration(self._node, calibration, settings.image_rectified, self._group)
         image = topic_of(self.name, "image")
         self.tally.begin()
 
@@ -77,6 +86,8 @@ class Camera:
             deliver(message)
 
         self._input = CameraInput(self._node, image, settings.image_transport, receive, self._group)
+        calibration = topic_of(self.name, "camera_info")
+        self._calibration = Calibration(self._node, calibration, settings.image_rectified, self._group)
 
     def end(self) -> None:
         """Unsubscribes."""
@@ -85,11 +96,19 @@ class Camera:
         if self._calibration:
             self._calibration.close()
         self._input = self._calibration = None
+        self._admission.forget()
 
     def close(self) -> None:
         """Takes its topics off the graph."""
         self.end()
         self._output.close()
+
+    def admit(self, stamp: float, max_rate: float) -> Verdict:
+        """What is to become of a new image that was taken at `stamp` (s); counted where it is not answered."""
+        verdict = self._admission.judge(stamp, time.monotonic(), max_rate)
+        if verdict in (Verdict.LATE, Verdict.TOO_SOON):
+            self.unanswered[verdict] += 1
+        return verdict
 
     def model(self, image_size: tuple[int, int]) -> CameraModel | None:
         """Its calibration for images of this width and height, pixels; None where that is missing or wrong."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rclpy.duration import Duration
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -22,6 +23,10 @@ from fer_ros.people import Event
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
+
+
+_LAST_WORDS = Duration(seconds=0.5)
+"""Most that is waited for those who listen to have heard the last event."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,15 @@ class CameraOutput:
         # From the resolved name, as image_transport does it: remapped with the other.
         compressed = f"{self._annotated.topic_name}/compressed"
         self._compressed = create_publisher(node, CompressedImage, compressed, depth=1)
+        self._publishers = (self._emotions, self._events, self._annotated, self._compressed)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody subscribes to any of it, in whatever language."""
+        # Not the matched event, which would tell without asking: Humble does not have it.
+        return any(publisher.get_subscription_count() for publisher in self._publishers) or any(
+            bridge.is_heard(self._camera) for bridge in self._bridges
+        )
 
     @property
     def topic(self) -> str:
@@ -69,7 +83,9 @@ class CameraOutput:
 
     def close(self) -> None:
         """Takes the topics off the graph."""
-        for publisher in (self._emotions, self._events, self._annotated, self._compressed):
+        # The last event is that somebody was lost; to go at once would take it back.
+        self._events.wait_for_all_acked(_LAST_WORDS)
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, answered: Answered) -> None:
@@ -88,7 +104,6 @@ class CameraOutput:
             bridge.publish_events(self._camera, events, header)
 
     def _publish_annotated(self, answered: Answered) -> None:
-        # Not the matched event, which would tell without asking: Humble does not have it.
         raw, compressed = self._annotated.get_subscription_count(), self._compressed.get_subscription_count()
         if not (raw or compressed):
             return

@@ -15,6 +15,7 @@ from rclpy.clock import Clock, ClockType
 
 from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes import messages
+from fer_ros.nodes.admission import Verdict
 from fer_ros.nodes.parameters import Settings
 from fer_ros.nodes.publishing import create_publisher
 
@@ -137,6 +138,8 @@ class Diagnostics:
             "images arrived": f"{camera.tally.arrived}",
             "images answered": f"{camera.tally.answered}",
             "images skipped": f"{self._skipped(name)}",
+            "images late": f"{camera.unanswered[Verdict.LATE]}",
+            "images above max_rate": f"{camera.unanswered[Verdict.TOO_SOON]}",
             "bad images": f"{camera.bad_images}",
             **_times(list(camera.tally.times)),
             "model": serving.classifier.model_id,

@@ -12,6 +12,7 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
+from std_srvs.srv import SetBool, Trigger
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.nodes import parameter_table
@@ -45,8 +46,10 @@ class EmotionNode(LifecycleNode):
     def __init__(self, **options):
         super().__init__(_NAME, **options)
         self._image_group = MutuallyExclusiveCallbackGroup()
-        self._answering: Answering | None = None
+        self.answering: Answering | None = None
         """From configuring to cleaning up."""
+        self._active = False
+        self._enabled = True
         self.finished = Future()
         """For `fer_ros.nodes.running`; this node is never done by itself."""
         parameter_table.declare(self, Settings)
@@ -56,6 +59,8 @@ class EmotionNode(LifecycleNode):
         self.create_service(
             LoadModel, "~/load_model", self._load_model, callback_group=MutuallyExclusiveCallbackGroup()
         )
+        self.create_service(SetBool, "~/enable", self._enable)
+        self.create_service(Trigger, "~/reset", self._reset)
 
     def autostart(self) -> bool:
         """Configures and activates, unless the parameter `autostart` is false; whether all went well."""
@@ -74,9 +79,10 @@ class EmotionNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state) -> TransitionCallbackReturn:
-        """Begins to take images."""
+        """Begins to take images, unless it is disabled."""
         super().on_activate(state)
-        if not self._succeeds("activate", self._begin):
+        self._active = True
+        if not self._succeeds("activate", self._work):
             self._end()
             super().on_deactivate(state)
             return TransitionCallbackReturn.FAILURE
@@ -100,7 +106,7 @@ class EmotionNode(LifecycleNode):
 
     def close(self) -> None:
         """Goes inactive, if it is active."""
-        if self._answering and self._answering.active:
+        if self._active:
             self.trigger_deactivate()
 
     def destroy_node(self) -> None:
@@ -118,17 +124,22 @@ class EmotionNode(LifecycleNode):
 
     def _open(self) -> None:
         serving = Serving.load(parameter_table.read(self, Settings))
-        self._answering = Answering(self, serving, self._image_group)
+        self.answering = Answering(self, serving, self._image_group)
 
-    def _begin(self) -> None:
-        self._answering.begin()
+    def _work(self) -> None:
+        if self._enabled:
+            self.answering.begin()
+        else:
+            self.answering.end()
+            self.get_logger().warning("disabled: active, but without images until the service ~/enable is called")
 
     def _end(self) -> None:
-        if self._answering:
-            self._answering.end()
+        self._active = False
+        if self.answering:
+            self.answering.end()
 
     def _close(self) -> None:
-        answering, self._answering = self._answering, None
+        answering, self.answering = self.answering, None
         if answering:
             answering.close()
 
@@ -138,13 +149,30 @@ class EmotionNode(LifecycleNode):
         """Refuses or applies. Applied here, because Humble has no callback for afterwards; nobody refuses later."""
         try:
             settings = parameter_table.read(self, Settings, changes)
-            if self._answering and settings != self._answering.serving.settings:
+            if self.answering and settings != self.answering.serving.settings:
                 # Made here, while images are still answered: one that has to load a network takes seconds.
-                detector = self._answering.serving.detector_for(settings)
-                self._answering.exchange(lambda serving: serving.with_settings(settings, detector))
+                detector = self.answering.serving.detector_for(settings)
+                self.answering.exchange(lambda serving: serving.with_settings(settings, detector))
         except Exception as error:
             return SetParametersResult(successful=False, reason=_reason(error))
         return SetParametersResult(successful=True)
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Takes images or none, as long as the node lives and is not told otherwise."""
+        self._enabled = request.data
+        response.success = not self._active or self._succeeds("enable", self._work)
+        word = "enabled" if self._enabled else "disabled"
+        response.message = word if self._active else f"{word}; that shows when the node is active, which it is not"
+        return response
+
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Forgets everybody."""
+        response.success = True
+        response.message = "nobody was known: the node is not active"
+        if self._active:
+            self.answering.reset()
+            response.message = "everybody is forgotten"
+        return response
 
     def _load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         """Loads a model beside the one that serves, then changes over."""
@@ -153,7 +181,7 @@ class EmotionNode(LifecycleNode):
             response.success = True
         except Exception as error:
             response.message = _reason(error)
-        answering = self._answering
+        answering = self.answering
         if answering:
             response.model_id = answering.serving.classifier.model_id
             response.labels = list(answering.serving.classifier.labels)
@@ -166,10 +194,10 @@ class EmotionNode(LifecycleNode):
 
     def _serve_with(self, model: str) -> str:
         """Raises as `Classifier` does, and _NotConfigured where there is nothing to change over."""
-        if self._answering:
+        if self.answering:
             classifier = Classifier(model, self.get_parameter("backend").value)
             # Where it has been cleaned up meanwhile, there is none any more.
-            answering = self._answering
+            answering = self.answering
             if answering:
                 answering.exchange(lambda serving: serving.with_classifier(classifier))
                 return "it serves from the next image on"

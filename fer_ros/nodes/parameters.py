@@ -23,6 +23,7 @@ from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.geometry import FACE_WIDTH
 from fer_ros.nodes.parameter_table import ROS_TYPES, ParameterError, allowed, check_choices, parameter
 from fer_ros.people import DOMINANT_RULES, People
+from fer_ros.pipeline import Stream
 
 
 def _default(of: Callable, name: str):
@@ -64,6 +65,25 @@ class Settings:
         ("",),
         "Names of the cameras. Each has its own people and its own topics: <name>/image, <name>/camera_info, "
         "<name>/emotions, and so on. An empty name stands for topics without such a prefix.",
+    )
+    lazy: bool = parameter(
+        True,
+        "Work only while somebody subscribes to what is said about a camera: its images are not even subscribed to "
+        "while nobody does, and its people are forgotten. When false, work all the time.",
+        live=True,
+    )
+    max_rate: float = parameter(
+        0.0,
+        "Images of each camera that are answered in a second, by the clock of this machine; others are passed over. "
+        "0 answers every image.",
+        between=(0.0, 1000.0),
+        live=True,
+    )
+    max_faces: int = parameter(
+        _default(Stream, "max_faces"),
+        "Faces of each image that are classified: the largest. Others are left out. 0 classifies all.",
+        between=(0, 1000),
+        live=True,
     )
     detector: str = parameter(
         "viola_jones",

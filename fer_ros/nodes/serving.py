@@ -120,4 +120,5 @@ def _stream(settings: Settings, detector: Detector, tracker: OverlapTracker) -> 
         Search(detector, tracker, settings.detect_by_tracking, settings.full_scan_period),
         Smoothing(settings.smoothing_time_constant),
         Decisions(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
+        settings.max_faces,
     )

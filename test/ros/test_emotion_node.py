@@ -191,7 +191,7 @@ def test_bad_images_are_named_and_the_next_good_one_is_answered(robot, serve, as
 
 
 def test_the_same_complaint_is_not_repeated_for_every_image(robot, serve, astronaut):
-    only = serve()._answering.cameras[""]
+    only = serve().answering.cameras[""]
     camera = robot.heard_camera()
     for number, word in enumerate(("rgb9", "rgb9", "rgb9", "step"), 1):
         camera.publish(bad_images(astronaut)[word])

@@ -13,7 +13,7 @@ from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import UNKNOWN, Frame
+from fer_ros.frame import UNKNOWN, Box, Face, Frame
 from fer_ros.pipeline import Stream, recognise
 
 
@@ -100,3 +100,25 @@ def test_an_image_out_of_focus_says_so_and_counts_less(astronaut, classifier):
     plainly.update("1", sharp.scores, 0.0)
     undistinguished = plainly.update("1", soft.scores, 0.1)
     assert abs(soft.smoothed_scores - sharp.scores).max() < 0.5 * abs(undistinguished - sharp.scores).max()
+
+
+class Seen:
+    """A search that finds what it is told."""
+
+    def __init__(self, *frames):
+        self.frames = iter(frames)
+
+    def find(self, frame):
+        widths = next(self.frames)
+        faces = [Face(face_id, Box(0, 0, width, width), 1.0, 0.0) for face_id, width in widths.items()]
+        return sorted(faces, key=lambda face: face.box.area, reverse=True)
+
+
+def test_of_too_many_faces_the_largest_count_and_do_not_take_turns(astronaut):
+    camera = Stream(
+        Seen({"a": 90, "b": 100, "c": 110}, {"a": 102, "b": 100, "c": 101}, {"a": 130, "b": 100, "c": 101}, {"a": 90}),
+        Smoothing(),
+        max_faces=2,
+    )
+    found = [[face.face_id for face in camera.find(Frame(astronaut, 0.0))] for _ in range(4)]
+    assert found == [["c", "b"], ["c", "b"], ["a", "c"], ["a"]]
