@@ -147,6 +147,8 @@ class Answering:
         with self._errors_logged():
             read = {name: self._frame(self.cameras[name], image) for name, image in images.items()}
             frames = {name: frame for name, frame in read.items() if frame}
+            if not frames:
+                return
             watch.lap("conversion")
             faces = self._serving.recognise(frames, watch.lap)
             for name, frame in frames.items():

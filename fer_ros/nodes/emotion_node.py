@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 from rclpy.task import Future
 from std_srvs.srv import SetBool, Trigger
 
-from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.loaded_models import LoadedModels
 from fer_ros.nodes import parameter_table
 from fer_ros.nodes.answering import Answering
 from fer_ros.nodes.parameters import Settings
@@ -45,6 +45,7 @@ class EmotionNode(LifecycleNode):
 
     def __init__(self, **options):
         super().__init__(_NAME, **options)
+        self._models = LoadedModels()
         self._image_group = MutuallyExclusiveCallbackGroup()
         self.answering: Answering | None = None
         """From configuring to cleaning up."""
@@ -123,7 +124,8 @@ class EmotionNode(LifecycleNode):
         return True
 
     def _open(self) -> None:
-        serving = Serving.load(parameter_table.read(self, Settings))
+        settings = parameter_table.read(self, Settings)
+        serving = Serving.begin(settings, self._models.get(settings.model, settings.backend))
         self.answering = Answering(self, serving, self._image_group)
 
     def _work(self) -> None:
@@ -195,7 +197,7 @@ class EmotionNode(LifecycleNode):
     def _serve_with(self, model: str) -> str:
         """Raises as `Classifier` does, and _NotConfigured where there is nothing to change over."""
         if self.answering:
-            classifier = Classifier(model, self.get_parameter("backend").value)
+            classifier = self._models.get(model, self.get_parameter("backend").value)
             # Where it has been cleaned up meanwhile, there is none any more.
             answering = self.answering
             if answering:

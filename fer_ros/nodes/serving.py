@@ -59,17 +59,17 @@ class Serving:
     """By the name of the camera."""
 
     @classmethod
-    def load(cls, settings: Settings) -> Serving:
-        """Loads detector and model.
+    def begin(cls, settings: Settings, classifier: Classifier) -> Serving:
+        """Loads the detector; nobody is known yet.
 
         Raises:
-            FileNotFoundError: one of them does not exist.
-            ValueError: one of them cannot be used.
-            ImportError: the library that one of them needs is not installed.
+            FileNotFoundError: a file that it needs does not exist.
+            ValueError: it cannot be used.
+            ImportError: the library that it needs is not installed.
         """
         detector = _detector(settings)
         memories = {camera: Memory.empty(settings, detector) for camera in settings.cameras}
-        return cls(Classifier(settings.model, settings.backend), settings, detector, memories)
+        return cls(classifier, settings, detector, memories)
 
     def with_classifier(self, classifier: Classifier) -> Serving:
         """The same with another model: people keep their identities, the averages of their scores start anew."""

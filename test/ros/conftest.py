@@ -40,10 +40,10 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def quick_start():
     """Loads each model for only the first node that is configured with it; that takes longer than most tests do."""
-    from fer_ros.nodes import serving
+    from fer_ros.emotion import loaded_models
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "Classifier", functools.cache(serving.Classifier))
+        patch.setattr(loaded_models, "Classifier", functools.cache(loaded_models.Classifier))
         yield
 
 

@@ -137,13 +137,18 @@ class Robot:
         """
         camera = self.camera(topic, message_type, qos)
         make = image_message if message_type is Image else jpeg_message
-        knock = make(np.zeros((8, 8, 3), np.uint8), frame_id=f"{_KNOCK} {next(self._numbers)}")
-        end = time.monotonic() + DEADLINE
-        while knock.header.frame_id not in self._knocks_answered:
+        end, patience = time.monotonic() + DEADLINE, 0.1
+        while True:
             assert time.monotonic() < end, f"nobody answers to {topic}"
+            knock = make(np.zeros((8, 8, 3), np.uint8), frame_id=f"{_KNOCK} {next(self._numbers)}")
             camera.publish(knock)
-            time.sleep(0.1)
-        return camera
+            late = time.monotonic() + patience
+            while time.monotonic() < late:
+                # The last one: no other is still on its way to mix with what comes next.
+                if knock.header.frame_id in self._knocks_answered:
+                    return camera
+                time.sleep(0.005)
+            patience *= 2
 
     def hear(self, answer: FaceEmotionArray) -> None:
         """Takes what is published on `emotions`."""

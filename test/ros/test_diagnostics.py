@@ -120,7 +120,7 @@ def test_a_node_that_is_slower_than_its_camera_says_so(robot, serve, astronaut, 
 
 
 def test_each_camera_has_a_status_of_its_own(robot, serve, astronaut):
-    reports = serve(cameras=["left", "right"], silence_warning=0.5, silence_error=100.0)
+    reports = serve(cameras=["left", "right"], lazy=False, silence_warning=0.5, silence_error=100.0)
     robot.node.create_subscription(FaceEmotionArray, "left/emotions", robot.hear, 100)
     left = robot.heard_camera("left/image")
     until(robot, reports, "emotion_node: left", DiagnosticStatus.OK, "answers", lambda: robot.ask(left, astronaut))

@@ -1,5 +1,6 @@
 """The emotion node on real DDS: what it answers, to what, and with which model."""
 
+import itertools
 import math
 
 import cv2
@@ -13,6 +14,7 @@ from robot import image_message, jpeg_message, untrained_model
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros import drawing
+from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.nodes.emotion_node import EmotionNode
@@ -188,6 +190,7 @@ def test_bad_images_are_named_and_the_next_good_one_is_answered(robot, serve, as
         assert word in robot.logged(f"so far: {number})")[0]
         assert len(robot.ask(camera, astronaut).faces) == 1
     assert len(robot.answers) == 5
+    assert not robot.logged("error of this node")
 
 
 def test_the_same_complaint_is_not_repeated_for_every_image(robot, serve, astronaut):
@@ -278,20 +281,24 @@ def test_a_bad_model_changes_nothing(robot, serve, tmp_path, astronaut):
     assert after.faces[0].emotion == before.faces[0].emotion == "happy"
 
 
-def test_every_array_is_scored_by_exactly_one_model_while_models_change(robot, serve, model, tmp_path, astronaut):
+def test_a_hundred_models_in_turn_leave_no_image_unanswered(robot, serve, model, tmp_path, astronaut):
     other = untrained_model(tmp_path / "other.pt", labels=FER2013[::-1], answer="sad")
-    answers = {Classifier(model).model_id: "happy", Classifier(other).model_id: "sad"}
+    words = {model_file.identify(model): "happy", model_file.identify(other): "sad"}
     serve()
     camera = robot.heard_camera()
     client = robot.node.create_client(LoadModel, "emotion_node/load_model")
     robot.wait_until(client.service_is_ready, "the service")
-    served = []
-    for path in (other, model, other):
-        swap = client.call_async(LoadModel.Request(model=str(path)))
+    small = np.ascontiguousarray(astronaut[::3, ::3])
+    for number in range(100):
+        swap = client.call_async(LoadModel.Request(model=str((other, model)[number % 2])))
         while not swap.done():
-            answer = robot.ask(camera, astronaut)
-            for vector in (answer.faces[0].scores, answer.faces[0].smoothed_scores):
-                assert answer.labels[int(np.argmax(vector))] == answers[answer.model_id]
-            served.append(answer.model_id)
+            # One by one, since a busy machine drops images for other reasons; each must be answered.
+            robot.ask(camera, small)
         assert swap.result().success
-    assert set(served) == set(answers)
+    served = [answer.model_id for answer in robot.answers]
+    assert set(served) == set(words)
+    assert sum(before != after for before, after in itertools.pairwise(served)) > 50
+    for answer in robot.answers:
+        (face,) = answer.faces
+        for vector in (face.scores, face.smoothed_scores):
+            assert answer.labels[int(np.argmax(vector))] == words[answer.model_id]

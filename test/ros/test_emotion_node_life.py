@@ -13,11 +13,12 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
-from robot import DEADLINE, image_message
+from robot import DEADLINE, image_message, untrained_model
 from sensor_msgs.msg import CompressedImage, Image
 
+from fer_ros.emotion import loaded_models
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.nodes import emotion_node, input_watch
+from fer_ros.nodes import input_watch
 from fer_ros.nodes.emotion_node import EmotionNode
 from fer_ros.nodes.parameter_table import ParameterError
 from fer_ros.srv import LoadModel
@@ -85,7 +86,7 @@ def test_every_state_holds_what_belongs_to_it_twice_over(robot, make, astronaut)
     assert change(robot, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
 
 
-def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(robot, make, model, monkeypatch):
+def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(robot, make, tmp_path, monkeypatch):
     make(autostart=True).autostart()
     loading, go_on = threading.Event(), threading.Event()
 
@@ -94,7 +95,8 @@ def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(rob
         assert go_on.wait(DEADLINE)
         return Classifier(*arguments)
 
-    monkeypatch.setattr(emotion_node, "Classifier", load_slowly)
+    monkeypatch.setattr(loaded_models, "Classifier", load_slowly)
+    model = untrained_model(tmp_path / "late.pt")
     client = robot.node.create_client(LoadModel, "emotion_node/load_model")
     robot.wait_until(client.service_is_ready, "the service")
     late = client.call_async(LoadModel.Request(model=str(model)))
@@ -106,6 +108,7 @@ def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(rob
     assert not late.result().success
     assert "not configured" in late.result().message
     assert late.result().model_id == ""
+    monkeypatch.undo()
     assert change(robot, Transition.TRANSITION_CONFIGURE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,11 @@ start, and a batch between two is filled up. Of more faces than these a core's c
 take two thirds of the time in two batches."""
 
 
+_BREATH = 0.05
+"""Seconds between loading and freezing. Unlike compiling, each holds up all Python threads for tens of milliseconds;
+a node that answers images while it loads another model catches up between the two."""
+
+
 class TorchScriptBackend:
     """A loaded network, warmed up.
 
@@ -34,6 +40,7 @@ class TorchScriptBackend:
         _fuse()
         try:
             network = torch.jit.load(str(path), map_location="cpu").eval().to(memory_format=torch.channels_last)
+            time.sleep(_BREATH)
             self._network = torch.jit.freeze(network)
             # The first pass of each size profiles, the second compiles; better here than under the first face.
             for faces in _BATCHES:
