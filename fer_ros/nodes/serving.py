@@ -76,7 +76,7 @@ class Serving:
         return replace(self, classifier=classifier)
 
     def detector_for(self, settings: Settings) -> Detector:
-        """What finds faces under `settings`: the same as now unless they say otherwise. Raises what `load` raises."""
+        """What finds faces under `settings`: the same as now unless they say otherwise. Raises what `begin` raises."""
         if settings.detector == self.settings.detector and _options(settings) == _options(self.settings):
             return self.detector
         return _detector(settings)

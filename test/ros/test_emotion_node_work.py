@@ -1,7 +1,5 @@
 """When the emotion node works and when it does not, and what that means for the people it knows."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -11,10 +9,11 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.parameter import Parameter
-from robot import image_message
+from robot import DEADLINE, image_message
 from std_srvs.srv import SetBool, Trigger
 
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
+from fer_ros.nodes import admission
 from fer_ros.nodes.admission import Verdict
 from fer_ros.nodes.emotion_node import EmotionNode
 
@@ -140,28 +139,16 @@ def test_a_looped_recording_shows_other_people(robot, start, astronaut):
     assert robot.events[1].header == robot.answers[3].header
 
 
-def test_a_late_image_is_left_out_and_counted(robot, start, astronaut):
+def test_a_late_image_is_left_out_and_counted(robot, start, astronaut, monkeypatch):
+    monkeypatch.setattr(admission, "JUMP", DEADLINE)  # a busy machine may need a second for an image
     only = start().answering.cameras[""]
     camera = robot.heard_camera()
-    second = itertools.count(100)
-
-    def overtaken() -> int:
-        # Again where the machine took so long that it was taken for one of another time.
-        newest = float(next(second))
-        robot.ask(camera, image_message(astronaut, at(newest)))
-        camera.publish(image_message(astronaut, at(newest - 0.1), "late"))
-        robot.wait_until(lambda: only.unanswered[Verdict.LATE] or heard("late"), "it to be seen")
-        return only.unanswered[Verdict.LATE]
-
-    def heard(frame_id: str) -> bool:
-        return bool(robot.answers) and robot.answers[-1].header.frame_id == frame_id
-
-    robot.wait_until(overtaken, "a late image")
-    assert only.unanswered[Verdict.LATE] == 1
-    before = robot.answers[-1].faces[0].face_id
-    (face,) = robot.ask(camera, image_message(astronaut, at(next(second)))).faces
-    assert face.face_id == before
-    assert not heard("late")
+    robot.ask(camera, image_message(astronaut, at(100.0)))
+    camera.publish(image_message(astronaut, at(99.9)))
+    robot.wait_until(lambda: only.unanswered[Verdict.LATE], "it to be seen")
+    (face,) = robot.ask(camera, image_message(astronaut, at(100.1))).faces
+    assert face.face_id == "f1"
+    assert [answer.header.stamp.sec for answer in robot.answers] == [100, 100]
 
 
 def test_no_more_images_are_answered_than_are_wanted(robot, start, astronaut):
