@@ -12,6 +12,8 @@ from fer_ros.cli.errors import one_line_errors
 from fer_ros.cli.judging_options import add_judging_options, views_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.training.datasets import FaceImages
     from fer_ros.training.evaluation import Evaluation
@@ -67,18 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
     targets = evaluation.targets_for(classifier.labels, images)
     scores = evaluation.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
     result = evaluation.measure(scores, targets, classifier.labels)
-    new = _not_in_training(everything, images, options.split)
-    without = None
-    if new is not None and new.any():
-        without = {"images": int(new.sum()), "accuracy": float((scores.argmax(axis=1) == targets)[new].mean())}
+    without = _without_duplicates(everything, images, options.split, scores.argmax(axis=1) == targets)
 
     print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}\n")
     print(evaluation.table(result))
+    share = None
     if without:
-        print(
-            f"without the {result.images - without['images']} that are also training images: "
-            f"{100 * without['accuracy']:.2f} % of {without['images']}"
-        )
+        share = f"{100 * without['accuracy']:.2f} % of {without['images']}"
+        print(f"without the {result.images - without['images']} that are also training images: {share}")
     robust = robustness.measure(classifier, images) if options.robustness else None
     if robust:
         print(f"\n{robustness.table(robust)}")
@@ -90,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     drawn = _pictures(options.output, classifier, result, robust, options.split)
     page = options.output / run_folder.REPORT
-    known = {**about, "without_duplicates": without, **run_folder.environment()}
+    known = {**about, "without duplicates": share, **run_folder.environment()}
     report.write_report(page, classifier, result, known, **drawn, cost=cost)
     print(f"\nreport: {page}")
     if options.json:
@@ -122,14 +120,19 @@ def _pictures(
     return drawn
 
 
-def _not_in_training(everything: FaceImages, images: FaceImages, split: str):
-    """(N,) bool: the images no training image is identical to; None where the data cannot tell."""
+def _without_duplicates(
+    everything: FaceImages, images: FaceImages, split: str, right: np.ndarray
+) -> dict[str, float] | None:
+    """Number of the images that no training image is identical to, and accuracy on them; None where there are none, or
+    the data cannot tell.
+    """
     from fer_ros.training.datasets import SPLITS
 
     training = everything.take(everything.splits == SPLITS.index("training"))
     if split in ("training", "all") or not len(training):
         return None
-    return ~images.also_in(training)
+    new = ~images.also_in(training)
+    return {"images": int(new.sum()), "accuracy": float(right[new].mean())} if new.any() else None
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def measure(scores: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) ->
     )
 
 
-COLUMNS = ("precision", "recall", "    f1", "misclassified", "images")
+COLUMNS = ("precision", "recall", "    F1", "misclassified", "images")
 
 
 def cells(result: Evaluation) -> list[tuple[str, ...]]:
