@@ -180,7 +180,7 @@ def _times(rounds: list[Mapping[str, float]]) -> dict[str, str]:
     stages = rounds[-1] if rounds else {}
     values = {}
     for stage in stages:
-        percentiles = np.percentile([round[stage] * 1e3 for round in rounds], [50, 95])
+        percentiles = np.percentile([laps[stage] * 1e3 for laps in rounds], [50, 95])
         for rank, percentile in zip(("p50", "p95"), percentiles, strict=True):
             values[f"{stage} {rank} (ms)"] = f"{percentile:.2f}"
     return values

@@ -120,6 +120,15 @@ def test_a_package_that_is_missing_is_named_with_how_to_get_it(robot, model, qui
     assert not node.count_publishers(f"{robot.namespace}/emotions/markers")
 
 
+def test_a_bridge_that_is_heard_is_worked_for(robot, model, quick_start, listen, astronaut):
+    node = robot.start(EmotionNode, model=str(model), cameras=["eye"], publish_markers=True)
+    assert node.autostart()
+    image = f"{robot.namespace}/eye/image"
+    assert not node.count_subscribers(image)  # nobody hears /robot/eye/emotions
+    listen(node, MarkerArray, "eye/emotions/markers")
+    robot.wait_until(lambda: node.count_subscribers(image), "a subscription to the camera")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_cleaning_up_leaves_nothing_behind(robot, model, quick_start, language, astronaut):
     if language in WITHOUT_WHEELS:

@@ -127,9 +127,27 @@ def test_each_camera_has_a_status_of_its_own(robot, serve, astronaut):
     until(robot, reports, "emotion_node: right", DiagnosticStatus.WARN, "no image")
 
 
+def test_a_camera_that_nobody_listens_to_is_well(robot, serve):
+    reports = serve(cameras=["unheard"], silence_warning=0.1, silence_error=0.1)
+    until(robot, reports, "emotion_node: unheard", DiagnosticStatus.OK, "at rest")
+
+
+def test_images_above_the_rate_that_is_wanted_are_no_fault(robot, serve, astronaut):
+    reports = serve(max_rate=1.0, silence_warning=100.0, silence_error=100.0)
+    camera = robot.heard_camera()
+
+    def publish():
+        camera.publish(image_message(astronaut, robot.stamp()))
+        status = reports.get("emotion_node: camera")
+        return status and any(v.key == "images above max_rate" and int(v.value) > 5 for v in status.values)
+
+    robot.wait_until(publish, "images to be passed over")
+    assert reports["emotion_node: camera"].level == DiagnosticStatus.OK
+
+
 def test_the_aggregator_finds_them(robot, serve):
     reports = serve(cameras=["left", "right"])
     robot.wait_until(lambda: len(reports) == 2, "two statuses")
     file = yaml.safe_load((ROOT / "config/diagnostics_aggregator.yaml").read_text())
-    (prefix,) = file["analyzers"]["ros__parameters"]["emotions"]["find_and_remove_prefix"]
-    assert all(name.startswith(prefix) for name in reports)
+    prefixes = tuple(file["analyzers"]["ros__parameters"]["emotions"]["find_and_remove_prefix"])
+    assert all(name.startswith(prefixes) for name in reports)
