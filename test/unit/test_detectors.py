@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from detector_kinds import made
+from detector_kinds import bright_spot_yunet, made
 from skimage import data
 
 from fer_ros.faces.detectors.choice import DETECTORS, Options, make
@@ -36,6 +36,23 @@ def test_landmarks_lie_on_the_face(astronaut, kind):
     assert marks.left_eye[0] < marks.nose[0] < marks.right_eye[0]
     assert marks.left_eye[1] < marks.nose[1] < marks.mouth_left[1]
     assert marks.mouth_left[0] < marks.nose[0] < marks.mouth_right[0]
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_what_yunet_says_is_in_pixels_of_the_image(tmp_path, scale):
+    detector = make("yunet", Options(model=bright_spot_yunet(tmp_path / "bright.onnx"), min_size=24 * scale))
+    image = np.zeros((200 * scale, 300 * scale), np.uint8)
+    image[80 * scale : 88 * scale, 160 * scale : 168 * scale] = 250
+    (found,) = detector.detect(image)
+    assert found.score == pytest.approx(250 / 255, abs=1e-3)
+    assert np.allclose(found.box.centre, (164 * scale, (84 - 0.04 * 32) * scale), atol=1)
+    assert found.box.width == found.box.height == pytest.approx(0.96 * 32 * scale, abs=1)
+    marks = found.landmarks
+    # The first pixel's centre is 0 in both, so the corner between four pixels is half a pixel before one.
+    assert marks.left_eye == pytest.approx((160.5 * scale - 0.5, 80.5 * scale - 0.5))
+    assert marks.right_eye == pytest.approx((168.5 * scale - 0.5, 80.5 * scale - 0.5))
+    assert marks.mouth_right == pytest.approx((168.5 * scale - 0.5, 88.5 * scale - 0.5))
+    assert detector.detect(image, Box(0, 0, 140 * scale, 200 * scale)) == []
 
 
 @every_kind

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, strips, wanted
+from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips
 from fer_ros.frame import Box, Detection
 
 try:
@@ -23,7 +23,7 @@ _LENIENCE = 0.5
 """By how much the score may be below dlib's own threshold where no evidence is asked for; scores of faces reach 3."""
 _SHAPE = Shape(size=1.13, down=-0.10)
 """Measured: docs/front-ends.md."""
-_CONTEXT = 0.4
+_CONTEXT = 0.2
 """How much around a region dlib needs to see to find a face at its border, in widths of the largest face."""
 _PIXELS_OF_A_GLIMPSE = 120_000
 
@@ -65,7 +65,7 @@ class DlibHog(Detector):
             Detection(_SHAPE.square(*part.edges(one.left(), one.top(), one.right() + 1, one.bottom() + 1)), score)
             for one, score in zip(rectangles, scores, strict=True)
         ]
-        return wanted(distinct(found), region, smallest, largest)
+        return asked_for(distinct(found), region, smallest, largest)
 
     def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
         """Strips. See `Detector`."""

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, five_points, strips, wanted
-from fer_ros.frame import Box, Detection
+from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips
+from fer_ros.frame import Box, Detection, Landmarks
 
 try:
     import torch
@@ -36,6 +36,8 @@ _FOLLOWING = 0.5
 """Share of the last threshold that is enough for a face that is followed."""
 _SHAPE = Shape(size=0.91, down=-0.01)
 """Measured: docs/front-ends.md."""
+_CONTEXT = 0.1
+"""How much around a region the first network sees, in widths of the largest face."""
 _PIXELS_OF_A_GLIMPSE = 20_000
 """Pixels of the reduced image that the first network looks at in one glimpse."""
 
@@ -79,7 +81,7 @@ class Mtcnn(Detector):
         squares = self._propose(grey, region, smallest / _SHAPE.size, largest / _SHAPE.size, first)
         if len(squares):
             squares = self._refine(grey, squares, second)
-        return wanted(self._finish(grey, squares, third), region, smallest, largest)
+        return asked_for(self._finish(grey, squares, third), region, smallest, largest)
 
     def follow(self, grey: np.ndarray, region: Box, size: int) -> list[Detection]:
         """The last network alone, on the middle of the region. See `Detector`."""
@@ -99,7 +101,7 @@ class Mtcnn(Detector):
         """Where faces may be: (N, 3) squares, as centre x, y and side in pixels of the image."""
         found, sure = [], []
         size = smallest
-        part = Part.of(grey, region, round(largest / 2), _WINDOW / size)
+        part = Part.of(grey, region, round(_CONTEXT * largest), _WINDOW / size)
         while part is not None and size <= largest / _STEP**0.5:
             if min(part.pixels.shape) >= _WINDOW:
                 scores, moves = self._proposals(_as_input([part.pixels]))
@@ -129,16 +131,16 @@ class Mtcnn(Detector):
             return []
         scores, moves, points = self._output(_as_input(_patches(grey, squares, 48)))
         edges = _moved(_edges(squares), moves)
-        detections = []
-        for at in np.flatnonzero(scores >= threshold):
-            x, y, side = squares[at]
-            landmarks = five_points(
-                [
-                    (float(x + (across - 0.5) * side - 0.5), float(y + (down - 0.5) * side - 0.5))
-                    for across, down in zip(points[at, :5], points[at, 5:], strict=True)
-                ]
+        # Shares of the square, from its corner; a pixel's centre lies half a pixel from its edge.
+        marks = squares[:, :2, np.newaxis] + (points.reshape(-1, 2, 5) - 0.5) * squares[:, 2:, np.newaxis] - 0.5
+        detections = [
+            Detection(
+                _SHAPE.square(*map(float, edges[at])),
+                float(scores[at]),
+                Landmarks(*zip(*marks[at].tolist(), strict=True)),
             )
-            detections.append(Detection(_SHAPE.square(*map(float, edges[at])), float(scores[at]), landmarks))
+            for at in np.flatnonzero(scores >= threshold)
+        ]
         return distinct(detections)
 
 

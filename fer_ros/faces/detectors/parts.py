@@ -9,12 +9,16 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors import Glimpse
-from fer_ros.frame import Box, Detection, Landmarks, Point
+from fer_ros.frame import Box, Detection, Point
 
 _SMALLEST_FACE = 30
 """Pixels; below this neither the 24-pixel cascades nor the network see more than noise."""
 _IMAGE_PER_FACE = 16
 """An automatic smallest face is this fraction of the image's shorter side: 30 pixels at 640x480."""
+
+
+_STRIP = 3
+"""How many of the largest faces a strip is at least high."""
 
 
 @dataclass(frozen=True)
@@ -124,22 +128,17 @@ class Shape:
         return Box(round(x - side / 2), round(y - side / 2), round(side), round(side))
 
 
-def wanted(detections: list[Detection], region: Box | None, smallest: int, largest: int) -> list[Detection]:
+def asked_for(detections: list[Detection], region: Box | None, smallest: int, largest: int) -> list[Detection]:
     """Those whose centre lies in `region` and whose width is within the limits."""
     return [one for one in detections if smallest <= one.box.width <= largest and _holds(region, one.box.centre)]
 
 
-def five_points(points: list[Point]) -> Landmarks:
-    """Landmarks from eyes, nose and corners of the mouth, the ones on the left of the image first."""
-    return Landmarks(*points)
-
-
 def strips(shape: tuple[int, int], smallest: int, largest: int, count: int) -> list[Glimpse]:
-    """An image cut into `count` strips at most that overlap by the largest face."""
+    """An image cut into `count` strips that overlap by the largest face; fewer where most of them would be overlap."""
     height, width = shape
     if min(shape) < smallest:
         return []
-    count = max(1, min(count, height // max(largest, 1)))
+    count = max(1, min(count, height // (_STRIP * largest)))
     tops = np.linspace(0, max(height - largest, 0), count + 1).astype(int)
     return [
         Glimpse(Box(0, int(top), width, int(bottom - top) + largest), smallest, largest)

@@ -11,21 +11,22 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, five_points, strips, wanted
-from fer_ros.frame import Box, Detection
+from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips
+from fer_ros.frame import Box, Detection, Landmarks
 
 _WINDOW = 24
 """Width in pixels of the smallest face that the network finds every time, measured ..."""
 _COMFORT = 40
 """... of one in a small region, where more pixels cost little ..."""
-_SMALL_REGION = 6_000
+_SMALL_REGION = 64 * 64
 """... which has no more than this many pixels then ..."""
 _LARGEST = 300
 """... and of the largest, beyond which it was not trained."""
 _THRESHOLD = 0.7
 _SHAPE = Shape(size=0.96, down=-0.04)
 """Measured: docs/front-ends.md."""
-_CONTEXT = 0.3
+_CONTEXT = 0.2
+"""How much around a region the network sees, in widths of the largest face."""
 _PIXELS_OF_A_GLIMPSE = 40_000
 
 
@@ -65,7 +66,7 @@ class YuNet(Detector):
         while size <= largest:
             found += self._look(grey, region, size, largest, evidence)
             size = size * _LARGEST // _WINDOW  # as many sizes as the network sees at once
-        return wanted(distinct(found), region, smallest, largest)
+        return asked_for(distinct(found), region, smallest, largest)
 
     def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
         """Strips. See `Detector`."""
@@ -94,7 +95,7 @@ class YuNet(Detector):
 def _detection(part: Part, x: float, y: float, width: float, height: float, *more: float) -> Detection:
     """One row of the network's: the box, five points, the score."""
     *points, score = more
-    landmarks = five_points([part.point(*point) for point in zip(points[::2], points[1::2], strict=True)])
+    landmarks = Landmarks(*[part.point(*point) for point in zip(points[::2], points[1::2], strict=True)])
     return Detection(_SHAPE.square(*part.edges(x, y, x + width, y + height)), score, landmarks)
 
 
