@@ -48,6 +48,11 @@ def test_a_file_that_is_no_cascade_is_named(tmp_path):
         ViolaJones(str(wrong))
 
 
+def test_a_cascade_for_bodies_is_refused():
+    with pytest.raises(ValueError, match=r"'haarcascade_fullbody' looks at 14x28 pixels.*for faces"):
+        ViolaJones("haarcascade_fullbody")
+
+
 def test_a_cascade_is_found_by_path_too():
     assert find_cascade(str(find_cascade("haarcascade_frontalface_alt2"))).name == "haarcascade_frontalface_alt2.xml"
 

@@ -40,7 +40,7 @@ class ViolaJones(Detector):
 
     Raises:
         FileNotFoundError: there is no such cascade; says where was searched.
-        ValueError: the file is no cascade, or a number is out of its range.
+        ValueError: the file is no cascade, or not one for faces, or a number is out of its range.
     """
 
     def __init__(
@@ -56,7 +56,12 @@ class ViolaJones(Detector):
         if min_neighbors < 0:
             raise ValueError(f"min_neighbors must not be negative, not {min_neighbors}")
         self._cascade = _load(find_cascade(cascade))
-        self._base = min(self._cascade.getOriginalWindowSize())
+        self._base, height = self._cascade.getOriginalWindowSize()
+        if self._base != height:
+            raise ValueError(
+                f"cascade '{cascade}' looks at {self._base}x{height} pixels, as those for bodies do; "
+                "take one for faces, which looks at a square"
+            )
         self._scale_factor = scale_factor
         self._min_neighbors = min_neighbors
         self._sizes = FaceSizes(min_size, max_size)
