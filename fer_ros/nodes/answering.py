@@ -22,7 +22,7 @@ from fer_ros.nodes.camera import Camera
 from fer_ros.nodes.camera_output import Answered
 from fer_ros.nodes.diagnostics import Diagnostics
 from fer_ros.nodes.image_conversion import choose_converter
-from fer_ros.nodes.newest_image import NewestImageWorker
+from fer_ros.nodes.newest_image import Newest, NewestImageWorker
 from fer_ros.nodes.serving import Serving
 from fer_ros.nodes.throttle import Throttle
 from fer_ros.stopwatch import Stopwatch
@@ -141,11 +141,11 @@ class Answering:
 
     # --- in the worker's thread ---
 
-    def _answer(self, images: Mapping[str, Image | CompressedImage]) -> None:
+    def _answer(self, images: Mapping[str, Newest]) -> None:
         """Never raises: no message may end the node."""
         watch = Stopwatch()
         with self._errors_logged():
-            read = {name: self._frame(self.cameras[name], image) for name, image in images.items()}
+            read = {name: self._frame(self.cameras[name], newest) for name, newest in images.items()}
             frames = {name: frame for name, frame in read.items() if frame}
             if not frames:
                 return
@@ -153,21 +153,21 @@ class Answering:
             faces = self._serving.recognise(frames, watch.lap)
             for name, frame in frames.items():
                 with self._errors_logged():
-                    self._publish(self.cameras[name], images[name], frame, faces[name], watch)
+                    self._publish(self.cameras[name], images[name].image, frame, faces[name], watch)
             watch.lap("publishing")
             for name in frames:
                 self.cameras[name].tally.times.append({**watch.laps, "total": watch.total})
 
-    def _frame(self, camera: Camera, image: Image | CompressedImage) -> Frame | None:
+    def _frame(self, camera: Camera, newest: Newest) -> Frame | None:
         """The image as a frame; None where it cannot be read, or is not to be answered any more."""
-        stamp = self._stamp(image)
+        stamp = self._stamp(newest.image)
         verdict = camera.admit(stamp, self._serving.settings.max_rate) if camera.works else Verdict.LATE
         if verdict in (Verdict.LATE, Verdict.TOO_SOON):
             return None
         if verdict == Verdict.ANSWER_ANEW:
             self._forget(camera)
         try:
-            return Frame(self._converter.grey(image), stamp)
+            return Frame(self._converter.grey(newest.image), stamp, behind=newest.passed_over > 0)
         except ImageError as error:
             camera.report_bad_image(error)
             return None

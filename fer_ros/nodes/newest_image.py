@@ -6,7 +6,15 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Newest(NamedTuple):
+    """The image of a camera that is to be answered."""
+
+    image: Any
+    passed_over: int
+    """Images of this camera that it has replaced, one after the other."""
 
 
 class NewestImageWorker:
@@ -20,10 +28,10 @@ class NewestImageWorker:
         answer: called with one image of each camera that has one, by the camera's name; it must not raise.
     """
 
-    def __init__(self, answer: Callable[[Mapping[str, Any]], None]):
+    def __init__(self, answer: Callable[[Mapping[str, Newest]], None]):
         self._answer = answer
         self._change = threading.Condition()
-        self._waiting: dict[str, Any] = {}
+        self._waiting: dict[str, Newest] = {}
         self._working = self._held = self._stopped = False
         self._holding = threading.Lock()
         self._skipped: Counter[str] = Counter()
@@ -37,8 +45,9 @@ class NewestImageWorker:
     def put(self, camera: str, image: Any) -> None:
         """Leaves `image` for the worker and returns at once."""
         with self._change:
-            self._skipped[camera] += camera in self._waiting
-            self._waiting[camera] = image
+            replaced = self._waiting.get(camera)
+            self._skipped[camera] += replaced is not None
+            self._waiting[camera] = Newest(image, replaced.passed_over + 1 if replaced else 0)
             self._change.notify_all()
 
     @contextmanager
@@ -72,7 +81,7 @@ class NewestImageWorker:
                 self._working = False
                 self._change.notify_all()
 
-    def _take(self) -> dict[str, Any]:
+    def _take(self) -> dict[str, Newest]:
         """The newest images, as soon as there are any; none when it is time to stop."""
         with self._change:
             self._change.wait_for(lambda: self._stopped or (self._waiting and not self._held))
