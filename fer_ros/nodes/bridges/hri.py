@@ -73,7 +73,7 @@ class Bridge:
             name = unique_id(camera, event.face_id)
             if event.kind == EventKind.APPEARED:
                 self._faces[name] = _Face(self._node, name)
-            elif event.kind == EventKind.LOST:
+            elif event.kind == EventKind.LOST and name in self._faces:
                 self._faces.pop(name).close()
         if events:
             self._publish_tracked(header)
