@@ -51,10 +51,15 @@ def topics(node, of) -> set[str]:
     return {name.removeprefix(f"{node.get_namespace()}/") for name, _ in of(node.get_name(), node.get_namespace())}
 
 
+def entities(node) -> list[int]:
+    """How many of each kind the node holds."""
+    return [len(list(kind)) for kind in (node.publishers, node.subscriptions, node.services, node.timers, node.guards)]
+
+
 def test_every_state_holds_what_belongs_to_it_twice_over(robot, make, astronaut):
     node = make()
     bare_services = topics(node, node.get_service_names_and_types_by_node)
-    threads = threading.active_count()
+    threads, held = threading.active_count(), entities(node)
 
     def graph_shows(publishes: bool, listens: bool) -> None:
         def agrees() -> bool:
@@ -81,6 +86,7 @@ def test_every_state_holds_what_belongs_to_it_twice_over(robot, make, astronaut)
         graph_shows(publishes=False, listens=False)
         assert topics(node, node.get_service_names_and_types_by_node) == bare_services
         assert "images" not in {thread.name for thread in threading.enumerate()}
+        assert entities(node) == held
     # The executor's own threads come with the first work.
     assert threading.active_count() <= threads + 3
     assert change(robot, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
