@@ -1,0 +1,116 @@
+"""How many images of a camera driver arrive, with and without the DDS profile: `python -m benchmarks.transport`.
+
+The camera is a process of its own that publishes colour images at 30 Hz, best effort. To see how a container fares, run
+this in one, or where shared memory is as small:
+
+    sudo unshare --mount sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm && . scripts/env.sh && \
+        python -m benchmarks.transport'
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import rclpy
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from benchmarks.end_to_end import RESULT as BESIDE
+from fer_ros import dds_profile
+
+RESULT = BESIDE.with_name("transport.json")
+SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
+PROFILES = ("", "fastdds", "fastdds_large")
+RATE = 30.0
+_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_SETTLE, _PATIENCE = 2.0, 40.0
+"""Seconds: after the camera has been found, and until it must have been."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one camera."""
+
+    width: int
+    height: int
+    profile: str
+    """Of the camera's process; empty: none."""
+    expected: int
+    arrived: int
+    latency_p50: float
+    """From the stamp to the callback, milliseconds; NaN where nothing arrived."""
+
+
+def environment(profile: str) -> dict[str, str]:
+    """The one of this process, but with the DDS profile `profile`, or without one."""
+    plain = {name: value for name, value in os.environ.items() if name not in _PROFILE_VARIABLES}
+    return {**plain, **dds_profile.variables(plain, profile)} if profile else plain
+
+
+def measure(width: int, height: int, profile: str, seconds: float) -> Row:
+    """Listens to a camera for so long."""
+    node = rclpy.create_node("transport_listener")
+    latencies: list[float] = []
+
+    def take(image: Image) -> None:
+        stamp = image.header.stamp
+        latencies.append(1e3 * (time.time() - stamp.sec - 1e-9 * stamp.nanosec))
+
+    node.create_subscription(Image, "image", take, qos_profile_sensor_data)
+    size = ["--width", str(width), "--height", str(height), "--rate", str(RATE)]
+    camera = subprocess.Popen([sys.executable, "-m", "benchmarks.camera", *size], env=environment(profile))
+    try:
+        _spin(node, _PATIENCE, until=lambda: node.count_publishers("image"))
+        _spin(node, _SETTLE)
+        latencies.clear()
+        _spin(node, seconds)
+    finally:
+        camera.terminate()
+        camera.wait()
+        node.destroy_node()
+    p50 = float(np.median(latencies)) if latencies else float("nan")
+    return Row(width, height, profile, round(RATE * seconds), len(latencies), p50)
+
+
+def _spin(node, seconds: float, until=lambda: False) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not until():
+        rclpy.spin_once(node, timeout_sec=0.05)
+
+
+def main() -> None:
+    """Prints a line for each camera and writes JSON."""
+    command_line = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    command_line.add_argument("--seconds", type=float, default=4.0, help="of each camera (default: %(default)s)")
+    options = command_line.parse_args()
+    os.environ.update(dds_profile.variables(os.environ))
+    os.environ |= {"ROS_DOMAIN_ID": "69", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    rclpy.init()
+    shared = shutil.disk_usage("/dev/shm").total // 2**20
+    print(f"/dev/shm of {shared} MB\n")
+    print("| image, bgr8 | profile of the camera | arrived | latency p50, ms |\n|---|---|---|---|")
+    rows = []
+    for width, height in SIZES:
+        for profile in PROFILES:
+            row = measure(width, height, profile, options.seconds)
+            rows.append(row)
+            print(
+                f"| {width}x{height} | {profile or 'none'} | {row.arrived} of {row.expected} | {row.latency_p50:.1f} |",
+                flush=True,
+            )
+    rclpy.shutdown()
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    content = {"shared_memory_mb": shared, "cameras": [asdict(row) for row in rows]}
+    RESULT.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
