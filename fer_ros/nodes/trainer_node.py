@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from fer_ros.nodes.training_process import TrainingProcess
 from fer_ros.training import run_folder
 
 _NAME = "trainer_node"
+_PROMISE = 10.0
+"""Seconds for which the place is kept for a goal that was accepted and has not begun: its client may have gone."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class TrainerNode(Node):
         self.finished = Future()
         """For `fer_ros.nodes.running`; this node is never done by itself."""
         self._one_run = threading.Lock()
+        self._admitting = threading.Lock()
+        self._promised_until = 0.0
         self._closing = threading.Event()
         self._output = TrainingOutput(self)
         self._deployment = Deployment(self, settings.emotion_node, settings.deploy_timeout)
@@ -96,14 +101,17 @@ class TrainerNode(Node):
         super().destroy_node()
 
     def _admit(self, goal: TrainModel.Goal) -> GoalResponse:
-        if self._one_run.locked():
-            self.get_logger().warning(f"goal '{goal.output_name}' is rejected: a run is under way, cancel that first")
-            return GoalResponse.REJECT
-        return GoalResponse.ACCEPT
+        with self._admitting:
+            if not self._one_run.locked() and time.monotonic() > self._promised_until:
+                self._promised_until = time.monotonic() + _PROMISE
+                return GoalResponse.ACCEPT
+        self.get_logger().warning(f"goal '{goal.output_name}' is rejected: a run is under way, cancel that first")
+        return GoalResponse.REJECT
 
     def _train(self, goal: ServerGoalHandle) -> TrainModel.Result:
         """Pursues a goal to its end, which it is given here."""
-        with self._one_run:  # two goals that came in the same moment take turns
+        with self._one_run:
+            self._promised_until = 0.0
             try:
                 result = self._result(goal, plan(goal.request, self._settings))
             except (GoalError, OSError) as error:
