@@ -56,8 +56,9 @@ def _exit_code(error: Exception) -> int | None:
     from fer_ros.training.datasets import DataError
     from fer_ros.training.fit import TrainingError
     from fer_ros.training.recipe import RecipeError
+    from fer_ros.training.teams import DeviceError
 
     if isinstance(error, TrainingError):
         return FAILED
-    known = (DataError, RecipeError, CheckpointError, ModelFileError, OSError)
+    known = (DataError, RecipeError, CheckpointError, DeviceError, ModelFileError, OSError)
     return BAD_INPUT if isinstance(error, known) else None

@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--start-from", metavar="MODEL", help="begin with the weights of this model, not from nothing")
     made.add_argument("--output", type=Path, metavar="FOLDER", help="default: out/training/<recipe>-<time>")
     made.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with the run in this folder")
+    made.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU where there is one, else the CPU"
+    )
     made.add_argument("--threads", type=int, help="CPU threads (default: torch's choice, one per core)")
     made.add_argument(
         "--progress", choices=("terminal", "json"), default="terminal", help="json: one object a line, for programs"
@@ -75,25 +78,30 @@ def _train(options: argparse.Namespace) -> int:
     import torch
 
     from fer_ros.emotion import model_file
-    from fer_ros.training import watchers
+    from fer_ros.training import teams, watchers
     from fer_ros.training.fit import TrainingError, fit
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    watcher = watchers.JsonLines() if options.progress == "json" else watchers.Terminal()
+    team = teams.join(options.device)
+    speaking = watchers.JsonLines if options.progress == "json" else watchers.Terminal
+    watcher = speaking() if team.leads else watchers.Silent()
     recipe = _recipe(options)
     training, validation, facts = _data(options, recipe)
+    facts |= {"device": team.device.type, "processes": team.size}
     start_from = None
     if options.start_from:
         start_from = model_file.find(options.start_from)
         facts["start_from"] = model_file.identify(start_from)
-    folder = options.resume or _new_folder(options, recipe, facts)
+    folder = options.resume or team.told(_new_folder(options, recipe, facts) if team.leads else None)
     # A program that stops the run asks with SIGTERM. From here on that ends the same way as Ctrl-C; before, at once.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
-        fit(recipe, training, validation, folder, watcher, start_from)
-        _judge(folder, validation, watcher)
+        fit(recipe, training, validation, folder, watcher, start_from, team)
+        if team.leads:
+            _judge(folder, validation, watcher)
+        teams.leave()
     except KeyboardInterrupt:
         watcher.close()
         stop_now(f"fer-train: stopped; go on with: fer-train --resume {folder}")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 PATIENCE = 10.0
-"""Seconds that training has to end when it is asked to. A batch of the largest network takes one."""
+"""Seconds that training has to end when it is asked to."""
 _PULSE = 0.1
 _LAST_LINES = 20
 _ERROR = "fer-train: error: "

@@ -21,6 +21,7 @@ from fer_ros.training.datasets import FaceImages
 from fer_ros.training.optimisation import l1_penalty, learning_rate
 from fer_ros.training.recipe import Recipe, RecipeError
 from fer_ros.training.targets import Targets
+from fer_ros.training.teams import ALONE, Team
 from fer_ros.training.watchers import Watcher
 
 _EVALUATION_BATCH = 256
@@ -37,6 +38,7 @@ def fit(
     folder: Path,
     watcher: Watcher,
     start_from: Path | None = None,
+    team: Team = ALONE,
 ) -> Progress:
     """Trains until the recipe's last epoch: from the checkpoint in `folder` if there is one, else from the weights of
     the model file `start_from`, else from nothing.
@@ -45,14 +47,23 @@ def fit(
     it takes for what, a checkpoint, the metrics and the curves. The same recipe, data and number of threads give the
     same result, stopped and resumed or not.
 
+    Every process of a `team` calls it with the same arguments. They see the same batches, changed in the same way, as
+    one process would, and keep the same weights; only batch norm takes its statistics from each process's share of a
+    batch. The leader alone writes and reports.
+
     Raises:
         TrainingError: the loss is no longer a number.
-        RecipeError: the network has no such options, or the teacher cannot teach it.
+        RecipeError: the network has no such options, the teacher cannot teach it, or the team is too large for a batch.
         FileNotFoundError: there is no such teacher.
         CheckpointError: the checkpoint belongs to another recipe or other data.
         ModelFileError: `start_from` is a model of another network or of other labels.
         KeyboardInterrupt: as it came; `folder` stays as the last epoch left it.
     """
+    if min(recipe.batch_size, len(training)) < 2 * team.size:
+        raise RecipeError(
+            f"'batch_size' is {recipe.batch_size}, of {len(training)} images: too few for {team.size} processes, "
+            "of which each takes two or more"
+        )
     torch.manual_seed(recipe.seed)
     try:
         network = networks.create(recipe.network, classes=len(training.labels), **recipe.network_options)
@@ -60,41 +71,43 @@ def fit(
         raise RecipeError(str(error)) from error
     if start_from:
         export.load_weights(start_from, recipe, training.labels, network)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(team.device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     optimiser = optimisation.optimiser(recipe, network)
     targets = Targets(recipe, training)
     progress = checkpoint.resume(folder, recipe, training, network, average, optimiser)
-    if progress.epochs_done == 0:
+    if progress.epochs_done == 0 and team.leads:
         checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
 
     for epoch in range(progress.epochs_done, recipe.epochs):
         started = time.monotonic()
         loss, accuracy, rate = _learn_epoch(
-            recipe, training, targets, network, average, optimiser, progress, watcher
+            recipe, training, targets, network, average, optimiser, progress, watcher, team
         )
         seconds = time.monotonic() - started
-        logits = network_logits(average, validation, recipe.preprocessing)
-        record = {
-            "epoch": epoch + 1,
-            "epochs": recipe.epochs,
-            "learning_rate": rate,
-            "training_loss": loss,
-            "training_accuracy": accuracy,
-            "validation_loss": log_loss(logits, validation.targets),
-            "validation_accuracy": float(np.mean(logits.argmax(axis=1) == validation.targets)),
-            "temperature": fit_temperature(logits, validation.targets),
-            "images_per_second": len(training) / seconds,
-            "seconds": seconds,
-        }
-        record["best"] = record["validation_accuracy"] > progress.best_accuracy
-        progress.records.append(record)
-        if record["best"]:
-            export.write_model(folder / run_folder.BEST, recipe, training.labels, average, record)
-            run_folder.write_confusion_matrix(folder, logits, validation)
-        checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
-        run_folder.write_metrics(folder, progress.records)
-        watcher.epoch(record)
+        if team.leads:
+            logits = network_logits(average, validation, recipe.preprocessing)
+            record = {
+                "epoch": epoch + 1,
+                "epochs": recipe.epochs,
+                "learning_rate": rate,
+                "training_loss": loss,
+                "training_accuracy": accuracy,
+                "validation_loss": log_loss(logits, validation.targets),
+                "validation_accuracy": float(np.mean(logits.argmax(axis=1) == validation.targets)),
+                "temperature": fit_temperature(logits, validation.targets),
+                "images_per_second": len(training) / seconds,
+                "seconds": seconds,
+            }
+            record["best"] = record["validation_accuracy"] > progress.best_accuracy
+            progress.records.append(record)
+            if record["best"]:
+                export.write_model(folder / run_folder.BEST, recipe, training.labels, average, record)
+                run_folder.write_confusion_matrix(folder, logits, validation)
+            checkpoint.save(folder, recipe, training, network, average, optimiser, progress)
+            run_folder.write_metrics(folder, progress.records)
+            watcher.epoch(record)
+        progress.records = team.told(progress.records)
     return progress
 
 
@@ -107,15 +120,19 @@ def _learn_epoch(
     optimiser: torch.optim.Optimizer,
     progress: Progress,
     watcher: Watcher,
+    team: Team,
 ) -> tuple[float, float, float]:
     """One pass over the data in random order; mean loss, accuracy on the changed images, last learning rate."""
     epoch = progress.epochs_done
     # Every epoch has a seed of its own, so that a resumed run draws the same numbers as one that never stopped.
     torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
-    order = torch.randperm(len(training))
+    order = torch.randperm(len(training)).to(team.device)
     steps = len(training) // recipe.batch_size or 1
-    pixels, hard_labels = torch.from_numpy(training.pixels), torch.from_numpy(training.targets)
-    soft_labels, size = targets.at(epoch), optimisation.crop_size(recipe, epoch)
+    pixels, hard_labels, soft_labels = (
+        tensor.to(team.device)
+        for tensor in (torch.from_numpy(training.pixels), torch.from_numpy(training.targets), targets.at(epoch))
+    )
+    size = optimisation.crop_size(recipe, epoch)
     network.train()
     total_loss = correct = seen = 0
     # A last batch of a few images is left for another epoch: batch norm on so few would be noise.
@@ -123,23 +140,28 @@ def _learn_epoch(
         rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps), progress.records)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        crops = recipe.preprocessing.normalise(recipe.augmentation(pixels[chosen], size))[:, None]
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+        mine = team.share(len(chosen))
+        # Every process changes the whole batch, so that all draw the same numbers, as many as one alone.
+        crops = recipe.preprocessing.normalise(recipe.augmentation(pixels[chosen], size)[mine])[:, None]
+        with torch.autocast(team.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             logits = network(crops.contiguous(memory_format=torch.channels_last)).float()
-        loss = functional.cross_entropy(logits, soft_labels[chosen], label_smoothing=recipe.label_smoothing)
-        loss = loss + l1_penalty(recipe, network)
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss became {loss.item()} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
-                f"(now {recipe.learning_rate:g}); what earlier epochs wrote is intact"
-            )
+        loss = functional.cross_entropy(logits, soft_labels[chosen[mine]], label_smoothing=recipe.label_smoothing)
+        share = len(crops) / len(chosen)
+        loss = share * (loss + l1_penalty(recipe, network))
         optimiser.zero_grad()
         loss.backward()
+        right = (logits.argmax(dim=1) == hard_labels[chosen[mine]]).sum()
+        mean_loss, right = team.add_up(network, share, (loss.item(), right.item()))
+        if not math.isfinite(mean_loss):
+            raise TrainingError(
+                f"the loss became {mean_loss} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
+                f"(now {recipe.learning_rate:g}); what earlier epochs wrote is intact"
+            )
         optimiser.step()
         _update_average(average, network, recipe.average_decay, epoch * steps + step)
         seen += len(chosen)
-        total_loss += loss.item() * len(chosen)
-        correct += int((logits.argmax(dim=1) == hard_labels[chosen]).sum())
+        total_loss += mean_loss * len(chosen)
+        correct += int(right)
         watcher.batch(epoch + 1, recipe.epochs, seen, min(len(training), steps * recipe.batch_size))
     return total_loss / seen, correct / seen, rate
 
@@ -147,11 +169,12 @@ def _learn_epoch(
 @torch.inference_mode()
 def network_logits(network: nn.Module, images: FaceImages, preprocessing: Preprocessing) -> np.ndarray:
     """(N, classes) float32 outputs of a network in evaluation mode, single crop."""
+    device = next(network.parameters()).device
     batches = [
-        network(torch.from_numpy(preprocessing.batch(images.pixels[start : start + _EVALUATION_BATCH])))
+        network(torch.from_numpy(preprocessing.batch(images.pixels[start : start + _EVALUATION_BATCH])).to(device))
         for start in range(0, len(images), _EVALUATION_BATCH)
     ]
-    return torch.cat(batches).numpy()
+    return torch.cat(batches).cpu().numpy()
 
 
 @torch.no_grad()

@@ -29,6 +29,25 @@ class Watcher(Protocol):
         """The run was stopped in the middle."""
 
 
+class Silent:
+    """Tells nobody: of several processes that train together, one speaks."""
+
+    def start(self, facts: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def batch(self, epoch: int, epochs: int, learned: int, total: int) -> None:
+        """Nothing."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def end(self, facts: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class Terminal:
     """A bar with images/s and the time left while an epoch runs, and a line for each that is over."""
 

@@ -18,6 +18,7 @@ from fer_ros.training.datasets import FaceImages
 from fer_ros.training.export import export
 from fer_ros.training.fit import fit
 from fer_ros.training.recipe import from_dict
+from fer_ros.training.watchers import Silent
 
 SMALLER = {
     "mini_xception_width": {"network_options": {"width": 8}},
@@ -51,16 +52,6 @@ def faces(recipe, seed):
     size = recipe.preprocessing.input_size
     pixels = np.random.default_rng(seed).integers(0, 255, (7, size, size), np.uint8)
     return FaceImages(pixels, np.arange(7), FER2013, np.full(7, seed, np.uint8))
-
-
-class Silent:
-    """Watches a run and says nothing."""
-
-    def batch(self, *_):
-        pass
-
-    def epoch(self, record):
-        pass
 
 
 @pytest.mark.parametrize("name", networks.REGISTRY)

@@ -11,6 +11,7 @@ from fer_ros.training import optimisation
 from fer_ros.training.datasets import FaceImages
 from fer_ros.training.fit import fit
 from fer_ros.training.recipe import RecipeError, from_dict, load
+from fer_ros.training.watchers import Silent
 
 SHIPPED = sorted(path.stem for path in Path(resources.folders("recipes")[0]).glob("*.yaml"))
 
@@ -91,16 +92,6 @@ def test_l1_counts_dense_weights_alone():
     torch.nn.init.constant_(network[1].weight, -3.0)
     assert optimisation.l1_penalty(recipe(l1=0.5), network).item() == 6.0
     assert optimisation.l1_penalty(recipe(), network) == 0.0
-
-
-class Silent:
-    """Watches a run and says nothing."""
-
-    def batch(self, *_):
-        pass
-
-    def epoch(self, record):
-        pass
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
