@@ -51,6 +51,28 @@ class Box:
         x, y = min(max(self.x, 0), width), min(max(self.y, 0), height)
         return Box(x, y, max(min(self.right, width) - x, 0), max(min(self.bottom, height) - y, 0))
 
+    def upright(self, roll: float, scale: float = 1.0) -> np.ndarray:
+        """Where the pixels of a picture, in which this box, turned about its centre by `roll`, stands upright, lie in
+        the image.
+
+        Args:
+            roll: degrees clockwise.
+            scale: pixels of the image to one of the picture.
+
+        Returns:
+            (2, 3), for cv2.warpAffine with WARP_INVERSE_MAP.
+        """
+        cos, sin = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+        # Both pictures have the centres of their pixels at halves, and OpenCV counts from the centre of the first.
+        x, y = (scale - self.width) / 2, (scale - self.height) / 2
+        centre_x, centre_y = self.centre
+        return np.array(
+            [
+                [scale * cos, -scale * sin, centre_x - 0.5 + cos * x - sin * y],
+                [scale * sin, scale * cos, centre_y - 0.5 + sin * x + cos * y],
+            ]
+        )
+
     def iou(self, other: Box) -> float:
         """Intersection over union with `other`, 0..1."""
         shared_width = min(self.right, other.right) - max(self.x, other.x)
@@ -86,6 +108,12 @@ class Landmarks:
     mouth_left: Point | None = None
     mouth_right: Point | None = None
 
+    @property
+    def roll(self) -> float:
+        """Degrees clockwise by which the line from the left to the right eye is turned."""
+        (left_x, left_y), (right_x, right_y) = self.left_eye, self.right_eye
+        return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -96,6 +124,8 @@ class Detection:
     """On the detector's own scale; higher is surer."""
     landmarks: Landmarks | None = None
     """None when the detector has none."""
+    roll: float = 0.0
+    """Degrees clockwise by which the box, turned about its centre, stands as the face does."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +140,8 @@ class Face:
     """Seconds since this face was first seen."""
     landmarks: Landmarks | None = None
     """In this frame, as the detector has them."""
+    roll: float = 0.0
+    """Degrees clockwise, as in `Detection`."""
 
 
 @dataclass(frozen=True)

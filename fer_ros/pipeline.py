@@ -10,7 +10,9 @@ from fer_ros.emotion import quality
 from fer_ros.emotion.affect import valence_and_arousal
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.decisions import Decisions
+from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.alignment import Alignment
 from fer_ros.faces.search import Search
 from fer_ros.frame import UNKNOWN, Face, FaceEmotion, Frame
 
@@ -26,16 +28,23 @@ class Stream:
         smoothing: averages their scores; of this stream alone.
         decisions: gives each face a word; of this stream alone. None takes one with its defaults.
         max_faces: how many faces of a frame count, the largest; 0: all.
+        alignment: says what to crop of each face. None takes one with its defaults.
     """
 
     def __init__(
-        self, search: Search, smoothing: Smoothing, decisions: Decisions | None = None, max_faces: int = 0
+        self,
+        search: Search,
+        smoothing: Smoothing,
+        decisions: Decisions | None = None,
+        max_faces: int = 0,
+        alignment: Alignment | None = None,
     ):
         self._search = search
         self._smoothing = smoothing
         self._decisions = decisions or Decisions()
         self._max_faces = max_faces
         self._chosen: set[str] = set()
+        self._alignment = alignment or Alignment()
         self._classifier: Classifier | None = None
 
     def forget(self) -> None:
@@ -53,6 +62,10 @@ class Stream:
         )
         self._chosen = {face.face_id for face in ranked[: self._max_faces]}
         return [face for face in faces if face.face_id in self._chosen]
+
+    def crops(self, frame: Frame, faces: Sequence[Face], preprocessing: Preprocessing) -> list[np.ndarray]:
+        """`faces`, found in `frame`, as the network is to see them."""
+        return [preprocessing.crop(frame.grey, *self._alignment.place(frame.grey, face)) for face in faces]
 
     def judge(
         self,
@@ -119,8 +132,8 @@ def recognise(
     found = [stream.find(frame) for stream, frame in zip(streams, frames, strict=True)]
     lap("detection")
     crops = [
-        [classifier.preprocessing.crop(frame.grey, face.box) for face in faces]
-        for frame, faces in zip(frames, found, strict=True)
+        stream.crops(frame, faces, classifier.preprocessing)
+        for stream, frame, faces in zip(streams, frames, found, strict=True)
     ]
     scores = classifier.scores([crop for of_stream in crops for crop in of_stream])
     lap("classification")

@@ -30,7 +30,7 @@ class Preprocessing:
     """Instead of `mean` and `std`, each crop is brought to mean 0 and contrast 1 of its own (Tang 2013), so that a
     brighter or darker picture gives the same input."""
 
-    def crop(self, grey: np.ndarray, box: Box) -> np.ndarray:
+    def crop(self, grey: np.ndarray, box: Box, roll: float = 0.0) -> np.ndarray:
         """A square around `box`, grown by the margin and scaled to (input_size, input_size) uint8.
 
         Where the square leaves the image its edge pixels are repeated, so a face at the border keeps its proportions.
@@ -38,6 +38,7 @@ class Preprocessing:
         Args:
             grey: (height, width) uint8.
             box: the face in pixels of `grey`; it must share at least one pixel with the image.
+            roll: degrees clockwise by which the square is turned about its centre, so that a tilted face is upright.
         """
         side = max(1, round(max(box.width, box.height) * (1 + 2 * self.margin)))
         centre_x, centre_y = box.centre
@@ -46,6 +47,8 @@ class Preprocessing:
         inside = square.clipped(width, height)
         if inside.area == 0:
             raise ValueError(f"{box} lies outside the {width}x{height} image")
+        if roll:
+            return self._turned(grey, square, roll)
         patch = grey[inside.y : inside.bottom, inside.x : inside.right]
         if inside != square:
             patch = cv2.copyMakeBorder(
@@ -58,6 +61,15 @@ class Preprocessing:
             )
         interpolation = cv2.INTER_AREA if side > self.input_size else cv2.INTER_LINEAR
         return cv2.resize(patch, (self.input_size, self.input_size), interpolation=interpolation)
+
+    def _turned(self, grey: np.ndarray, square: Box, roll: float) -> np.ndarray:
+        """Resampled once; a large face onto a finer grid, whose pixels are then averaged as INTER_AREA does."""
+        finer = max(1, round(square.width / self.input_size))
+        size = finer * self.input_size
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        mapping = square.upright(roll, square.width / size)
+        fine = cv2.warpAffine(grey, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.resize(fine, (self.input_size, self.input_size), interpolation=cv2.INTER_AREA)
 
     def batch(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Crops as the network's input: (len(crops), 1, input_size, input_size) float32."""

@@ -7,11 +7,13 @@ around where it is expected, and the rest of the image is scanned a little in ev
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
+from fer_ros.faces.detectors.turned import tilted
+from fer_ros.faces.lighting import LIGHTING, lit
 from fer_ros.faces.schedule import Schedule
 from fer_ros.faces.tracker import Expected, OverlapTracker
 from fer_ros.frame import Box, Detection, Face, Frame
@@ -33,6 +35,12 @@ _PROOF_LASTS = 0.5
 """Seconds for which less evidence will do."""
 _KNOWN = 0.6
 """Share of the usual evidence that is enough for a face that is known and expected."""
+_TILT_STEP = 20.0
+"""Degrees between the angles at which tilted faces are sought: a cascade still finds most that are half as far off."""
+_TILTED_PERIOD = 2.0
+"""How many times longer than for upright faces the scan for tilted ones, at each angle, may take."""
+_TILTED_EVIDENCE = 1.6
+"""Share of the usual evidence that a new tilted face needs: they are rare, and further scans see further false ones."""
 
 
 @dataclass
@@ -53,9 +61,12 @@ class Search:
         full_scan_period: seconds in which everything beside the known faces is scanned once, and so the time in which
             a new face is found. The first image, and images that come as slowly as this, are scanned in full; not so
             those before which others had to be passed over.
+        max_tilt: degrees by which faces may be tilted to either side. 0 seeks upright ones, of which a detector may
+            take in more or less tilted ones; above 10, each 20 more cost two further scans, at half the pace.
+        lighting: what is done to images before faces are sought in them; see `lit`.
 
     Raises:
-        ValueError: full_scan_period is not above 0.
+        ValueError: full_scan_period is not above 0, max_tilt not within 0..90, or there is no such lighting.
     """
 
     def __init__(
@@ -64,14 +75,26 @@ class Search:
         tracker: OverlapTracker,
         detect_by_tracking: bool = True,
         full_scan_period: float = 0.4,
+        max_tilt: float = 0.0,
+        lighting: str = "auto",
     ):
         if not full_scan_period > 0:
             raise ValueError(f"full_scan_period must be above 0 s, not {full_scan_period}")
+        if not 0 <= max_tilt <= 90:
+            raise ValueError(f"max_tilt must be within 0..90 degrees, not {max_tilt}")
+        if lighting not in LIGHTING:
+            raise ValueError(f"lighting must be one of {', '.join(LIGHTING)}, not '{lighting}'")
         self._detector = detector
         self._tracker = tracker
         self._detect_by_tracking = detect_by_tracking
         self._period = full_scan_period
-        self._schedule = Schedule(detector, full_scan_period)
+        self._max_tilt = max_tilt
+        self._lighting = lighting
+        steps = math.ceil((max_tilt - _TILT_STEP / 2) / _TILT_STEP)
+        tilts = [sign * step * _TILT_STEP for step in range(1, steps + 1) for sign in (-1, 1)]
+        self._tilted = [tilted(detector, roll) for roll in tilts]
+        self._schedules = {detector: Schedule(detector, full_scan_period)}
+        self._schedules |= {each: Schedule(each, _TILTED_PERIOD * full_scan_period) for each in self._tilted}
         self._proofs: dict[int, _Proof] = {}
         self._last_stamp = -math.inf
         self._shape: tuple[int, ...] = ()
@@ -88,17 +111,33 @@ class Search:
 
     def find(self, frame: Frame) -> list[Face]:
         """The faces in `frame`, largest first."""
+        frame = replace(frame, grey=lit(frame.grey, self._lighting))
         elapsed = frame.stamp - self._last_stamp
         new = elapsed < 0 or frame.grey.shape != self._shape
         # Who is behind would, by a full scan, fall behind for good.
         whole = new or (elapsed >= self._period and not frame.behind)
         self._last_stamp, self._shape = frame.stamp, frame.grey.shape
-        if whole or not self._detect_by_tracking:
-            detections = self._detector.detect(frame.grey)
-        else:
-            detections = self._look(frame, elapsed)
+        scanned = whole or not self._detect_by_tracking
+        detections = self._scan(frame.grey) if scanned else self._look(frame, elapsed)
         faces = self._tracker.update(detections, frame.stamp)
         return sorted(faces, key=lambda face: face.box.area, reverse=True)
+
+    def _scan(self, grey: np.ndarray) -> list[Detection]:
+        found = self._detector.detect(grey)
+        if not self._tilted:
+            return found
+        for detector in self._tilted:
+            found = found + detector.detect(grey, evidence=_TILTED_EVIDENCE)
+        return [self._measured(grey, one) for one in self._apart(found)]
+
+    def _apart(self, found: list[Detection]) -> list[Detection]:
+        """One detection for each face."""
+        kept = distinct(found)
+        if self._tilted:
+            # A part of a face may look like another that is tilted otherwise.
+            ranked = enumerate(kept)
+            kept = [one for rank, one in ranked if not any(_inside(one.box, other.box) for other in kept[:rank])]
+        return kept
 
     def _look(self, frame: Frame, elapsed: float) -> list[Detection]:
         """The known faces where they are expected, and new ones where it is their turn."""
@@ -113,7 +152,9 @@ class Search:
         found = distinct(found)
         for hint in self._hints(frame.grey, elapsed):
             if all(hint.box.iou(other.box) < 0.2 for other in found):
-                found = distinct(found + self._around(frame.grey, hint.box, _FAR))
+                evidence = _TILTED_EVIDENCE if hint.roll else 1.0
+                new = self._around(frame.grey, hint.box, [hint.roll], _FAR, evidence)
+                found = self._apart(found + [self._measured(frame.grey, one) for one in new])
         return found
 
     def _seek(self, frame: Frame, face: Expected, seen_in_last_frame: bool) -> list[Detection]:
@@ -126,35 +167,74 @@ class Search:
             if found:
                 return found
         reach = min(_FAR + _SPEED * face.unseen, _FARTHEST)
-        if not seen_in_last_frame and not self._hinted(frame.grey, face.box, reach):
+        rolls = self._rolls(face.roll)
+        if not seen_in_last_frame and not self._hinted(frame.grey, face.box, rolls, reach):
             return []
         if not trusted or age > _PROOF_EVERY:
-            found = _nearest(self._around(frame.grey, face.box, reach), face)
+            found = _nearest(self._around(frame.grey, face.box, rolls, reach), face)
             if found:
                 proof.count, proof.stamp = proof.count + 1, frame.stamp
-                return found
-        return _nearest(self._around(frame.grey, face.box, reach, _KNOWN), face) if trusted else []
+                return [self._measured(frame.grey, found[0])]
+        return _nearest(self._around(frame.grey, face.box, rolls, reach, _KNOWN), face) if trusted else []
+
+    def _rolls(self, roll: float) -> list[float]:
+        """At which angles a face is sought that was tilted by `roll` degrees: that first, and a step to each side."""
+        return [roll, roll - _TILT_STEP, roll + _TILT_STEP] if self._max_tilt else [roll]
+
+    def _measured(self, grey: np.ndarray, found: Detection) -> Detection:
+        """A detection with its tilt between the steps: by the eyes, or by how surely it is found at each angle."""
+        if not self._max_tilt:
+            return found
+        if found.landmarks:
+            return replace(found, roll=found.landmarks.roll)
+        region, width = _grown(found.box, _NEAR), found.box.width
+        answers = {roll: tilted(self._detector, roll).follow(grey, region, width) for roll in self._rolls(found.roll)}
+        scores = {roll: max([one.score for one in ones], default=0.0) for roll, ones in answers.items()}
+        total = sum(scores.values())
+        if not total > 0:
+            return found
+        roll = sum(roll * score for roll, score in scores.items()) / total
+        return replace(found, roll=min(max(roll, -self._max_tilt), self._max_tilt))
 
     def _near(self, grey: np.ndarray, face: Expected) -> list[Detection]:
-        return self._detector.follow(grey, _grown(face.box, _NEAR + _SPEED * face.unseen), face.box.width)
+        region = _grown(face.box, _NEAR + _SPEED * face.unseen)
+        return tilted(self._detector, face.roll).follow(grey, region, face.box.width)
 
-    def _around(self, grey: np.ndarray, box: Box, reach: float, evidence: float = 1.0) -> list[Detection]:
-        return self._detector.detect(grey, _grown(box, reach), *self._sizes(grey, box), evidence)
+    def _around(
+        self, grey: np.ndarray, box: Box, rolls: list[float], reach: float, evidence: float = 1.0
+    ) -> list[Detection]:
+        """What is found at the first angle at which anything is."""
+        region, sizes = _grown(box, reach), self._sizes(grey, box)
+        looks = (tilted(self._detector, roll).detect(grey, region, *sizes, evidence) for roll in rolls)
+        return next(filter(None, looks), [])
 
-    def _hinted(self, grey: np.ndarray, box: Box, reach: float) -> bool:
-        return bool(self._detector.hints(grey, Glimpse(_grown(box, reach), *self._sizes(grey, box))))
+    def _hinted(self, grey: np.ndarray, box: Box, rolls: list[float], reach: float) -> bool:
+        glimpse = Glimpse(_grown(box, reach), *self._sizes(grey, box))
+        return any(tilted(self._detector, roll).hints(grey, glimpse) for roll in rolls)
 
     def _sizes(self, grey: np.ndarray, box: Box) -> tuple[int, int]:
         smallest, largest = self._detector.sizes(grey.shape)
         return max(smallest, round(box.width / _SIZES)), min(largest, round(box.width * _SIZES))
 
     def _hints(self, grey: np.ndarray, elapsed: float) -> list[Detection]:
-        due = self._schedule.glimpses(grey.shape, elapsed)
-        return distinct([hint for glimpse in due for hint in self._detector.hints(grey, glimpse)])
+        return distinct(
+            [
+                hint
+                for detector, schedule in self._schedules.items()
+                for glimpse in schedule.glimpses(grey.shape, elapsed)
+                for hint in detector.hints(grey, glimpse)
+            ]
+        )
 
 
 def _nearest(found: list[Detection], face: Expected) -> list[Detection]:
     return sorted(found, key=lambda one: one.box.iou(face.box), reverse=True)[:1]
+
+
+def _inside(box: Box, other: Box) -> bool:
+    """Whether the centre of `box` lies in `other`."""
+    x, y = box.centre
+    return other.x <= x < other.right and other.y <= y < other.bottom
 
 
 def _grown(box: Box, reach: float) -> Box:

@@ -25,6 +25,8 @@ _SIZE_RATIO = 1.6
 _COST_OF_ABSENCE = 0.5
 """Where two faces compete, the one seen in the last frame is nearer by this than one that has been hidden for long."""
 _FORBIDDEN = 1e6
+_ROLL_GAIN = 0.5
+"""How much a new measurement of a face's tilt counts, which is off by 4 degrees in the median, beside those before."""
 _REORDERING = 0.1
 """Seconds by which stamps may run backwards because images overtook each other; more is another recording."""
 
@@ -38,6 +40,8 @@ class Expected:
     box: Box
     unseen: float
     """Seconds between the last time it was seen and this frame."""
+    roll: float = 0.0
+    """Degrees clockwise by which it was tilted."""
 
 
 @dataclass
@@ -46,6 +50,7 @@ class _Track:
     motion: Motion
     first_seen: float
     last_seen: float
+    roll: float
     hits: int = 0
     face_id: str = field(default="")
 
@@ -90,7 +95,7 @@ class OverlapTracker:
     def expected(self, stamp: float) -> list[Expected]:
         """The known faces, each where it should be at `stamp` (s)."""
         return [
-            Expected(track.number, track.motion.at(stamp), max(0.0, stamp - track.last_seen))
+            Expected(track.number, track.motion.at(stamp), max(0.0, stamp - track.last_seen), track.roll)
             for track in self._tracks
             if self._may_live(track, stamp)
         ]
@@ -105,11 +110,12 @@ class OverlapTracker:
         matches = self._match(detections, stamp)
         faces = []
         for index, detection in enumerate(detections):
-            track = matches.get(index) or self._begin(detection.box, stamp)
-            self._see(track, detection.box, stamp)
+            track = matches.get(index) or self._begin(detection, stamp)
+            self._see(track, detection, stamp)
             if track.face_id:
                 seen_for = max(0.0, stamp - track.first_seen)
-                faces.append(Face(track.face_id, detection.box, detection.score, seen_for, detection.landmarks))
+                face = Face(track.face_id, detection.box, detection.score, seen_for, detection.landmarks, track.roll)
+                faces.append(face)
         # A face that is not sure yet must be found again at once.
         self._tracks = [track for track in self._tracks if track.face_id or track.last_seen >= stamp]
         return faces
@@ -128,14 +134,15 @@ class OverlapTracker:
             if costs[row, column] < _FORBIDDEN
         }
 
-    def _begin(self, box: Box, stamp: float) -> _Track:
+    def _begin(self, found: Detection, stamp: float) -> _Track:
         self._begun += 1
-        track = _Track(self._begun, Motion(box, stamp), stamp, stamp)
+        track = _Track(self._begun, Motion(found.box, stamp), stamp, stamp, found.roll)
         self._tracks.append(track)
         return track
 
-    def _see(self, track: _Track, box: Box, stamp: float) -> None:
-        track.motion.see(box, stamp)
+    def _see(self, track: _Track, found: Detection, stamp: float) -> None:
+        track.motion.see(found.box, stamp)
+        track.roll += _ROLL_GAIN * (found.roll - track.roll)
         track.last_seen = max(stamp, track.last_seen)
         track.hits += 1
         if not track.face_id and track.hits >= self._min_hits:

@@ -16,8 +16,10 @@ from dataclasses import dataclass, fields
 from fer_ros.emotion import backends
 from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.alignment import WHEN, Alignment
 from fer_ros.faces.detectors.choice import DETECTORS
 from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.lighting import LIGHTING
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.geometry import FACE_WIDTH
@@ -138,6 +140,27 @@ class Settings:
         "Seconds in which detect_by_tracking has scanned everywhere for new faces. Shorter finds them sooner and takes "
         "more CPU.",
         between=(0.03, 10.0),
+        live=True,
+    )
+    max_tilt: float = parameter(
+        _default(Search, "max_tilt"),
+        "Degrees by which heads may be tilted to the left or right. 0 seeks upright faces, and viola_jones misses half "
+        "of those tilted by 20; above 10, each 20 more take more CPU: docs/front-ends.md.",
+        between=(0.0, 90.0),
+        live=True,
+    )
+    alignment: str = parameter(
+        _default(Alignment, "when"),
+        "Which faces are turned upright for the network. tilted: those known to be, by the detector's landmarks or by "
+        "max_tilt. on: every face by its eyes, which are looked for where the detector does not give them.",
+        choices=WHEN,
+        live=True,
+    )
+    lighting: str = parameter(
+        _default(Search, "lighting"),
+        "What is done to images before faces are sought in them. auto: dark and dull ones, in which viola_jones is "
+        "blind, are stretched to the whole range, others left as they are. equalise: every histogram is equalised.",
+        choices=LIGHTING,
         live=True,
     )
     keep_for: float = parameter(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.faces.alignment import Alignment
 from fer_ros.faces.detectors import Detector
 from fer_ros.faces.detectors.choice import Options, make
 from fer_ros.faces.search import Search
@@ -117,8 +118,16 @@ def _options(settings: Settings) -> Options:
 
 def _stream(settings: Settings, detector: Detector, tracker: OverlapTracker) -> Stream:
     return Stream(
-        Search(detector, tracker, settings.detect_by_tracking, settings.full_scan_period),
+        Search(
+            detector,
+            tracker,
+            settings.detect_by_tracking,
+            settings.full_scan_period,
+            settings.max_tilt,
+            settings.lighting,
+        ),
         Smoothing(settings.smoothing_time_constant),
         Decisions(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
         settings.max_faces,
+        Alignment(settings.alignment),
     )

@@ -3,6 +3,8 @@
 import os
 import threading
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
@@ -18,6 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.emotion import loaded_models
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.labels import FER2013
 from fer_ros.nodes import input_watch
 from fer_ros.nodes.emotion_node import EmotionNode
 from fer_ros.nodes.parameter_table import ParameterError
@@ -174,6 +177,31 @@ def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
     assert robot.ask(camera, astronaut).faces[0].face_id == before.face_id
 
 
+def test_a_tilted_smile_in_the_dark_is_found_and_read_as_far_as_the_node_is_told_to(robot, make, astronaut):
+    make(autostart=True, model="mini_xception", lighting="off").autostart()
+    camera = robot.heard_camera()
+    turn = cv2.getRotationMatrix2D((222, 118), -25.0, 1.0)
+    tilted = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)[:240, 100:340]
+    dark = np.ascontiguousarray(tilted // 8)
+    upright = robot.ask(camera, np.ascontiguousarray(astronaut[:240, 100:340])).faces[0]
+    found = {}
+    for lighting, max_tilt, alignment in (
+        ("off", 0.0, "tilted"),
+        ("off", 30.0, "tilted"),
+        ("auto", 0.0, "tilted"),
+        ("auto", 30.0, "off"),
+        ("auto", 30.0, "tilted"),
+    ):
+        assert set_parameters(robot, lighting=lighting, max_tilt=max_tilt, alignment=alignment).successful
+        found[lighting, max_tilt, alignment] = robot.ask(camera, dark).faces
+    assert [bool(faces) for faces in found.values()] == [False, False, False, True, True]
+    as_it_is, aligned = (faces[0] for faces in list(found.values())[-2:])
+    assert aligned.emotion == upright.emotion == "happy"
+    happy = FER2013.index("happy")
+    assert abs(aligned.scores[happy] - upright.scores[happy]) < 0.2
+    assert list(aligned.scores) != list(as_it_is.scores)
+
+
 @pytest.mark.parametrize("detector", ["mtcnn", "dlib", "yunet"])
 def test_another_detector_takes_over_while_the_node_runs_and_people_keep_their_names(robot, make, astronaut, detector):
     if detector == "yunet" and not YUNET:
@@ -216,6 +244,9 @@ def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
         ({"scale_factor": 1.0}, "scale_factor"),
         ({"scale_factor": "fast"}, "type"),
         ({"min_face_size": 90, "max_face_size": 60}, "above max_face_size (60 px)"),
+        ({"max_tilt": 120.0}, "max_tilt"),
+        ({"alignment": "always"}, "it can be off or tilted or on"),
+        ({"lighting": "candles"}, "it can be off or auto or equalise"),
         ({"model": "another"}, "read-only"),
     ):
         result = set_parameters(robot, **values)

@@ -55,7 +55,7 @@ class ViolaJones(Detector):
             raise ValueError(f"scale_factor must be above 1, not {scale_factor}")
         if min_neighbors < 0:
             raise ValueError(f"min_neighbors must not be negative, not {min_neighbors}")
-        self._cascade = _load(find_cascade(cascade))
+        self._cascade = load_cascade(find_cascade(cascade))
         self._base, height = self._cascade.getOriginalWindowSize()
         if self._base != height:
             raise ValueError(
@@ -210,7 +210,12 @@ def _cascade_folders() -> list[Path]:
     return in_pip_package + shared
 
 
-def _load(path: Path) -> cv2.CascadeClassifier:
+def load_cascade(path: Path) -> cv2.CascadeClassifier:
+    """A cascade's file as OpenCV runs it.
+
+    Raises:
+        ValueError: it is no cascade, or this OpenCV has none.
+    """
     if not hasattr(cv2, "CascadeClassifier"):
         raise ValueError(f"OpenCV {cv2.__version__} has no CascadeClassifier; install opencv-python below version 5")
     cascade = cv2.CascadeClassifier()
