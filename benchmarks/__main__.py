@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 RESULTS = Path("out/bench")
-ALWAYS = ("inference", "detection", "smoothing", "end_to_end", "transport")
+ALWAYS = ("inference", "detection", "front_ends", "smoothing", "end_to_end", "transport")
 
 
 def main() -> int:
