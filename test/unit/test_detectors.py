@@ -11,6 +11,7 @@ from detector_kinds import bright_spot_yunet, made
 from skimage import data
 
 from fer_ros.faces.detectors.choice import DETECTORS, Options, make
+from fer_ros.faces.detectors.parts import Part
 from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.frame import Box, Frame
@@ -116,6 +117,13 @@ def lbp_cascade(tmp_path_factory):
         Path(data.lbp_frontal_face_cascade_filename()).read_text().replace("featuhreParams", "featureParams")
     )
     return str(path)
+
+
+def test_faces_of_a_pixel_in_a_huge_image_do_not_use_up_the_memory():
+    part = Part.of(np.zeros((4320, 7680), np.uint8), None, 0, 80.0)
+    assert part.pixels.size <= 8_100_000
+    x, y = part.point(part.pixels.shape[1] - 1, part.pixels.shape[0] - 1)
+    assert (x, y) == pytest.approx((7679, 4319), abs=2)
 
 
 @pytest.mark.parametrize("cascade", ["haarcascade_frontalface_alt2", "LBP"])

@@ -17,6 +17,8 @@ _IMAGE_PER_FACE = 16
 """An automatic smallest face is this fraction of the image's shorter side: 30 pixels at 640x480."""
 
 
+_MOST_PIXELS = 8_000_000
+"""Of a part: half a second for dlib, and memory that every robot has."""
 _STRIP = 3
 """How many of the largest faces a strip is at least high."""
 
@@ -72,12 +74,16 @@ class Part:
 
     @classmethod
     def of(cls, grey: np.ndarray, region: Box | None, margin: int, scale: float) -> Part | None:
-        """`region` and up to `margin` pixels around it, `scale` times as large; None where nothing of it is left."""
+        """`region` and up to `margin` pixels around it, `scale` times as large; None where nothing of it is left.
+
+        No larger than `_MOST_PIXELS`: whoever asks for tiny faces in a large image does not get the tiniest.
+        """
         height, width = grey.shape
         wanted = Box(0, 0, width, height)
         if region is not None:
             grown = Box(region.x - margin, region.y - margin, region.width + 2 * margin, region.height + 2 * margin)
             wanted = grown.clipped(width, height)
+        scale = min(scale, (_MOST_PIXELS / max(wanted.area, 1)) ** 0.5)
         size = round(wanted.width * scale), round(wanted.height * scale)
         if min(size) < 1:
             return None
