@@ -29,6 +29,12 @@ def test_the_face_of_a_photograph_gets_the_box_that_the_network_was_made_for(ast
     assert found.score > 0.7
 
 
+@every_kind
+def test_a_clear_face_is_found_also_where_more_evidence_is_asked_for(astronaut, kind):
+    face = astronaut[18:208, 130:320]
+    assert len(made(kind).detect(face, evidence=1.6)) == 1
+
+
 @pytest.mark.parametrize("kind", ["mtcnn", "yunet"])
 def test_landmarks_lie_on_the_face(astronaut, kind):
     (found,) = made(kind).detect(astronaut)

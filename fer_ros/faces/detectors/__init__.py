@@ -43,7 +43,8 @@ class Detector(ABC):
             region: where to look; all of the image when None.
             smallest: width of a face in pixels; 0 stands for the detector's own limit.
             largest: the same for the largest face.
-            evidence: share of the usual evidence, 0..1, that is enough; below 1 where a face is expected.
+            evidence: share of the usual evidence that is enough: below 1 where a face is expected, above 1 where none
+                is likely.
         """
 
     @abstractmethod

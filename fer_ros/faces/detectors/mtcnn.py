@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips
+from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips, threshold
 from fer_ros.frame import Box, Detection, Landmarks
 
 try:
@@ -77,7 +77,7 @@ class Mtcnn(Detector):
         smallest, largest = self._sizes.within(grey.shape, smallest, largest)
         if largest < smallest:
             return []
-        first, second, third = (threshold * evidence for threshold in _THRESHOLDS)
+        first, second, third = (threshold(usual, evidence) for usual in _THRESHOLDS)
         squares = self._propose(grey, region, smallest / _SHAPE.size, largest / _SHAPE.size, first)
         if len(squares):
             squares = self._refine(grey, squares, second)
@@ -96,7 +96,7 @@ class Mtcnn(Detector):
         return strips(shape, smallest, largest, round(shape[0] * shape[1] * reduced * reduced / _PIXELS_OF_A_GLIMPSE))
 
     def _propose(
-        self, grey: np.ndarray, region: Box | None, smallest: float, largest: float, threshold: float
+        self, grey: np.ndarray, region: Box | None, smallest: float, largest: float, least: float
     ) -> np.ndarray:
         """Where faces may be: (N, 3) squares, as centre x, y and side in pixels of the image."""
         found, sure = [], []
@@ -105,7 +105,7 @@ class Mtcnn(Detector):
         while part is not None and size <= largest / _STEP**0.5:
             if min(part.pixels.shape) >= _WINDOW:
                 scores, moves = self._proposals(_as_input([part.pixels]))
-                rows, columns = np.nonzero(scores[0] >= threshold)
+                rows, columns = np.nonzero(scores[0] >= least)
                 left, top = 2 * columns, 2 * rows
                 edges = np.stack(part.edges(left, top, left + _WINDOW, top + _WINDOW), axis=1)
                 sure_here = scores[0][rows, columns]
@@ -119,14 +119,14 @@ class Mtcnn(Detector):
         edges = np.concatenate(found)
         return _squares(edges[_distinct(edges, np.concatenate(sure), 0.7)])
 
-    def _refine(self, grey: np.ndarray, squares: np.ndarray, threshold: float) -> np.ndarray:
+    def _refine(self, grey: np.ndarray, squares: np.ndarray, least: float) -> np.ndarray:
         """Those of the squares that hold faces, each moved onto its face."""
         scores, moves = self._refinement(_as_input(_patches(grey, squares, 24)))
-        keep = scores >= threshold
+        keep = scores >= least
         edges = _moved(_edges(squares[keep]), moves[keep])
         return _squares(edges[_distinct(edges, scores[keep], 0.7)])
 
-    def _finish(self, grey: np.ndarray, squares: np.ndarray, threshold: float) -> list[Detection]:
+    def _finish(self, grey: np.ndarray, squares: np.ndarray, least: float) -> list[Detection]:
         if not len(squares):
             return []
         scores, moves, points = self._output(_as_input(_patches(grey, squares, 48)))
@@ -139,7 +139,7 @@ class Mtcnn(Detector):
                 float(scores[at]),
                 Landmarks(*zip(*marks[at].tolist(), strict=True)),
             )
-            for at in np.flatnonzero(scores >= threshold)
+            for at in np.flatnonzero(scores >= least)
         ]
         return distinct(detections)
 

@@ -139,6 +139,11 @@ def asked_for(detections: list[Detection], region: Box | None, smallest: int, la
     return [one for one in detections if smallest <= one.box.width <= largest and _holds(region, one.box.centre)]
 
 
+def threshold(usual: float, evidence: float) -> float:
+    """What a score of 0..1 must reach, where `usual` is what it must by itself; below 1, however much is asked for."""
+    return usual * evidence if evidence <= 1 else 1 - (1 - usual) / evidence
+
+
 def strips(shape: tuple[int, int], smallest: int, largest: int, count: int) -> list[Glimpse]:
     """An image cut into `count` strips that overlap by the largest face; fewer where most of them would be overlap."""
     height, width = shape

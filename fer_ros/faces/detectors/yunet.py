@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips
+from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips, threshold
 from fer_ros.frame import Box, Detection, Landmarks
 
 _WINDOW = 24
@@ -87,7 +87,7 @@ class YuNet(Detector):
             return []
         height, width = part.pixels.shape
         self._network.setInputSize((width, height))
-        self._network.setScoreThreshold(_THRESHOLD * evidence)
+        self._network.setScoreThreshold(threshold(_THRESHOLD, evidence))
         _, rows = self._network.detect(cv2.cvtColor(part.pixels, cv2.COLOR_GRAY2BGR))
         return [_detection(part, *map(float, row)) for row in rows] if rows is not None else []
 
