@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.encodings import ImageError
@@ -29,7 +29,6 @@ from fer_ros.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
-    from rclpy.timer import Timer
 
 _LISTENERS_EVERY = 0.1
 """Seconds after which it is looked who listens: so long a camera's first image waits, and so much work is in vain."""
@@ -60,7 +59,8 @@ class Answering:
         self._worker = NewestImageWorker(self._answer)
         self._diagnostics = Diagnostics(node, self.cameras, self._worker.skipped, lambda: self._serving)
         self._begun = False
-        self._timer: Timer | None = None
+        self._looking: threading.Thread | None = None
+        self._enough = threading.Event()
 
     @property
     def serving(self) -> Serving:
@@ -81,9 +81,9 @@ class Answering:
         )
         self._begun = True
         self._tend()
-        # Not the node's clock: with use_sim_time that one stands still when nothing is published.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self._node.create_timer(_LISTENERS_EVERY, self._look_round, clock=steady)
+        # Not a timer of the node: each of the executor's rounds costs a millisecond of CPU.
+        self._looking = threading.Thread(target=self._look_round, name="listeners", daemon=True)
+        self._looking.start()
 
     def end(self) -> None:
         """Takes no more images; when those in work are answered, everybody is lost."""
@@ -112,13 +112,16 @@ class Answering:
             part.close()
 
     def _look_no_more(self) -> None:
-        if self._timer:
-            self._node.destroy_timer(self._timer)
-        self._timer = None
+        self._enough.set()
+        if self._looking:
+            self._looking.join()
+        self._looking = None
+        self._enough.clear()
 
     def _look_round(self) -> None:
-        with self._errors_logged():
-            self._tend()
+        while not self._enough.wait(_LISTENERS_EVERY):
+            with self._errors_logged():
+                self._tend()
 
     def _tend(self) -> None:
         """Lets each camera work or rest."""
