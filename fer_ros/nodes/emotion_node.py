@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -17,6 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 from fer_ros.emotion.loaded_models import LoadedModels
 from fer_ros.nodes import parameter_table
 from fer_ros.nodes.answering import Answering
+from fer_ros.nodes.executor import SwiftExecutor
 from fer_ros.nodes.parameters import Settings
 from fer_ros.nodes.running import run
 from fer_ros.nodes.serving import Serving
@@ -46,7 +46,8 @@ class EmotionNode(LifecycleNode):
     def __init__(self, **options):
         super().__init__(_NAME, **options)
         self._models = LoadedModels()
-        self._image_group = MutuallyExclusiveCallbackGroup()
+        self.image_group = MutuallyExclusiveCallbackGroup()
+        """Callbacks that return at once, and must not wait for others."""
         self.answering: Answering | None = None
         """From configuring to cleaning up."""
         self._active = False
@@ -126,7 +127,7 @@ class EmotionNode(LifecycleNode):
     def _open(self) -> None:
         settings = parameter_table.read(self, Settings)
         serving = Serving.begin(settings, self._models.get(settings.model, settings.backend))
-        self.answering = Answering(self, serving, self._image_group)
+        self.answering = Answering(self, serving, self.image_group)
 
     def _work(self) -> None:
         if self._enabled:
@@ -216,7 +217,7 @@ def _reason(error: Exception) -> str:
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit status: 0, or 1 where it could not start."""
     # A thread each for images, for a model being loaded, and for parameters, life cycle and timers.
-    return run(_NAME, _started_node, _EXPECTED_ERRORS, args, lambda: MultiThreadedExecutor(num_threads=3))
+    return run(_NAME, _started_node, _EXPECTED_ERRORS, args, lambda node: SwiftExecutor(node.image_group, threads=2))
 
 
 def _started_node() -> EmotionNode:

@@ -31,7 +31,7 @@ def run(
     make: Callable[[], EndingNode],
     failures: tuple[type[Exception], ...],
     args: Sequence[str] | None,
-    make_executor: Callable[[], Executor] = SingleThreadedExecutor,
+    make_executor: Callable[[EndingNode], Executor] = lambda node: SingleThreadedExecutor(),
 ) -> int:
     """Makes a node and runs it until it is done or interrupted.
 
@@ -40,7 +40,7 @@ def run(
         make: makes it.
         failures: exceptions whose message tells the user all; they are logged in one line.
         args: of the command line.
-        make_executor: makes what runs the node's callbacks.
+        make_executor: makes what runs the callbacks of a node.
 
     Returns:
         The exit status: the node's own, 0 where it was interrupted, 1 where one of `failures` ended it.
@@ -55,7 +55,7 @@ def run(
         rclpy.try_shutdown()
         return 1
     threading.Thread(target=_finish_at, args=(interrupts, node.finished), daemon=True).start()
-    executor = make_executor()
+    executor = make_executor(node)
     try:
         spun = _reports(name, failures, lambda: rclpy.spin_until_future_complete(node, node.finished, executor))
     finally:
