@@ -1,0 +1,90 @@
+"""Light and dark: how many faces are found and read rightly, with nothing done to images and with what may be.
+
+python -m benchmarks.lighting prints rows: of faces found by brightness, then of crops read rightly. Also measured is
+what `lighting` does not offer, because it gains less.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from benchmarks.detection import MEDIA, read
+from benchmarks.tilt import DATA
+from fer_ros.emotion.classifier import Classifier
+from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.lighting import lit
+from fer_ros.training.robustness import brightened
+
+BRIGHTNESSES = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)
+EVERY = 6
+"""Frames of a clip of which one is looked at."""
+CROPS = 1000
+
+
+def gamma(grey: np.ndarray) -> np.ndarray:
+    """The gamma that brings the mean to 110, within 0.3..3."""
+    exponent = np.log(110 / 255) / np.log(np.clip(grey.mean() / 255, 1 / 255, 0.99))
+    levels = 255 * (np.arange(256) / 255) ** np.clip(exponent, 0.3, 3)
+    return cv2.LUT(grey, levels.astype(np.uint8))
+
+
+def clahe(grey: np.ndarray) -> np.ndarray:
+    """Equalisation in 8x8 tiles."""
+    return cv2.createCLAHE(2.0, (8, 8)).apply(grey)
+
+
+WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "off": lambda grey: lit(grey, "off"),
+    "auto": lambda grey: lit(grey, "auto"),
+    "equalise": lambda grey: lit(grey, "equalise"),
+    "gamma": gamma,
+    "CLAHE": clahe,
+}
+
+
+def found(frames: list[np.ndarray]) -> None:
+    """Boxes found of those in the frames as they are, and boxes elsewhere."""
+    detector = ViolaJones(min_size=30)
+    known = [[one.box for one in detector.detect(grey)] for grey in frames]
+    print(f"{sum(map(len, known))} boxes in {len(frames)} frames")
+    for factor in BRIGHTNESSES:
+        row: dict = {"brightness": factor}
+        for way, change in WAYS.items():
+            boxes = [[one.box for one in detector.detect(change(brightened(grey, factor)))] for grey in frames]
+            pairs = list(zip(known, boxes, strict=True))
+            again = sum(any(box.iou(other) > 0.4 for other in others) for wanted, others in pairs for box in wanted)
+            elsewhere = sum(all(box.iou(one) < 0.2 for one in wanted) for wanted, others in pairs for box in others)
+            row[way] = [again, elsewhere]
+        print(json.dumps(row), flush=True)
+
+
+def read_rightly(pixels: np.ndarray, labels: np.ndarray) -> None:
+    """Accuracy of the shipped network on changed crops."""
+    classifier = Classifier("mini_xception")
+    for factor in BRIGHTNESSES:
+        dark = brightened(pixels, factor)
+        right = {
+            way: float((classifier.scores([change(crop) for crop in dark]).argmax(axis=1) == labels).mean())
+            for way, change in WAYS.items()
+        }
+        print(json.dumps({"brightness": factor, **right}), flush=True)
+
+
+def main() -> None:
+    """Measures what there are data for."""
+    cv2.setNumThreads(1)
+    frames = [grey for path in sorted(MEDIA.glob("*.gif")) for grey in read(path, None)[::EVERY]]
+    if frames:
+        found([*frames, cv2.imread(str(MEDIA / "astronaut.png"), cv2.IMREAD_GRAYSCALE)])
+    if DATA.is_file():
+        data = np.load(DATA)
+        chosen = np.random.default_rng(0).permutation(len(data["pixels"]))[:CROPS]
+        read_rightly(data["pixels"][chosen], data["label"][chosen])
+
+
+if __name__ == "__main__":
+    main()
