@@ -22,7 +22,6 @@ from fer_ros.training.robustness import brightened
 BRIGHTNESSES = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)
 EVERY = 6
 """Frames of a clip of which one is looked at."""
-CROPS = 1000
 
 
 def gamma(grey: np.ndarray) -> np.ndarray:
@@ -82,8 +81,7 @@ def main() -> None:
         found([*frames, cv2.imread(str(MEDIA / "astronaut.png"), cv2.IMREAD_GRAYSCALE)])
     if DATA.is_file():
         data = np.load(DATA)
-        chosen = np.random.default_rng(0).permutation(len(data["pixels"]))[:CROPS]
-        read_rightly(data["pixels"][chosen], data["label"][chosen])
+        read_rightly(data["pixels"], data["label"])
 
 
 if __name__ == "__main__":
