@@ -39,8 +39,6 @@ _TILT_STEP = 20.0
 """Degrees between the angles at which tilted faces are sought: a cascade still finds most that are half as far off."""
 _TILTED_PERIOD = 2.0
 """How many times longer than for upright faces the scan for tilted ones, at each angle, may take."""
-_TILTED_EVIDENCE = 1.6
-"""Share of the usual evidence that a new tilted face needs: they are rare, and further scans see further false ones."""
 
 
 @dataclass
@@ -127,7 +125,7 @@ class Search:
         if not self._tilted:
             return found
         for detector in self._tilted:
-            found = found + detector.detect(grey, evidence=_TILTED_EVIDENCE)
+            found = found + detector.detect(grey)
         return [self._measured(grey, one) for one in self._apart(found)]
 
     def _apart(self, found: list[Detection]) -> list[Detection]:
@@ -152,8 +150,7 @@ class Search:
         found = distinct(found)
         for hint in self._hints(frame.grey, elapsed):
             if all(hint.box.iou(other.box) < 0.2 for other in found):
-                evidence = _TILTED_EVIDENCE if hint.roll else 1.0
-                new = self._around(frame.grey, hint.box, [hint.roll], _FAR, evidence)
+                new = self._around(frame.grey, hint.box, [hint.roll], _FAR)
                 found = self._apart(found + [self._measured(frame.grey, one) for one in new])
         return found
 
