@@ -1,6 +1,7 @@
 """The emotion node as its users start it: a program, in a process of its own."""
 
 import itertools
+import os
 import signal
 import time
 from pathlib import Path
@@ -64,6 +65,15 @@ def test_without_arguments_it_serves_with_its_defaults(robot, tmp_path, astronau
         (face,) = robot.ask(camera, astronaut).faces
         assert face.emotion == "happy"
         assert ends_well(node, signal.SIGTERM), node.output
+
+
+def test_where_torch_is_absent_it_serves_through_opencv(robot, tmp_path, astronaut, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    with Program("emotion_node", *in_namespace(robot), log=tmp_path / "log") as node:
+        (face,) = robot.ask(robot.heard_camera(), astronaut).faces
+        assert face.emotion == "happy"
+        assert " by opencv " in node.output
 
 
 def test_a_recording_is_answered_image_by_image(robot, model, recording, tmp_path, record_property):

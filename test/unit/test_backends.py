@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from fer_ros import resources
 from fer_ros.emotion import backends, model_file, onnx_properties
 from fer_ros.emotion.backends.opencv import OpenCvBackend
 from fer_ros.emotion.classifier import Classifier
@@ -57,6 +58,13 @@ def test_every_backend_gives_the_same_scores_for_any_number_of_faces(models, tor
         scores = classifier.scores(CROPS[:faces])
         assert scores.shape == (faces, 7)
         assert np.allclose(scores, torch_scores[:faces], atol=1e-4)
+
+
+@pytest.mark.parametrize("path", sorted(resources.folders("models")[0].glob("*.pt")), ids=lambda path: path.stem)
+def test_a_shipped_model_says_the_same_in_both_of_its_files(path):
+    with_torch, without = Classifier(path), Classifier(path.with_suffix(".onnx"))
+    assert with_torch.metadata == without.metadata
+    assert np.allclose(with_torch.scores(CROPS), without.scores(CROPS), atol=1e-4)
 
 
 def test_faces_do_not_change_each_others_scores(models, torch_scores):
