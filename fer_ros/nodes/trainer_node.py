@@ -187,7 +187,7 @@ class TrainerNode(Node):
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit status: 0, or 1 where it could not start."""
     # A thread each for training, for an answer of the emotion node, for requests of clients, and for timers.
-    return run(_NAME, TrainerNode, (ParameterError,), args, lambda: MultiThreadedExecutor(num_threads=4))
+    return run(_NAME, TrainerNode, (ParameterError,), args, lambda node: MultiThreadedExecutor(num_threads=4))
 
 
 if __name__ == "__main__":
