@@ -29,6 +29,9 @@ class Preprocessing:
     standardise: bool = False
     """Instead of `mean` and `std`, each crop is brought to mean 0 and contrast 1 of its own (Tang 2013), so that a
     brighter or darker picture gives the same input."""
+    blur: float = 0.0
+    """Standard deviation, pixels, of the Gaussian over 3x3 pixels that softens a crop before the network sees it; 0 for
+    none. In training the resampling of augmentation softens every crop, and a network expects what it has seen."""
 
     def crop(self, grey: np.ndarray, box: Box, roll: float = 0.0) -> np.ndarray:
         """A square around `box`, grown by the margin and scaled to (input_size, input_size) uint8.
@@ -73,6 +76,8 @@ class Preprocessing:
 
     def batch(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Crops as the network's input: (len(crops), 1, input_size, input_size) float32."""
+        if self.blur:
+            crops = [cv2.GaussianBlur(np.ascontiguousarray(crop), (3, 3), self.blur) for crop in crops]
         return self.normalise(np.stack(crops).astype(np.float32))[:, np.newaxis]
 
     def normalise(self, pixels):

@@ -118,6 +118,7 @@ _RANGES = [
     ("preprocessing.input_size", 8, 1024),
     ("preprocessing.margin", -0.5, 2),
     ("preprocessing.std", 1e-6, 1e6),
+    ("preprocessing.blur", 0, 3),
     ("augmentation.flip", 0, 1),
     ("augmentation.rotation", 0, 180),
     ("augmentation.scale", 0, 0.9),

@@ -28,6 +28,8 @@ from fer_ros.networks import create
 
 DEADLINE = 60.0
 """Seconds for what takes milliseconds on an idle machine: tests share theirs with training and builds."""
+_ASKED_AGAIN_AFTER = 1.0
+"""Seconds."""
 _KNOCK = "knock"
 """Begins the frame_id of images that only ask whether anybody is there; answers to them are not counted."""
 
@@ -184,6 +186,21 @@ class Robot:
         self.wait_until(future.done, f"an answer of {name}")
         self.node.destroy_client(client)
         return future.result()
+
+    def knock(self, service_type, name: str, **request) -> None:
+        """Returns when the node behind a service knows this robot: an answer to somebody it has yet to find is lost."""
+        client = self.node.create_client(service_type, name)
+        asked = []
+
+        def is_answered() -> bool:
+            if time.monotonic() > _ASKED_AGAIN_AFTER * len(asked) + begun:
+                asked.append(client.call_async(service_type.Request(**request)))
+            return any(future.done() for future in asked)
+
+        self.wait_until(client.service_is_ready, f"the service {name}")
+        begun = time.monotonic()
+        self.wait_until(is_answered, f"an answer of {name}")
+        self.node.destroy_client(client)
 
     def wait_until(self, condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
         """Waits for `condition` to be true, and returns what it gave."""

@@ -75,6 +75,7 @@ class Client:
         self.robot = robot
         self.action = ActionClient(robot.node, TrainModel, "trainer_node/train_model")
         robot.wait_until(self.action.server_is_ready, "the action server")
+        robot.knock(GetParameters, "trainer_node/get_parameters", names=["threads"])
 
     def send(self, **goal) -> Pursuit:
         """A goal, once the node has answered to it."""

@@ -53,3 +53,12 @@ def test_the_batch_is_normalised_by_mean_and_deviation():
     assert batch.dtype == np.float32
     assert np.allclose(batch[0], -2)
     assert np.allclose(batch[1], 2, atol=1e-5)
+
+
+def test_a_crop_is_softened_before_the_network_sees_it():
+    dot = np.zeros((48, 48), np.uint8)
+    dot[24, 24] = 255
+    sharp, soft = (Preprocessing(mean=0.0, std=1.0, blur=blur).batch([dot])[0, 0] for blur in (0.0, 0.55))
+    assert (sharp[24, 24], sharp[24, 25]) == (1.0, 0.0)
+    assert 0.4 < soft[24, 24] < 0.7
+    assert 0.05 < soft[24, 25] == soft[23, 24]
