@@ -10,6 +10,17 @@ from typing import NoReturn
 
 BAD_INPUT, FAILED, STOPPED = 2, 1, 130
 
+CODES = {
+    "builtins.OSError": BAD_INPUT,
+    "fer_ros.emotion.model_file.ModelFileError": BAD_INPUT,
+    "fer_ros.training.checkpoint.CheckpointError": BAD_INPUT,
+    "fer_ros.training.datasets.face_images.DataError": BAD_INPUT,
+    "fer_ros.training.fit.TrainingError": FAILED,
+    "fer_ros.training.recipe.RecipeError": BAD_INPUT,
+    "fer_ros.training.teams.DeviceError": BAD_INPUT,
+}
+"""What a user can mend. By name: to import these would load torch, seconds, only to say that a name is mistyped."""
+
 
 def one_line_errors(program: str) -> Callable:
     """Decorates the `main` of the command `program`: what a user can mend is said in one line, without a traceback.
@@ -50,15 +61,5 @@ def stop_now(message: str) -> NoReturn:
 
 def _exit_code(error: Exception) -> int | None:
     """None for what is a fault of the program and deserves its traceback."""
-    # Imported here, so that `--help` need not wait for torch.
-    from fer_ros.emotion.model_file import ModelFileError
-    from fer_ros.training.checkpoint import CheckpointError
-    from fer_ros.training.datasets import DataError
-    from fer_ros.training.fit import TrainingError
-    from fer_ros.training.recipe import RecipeError
-    from fer_ros.training.teams import DeviceError
-
-    if isinstance(error, TrainingError):
-        return FAILED
-    known = (DataError, RecipeError, CheckpointError, DeviceError, ModelFileError, OSError)
-    return BAD_INPUT if isinstance(error, known) else None
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((CODES[name] for name in names if name in CODES), None)

@@ -71,7 +71,26 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.error("--resume goes on with its own weights, so --start-from has no place beside it")
     if options.threads is not None and options.threads < 1:
         command_line.error("--threads must be 1 or more")
+    _find(options)
     return _train(options)
+
+
+def _find(options: argparse.Namespace) -> None:
+    """Looks for what the options name, before torch is loaded: who has mistyped a name need not wait for that.
+
+    Raises:
+        DataError: there is no such data.
+        FileNotFoundError: there is no such recipe, or no such run.
+    """
+    from fer_ros import resources
+    from fer_ros.training import datasets, run_folder
+
+    if options.resume and not (options.resume / run_folder.RUN).is_file():
+        raise FileNotFoundError(f"{options.resume} is not the folder of a training run: it has no {run_folder.RUN}")
+    if options.recipe:
+        resources.find("recipes", options.recipe, (".yaml", ".yml"))
+    if options.data:
+        datasets.paths_of(options.data)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -119,8 +138,6 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     from fer_ros.training import recipe as recipes
     from fer_ros.training import run_folder
 
-    if options.resume and not (options.resume / run_folder.RUN).is_file():
-        raise FileNotFoundError(f"{options.resume} is not the folder of a training run: it has no {run_folder.RUN}")
     if options.resume and not options.recipe:
         recipe = recipes.load(str((options.resume / run_folder.RECIPE).absolute()))
     else:

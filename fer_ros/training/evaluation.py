@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from sklearn import metrics
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.training.calibration import Bin, calibration_error, reliability
@@ -89,6 +88,8 @@ def targets_for(labels: tuple[str, ...], images: FaceImages) -> np.ndarray:
 
 def measure(scores: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Evaluation:
     """Compares (N, len(labels)) scores, whose rows sum to 1, with the truth: (N,) int, index into `labels`."""
+    from sklearn import metrics  # here: it takes a second to load, and a run that is stopped never gets to this
+
     predicted = scores.argmax(axis=1)
     every = range(len(labels))
     per_class = metrics.precision_recall_fscore_support(targets, predicted, labels=every, zero_division=0)

@@ -124,10 +124,11 @@ def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]]
 
 
 def _write(path: Path, figure: Figure) -> None:
-    FigureCanvasAgg(figure)
+    figure.set_dpi(110)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        figure.savefig(partial, format="png", dpi=110)
+        # Not figure.savefig, which lays everything out and draws it once more before, for kinds of files that need it.
+        FigureCanvasAgg(figure).print_png(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
