@@ -53,7 +53,7 @@ def fit(
 
     Raises:
         TrainingError: the loss is no longer a number.
-        RecipeError: the network has no such options, the teacher cannot teach it, or the team is too large for a batch.
+        RecipeError: the network has no such options, a teacher cannot teach it, or the team is too large for a batch.
         FileNotFoundError: there is no such teacher.
         CheckpointError: the checkpoint belongs to another recipe or other data.
         ModelFileError: `start_from` is a model of another network or of other labels.

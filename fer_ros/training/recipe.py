@@ -51,11 +51,11 @@ class Recipe:
     votes: float = 0.0
     """Share of each target taken from FERPlus votes at the start; it falls to 0 along the run, so that the last epochs
     learn the data set's own labels."""
-    teacher: str = ""
-    """Model file, the name of one that ships or a path, whose scores on the training images are learned too (Hinton,
-    Vinyals, Dean 2015). Empty: none."""
+    teachers: list[str] = field(default_factory=list)
+    """Model files, each the name of one that ships or a path, whose mean scores on the training images are learned too
+    (Hinton, Vinyals, Dean 2015). None: labels and votes alone."""
     teacher_share: float = 0.5
-    """Share of each target taken from the teacher."""
+    """Share of each target taken from the teachers."""
     first_size: int = 0
     """Side of the crops in the first epoch; it grows along the run and is the input size in the last fifth (progressive
     learning, Tan, Le 2021). Small crops are cheap, and a network that pools its maps takes them all. 0: the input size
@@ -193,6 +193,10 @@ def _value(kind: type, value: Any, key: str) -> Any:
             return float(value)
         except ValueError:
             pass
+    if kind == list[str]:
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise RecipeError(f"'{key}' must be a list of texts, as in [one, two], not {value!r}")
+        return value
     if type(value) is not kind:
         raise RecipeError(f"'{key}' must be {_WORDS[kind]}, not {value!r}")
     return value

@@ -1,7 +1,8 @@
-"""What each training image is to be answered with: its label, what a crowd said, what a teacher thinks."""
+"""What each training image is to be answered with: its label, what a crowd said, what teachers think."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -19,7 +20,7 @@ class Targets:
         training: images with labels and, where known, the crowd's votes.
 
     Raises:
-        RecipeError: the teacher answers other labels, or wants crops of another size.
+        RecipeError: a teacher answers other labels, or wants crops of another size.
         FileNotFoundError, ModelFileError: there is no such teacher, or it cannot be used.
     """
 
@@ -27,7 +28,7 @@ class Targets:
         self._recipe = recipe
         self._own = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
         self._votes = None if training.votes is None else torch.from_numpy(training.votes)
-        self._teacher = _teacher_scores(recipe, training)
+        self._teachers_scores = _mean_scores(recipe, training)
 
     def at(self, epoch: int) -> torch.Tensor:
         """(N, classes) float32, rows sum to 1: the targets in `epoch`, from 0."""
@@ -41,24 +42,29 @@ class Targets:
         return (1 - share) * targets + share * self._votes
 
     def _taught(self, targets: torch.Tensor) -> torch.Tensor:
-        if self._teacher is None:
+        if self._teachers_scores is None:
             return targets
-        return (1 - self._recipe.teacher_share) * targets + self._recipe.teacher_share * self._teacher
+        return (1 - self._recipe.teacher_share) * targets + self._recipe.teacher_share * self._teachers_scores
 
 
-def _teacher_scores(recipe: Recipe, training: FaceImages) -> torch.Tensor | None:
-    """(N, classes) float32: the mean of the teacher's scores of each image and its mirror image."""
-    if not recipe.teacher:
+def _mean_scores(recipe: Recipe, training: FaceImages) -> torch.Tensor | None:
+    """(N, classes) float32: the mean of all teachers' scores of each image and its mirror image."""
+    if not recipe.teachers:
         return None
-    teacher = Classifier(recipe.teacher)
+    # All are looked at before the first begins, which takes a while.
+    teachers = [_teacher(name, recipe, training) for name in recipe.teachers]
+    return torch.from_numpy(np.mean([evaluation.scores(each, training, flip=True) for each in teachers], axis=0))
+
+
+def _teacher(name: str, recipe: Recipe, training: FaceImages) -> Classifier:
+    teacher = Classifier(name)
     if teacher.labels != training.labels:
         raise RecipeError(
-            f"the teacher '{recipe.teacher}' answers {', '.join(teacher.labels)}; the data has "
-            f"{', '.join(training.labels)}"
+            f"the teacher '{name}' answers {', '.join(teacher.labels)}; the data has {', '.join(training.labels)}"
         )
     if teacher.preprocessing.input_size != recipe.preprocessing.input_size:
         raise RecipeError(
-            f"the teacher '{recipe.teacher}' takes crops of {teacher.preprocessing.input_size} pixels, "
+            f"the teacher '{name}' takes crops of {teacher.preprocessing.input_size} pixels, "
             f"not of {recipe.preprocessing.input_size} as in 'preprocessing.input_size'"
         )
-    return torch.from_numpy(evaluation.scores(teacher, training, flip=True))
+    return teacher

@@ -1,6 +1,7 @@
 """fer-train from the command line to a model that serves; stopped, resumed, and given what it cannot use."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -18,12 +19,15 @@ from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
 
 from fer_ros import networks
 from fer_ros.cli import evaluate, export, train
+from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
-from fer_ros.emotion.model_file import read_metadata
+from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.training import checkpoint, fit, watchers
+from fer_ros.training import checkpoint, datasets, fit, watchers
+from fer_ros.training.recipe import Recipe
 from fer_ros.training.run_folder import CHECKPOINT
+from fer_ros.training.targets import Targets
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +313,8 @@ def test_crowd_votes_are_learned_from(tmp_path):
 def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
     targets = np.arange(70, dtype=np.uint8) % 7
     arrays(tmp_path / "wrong.npz", 70, 0, seed=1, pixels=bars(targets, seed=3), label=(targets + 1) % 7)
-    taught = recipe(tmp_path / "r.yaml", teacher=str(run / "best.pt"), teacher_share=1.0, label_smoothing=0.0, epochs=4)
+    teaching = {"teachers": [str(run / "best.pt")], "teacher_share": 1.0, "label_smoothing": 0.0}
+    taught = recipe(tmp_path / "r.yaml", **teaching, epochs=4)
     wrong = [tmp_path / "wrong.npz", data / "public.npz"]
     assert fer_train("--data", *wrong, "--recipe", taught, "--output", tmp_path / "run") == 0
     record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][-1]
@@ -321,6 +326,20 @@ def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
         shutil.rmtree(three / label)
     refused = error_of(capsys, "--data", three, "--recipe", taught, "--output", tmp_path / "other")
     assert "answers angry, disgust, fear, happy, sad, surprise, neutral; the data has angry, disgust, fear" in refused
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_several_teachers_are_asked_and_their_scores_averaged(run, data, tmp_path):
+    other = tmp_path / "other.pt"
+    model_file.write(other, networks.create("mini_xception", 7), ModelMetadata("mini_xception", FER2013))
+    images = datasets.read([data], 48).split("public")
+    both = Recipe("mini_xception", 1, teachers=[str(run / "best.pt"), str(other)], teacher_share=1.0)
+    learned, *each = (
+        Targets(dataclasses.replace(both, teachers=names), images).at(0).numpy()
+        for names in (both.teachers, both.teachers[:1], both.teachers[1:])
+    )
+    np.testing.assert_allclose(learned, np.mean(each, axis=0), atol=1e-6)
+    assert np.abs(each[0] - each[1]).max() > 0.1
 
 
 def test_crops_may_be_small_at_first(data, tmp_path):
