@@ -13,6 +13,7 @@ import torch
 
 from fer_ros import resources
 from fer_ros.emotion import backends, model_file, onnx_properties
+from fer_ros.emotion.backends import torchscript
 from fer_ros.emotion.backends.opencv import OpenCvBackend
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
@@ -72,6 +73,29 @@ def test_faces_do_not_change_each_others_scores(models, torch_scores):
     classifier = Classifier(models.with_suffix(".pt"))
     for faces in (1, 3, 5, 17):
         assert np.allclose(classifier.scores(CROPS[:faces]), torch_scores[:faces], atol=1e-5)
+
+
+@pytest.mark.parametrize("quicker", [0, 1])
+def test_a_torch_that_does_not_fuse_gives_the_same_scores(models, torch_scores, monkeypatch, quicker):
+    """As Debian 12's; whichever of its two forms of the network is the quicker there."""
+    clock = [2.0, 3.0, 5.0, 5.5] if quicker else [2.0, 2.5, 5.0, 6.0]
+    tried = []
+
+    def optimised(network, optimise=torch.jit.optimize_for_inference):
+        tried.append(optimise(network))
+        return tried[0]
+
+    fused = torch.jit.onednn_fusion_enabled()
+    monkeypatch.setattr(torch.jit, "enable_onednn_fusion", lambda enabled: None)
+    monkeypatch.setattr(torch.jit, "optimize_for_inference", optimised)
+    monkeypatch.setattr(torchscript.time, "thread_time", iter(clock).__next__)
+    torch._C._jit_set_llga_enabled(False)
+    try:
+        classifier = Classifier(models.with_suffix(".pt"), "torchscript")
+        assert (classifier._backend._network is tried[0]) == bool(quicker)
+        assert np.allclose(classifier.scores(CROPS), torch_scores, atol=1e-5)
+    finally:
+        torch._C._jit_set_llga_enabled(fused)
 
 
 def test_torch_takes_no_second_core_in_whichever_thread_it_is_asked(models):
