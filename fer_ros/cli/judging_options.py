@@ -20,7 +20,7 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
         help="what runs the network (default: by the kind of file)",
     )
     parser.add_argument(
-        "--robustness", action="store_true", help="accuracy over rotations and brightnesses, and robustness.png"
+        "--robustness", action="store_true", help="accuracy over rotations, brightnesses and crops, and robustness.png"
     )
 
 

@@ -15,7 +15,7 @@ from fer_ros.training import costs, evaluation, robustness
 from fer_ros.training.costs import Costs
 from fer_ros.training.datasets import FaceImages
 from fer_ros.training.evaluation import Evaluation
-from fer_ros.training.robustness import Robustness
+from fer_ros.training.robustness import CHANGES, Robustness
 
 Table = tuple[Sequence[str], list[tuple[str, ...]]]
 """Heading and rows; the first cell of each says what the others are."""
@@ -93,7 +93,7 @@ def robustness_tables(models: Sequence[Judged]) -> list[Table]:
     if not measured:
         return []
     tables = []
-    for head, change in (("rotation, degrees", "rotation"), ("brightness, times", "brightness")):
+    for change, head in CHANGES.items():
         columns = [getattr(result, change) for _, result in measured]
         rows = [
             (f"{same[0].value:g}", *(f"{100 * row.all_images:.1f}" for row in same))

@@ -91,7 +91,7 @@ def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
 
 
 def robustness(path: Path, result: Robustness, title: str) -> None:
-    """Accuracy over rotation and over brightness, on all images and on those recognised unchanged."""
+    """Accuracy over each change, on all images and on those recognised unchanged."""
     lines = {
         f"all {result.images} images": (result, "all_images", result.unchanged),
         f"{result.recognised_images} recognised unchanged": (result, "recognised", 1.0),
@@ -100,15 +100,18 @@ def robustness(path: Path, result: Robustness, title: str) -> None:
 
 
 def robustness_of_several(path: Path, results: Mapping[str, Robustness], title: str) -> None:
-    """Accuracy on all images over rotation and over brightness, by the name of the model."""
+    """Accuracy on all images over each change, by the name of the model."""
     _over_changes(path, {name: (one, "all_images", one.unchanged) for name, one in results.items()}, title)
 
 
 def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]], title: str) -> None:
     """Draws for each name a result's shares in the field named, from the share without any change."""
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
-    changes = (("rotation, degrees", "rotation", 0), ("brightness, times", "brightness", 1))
-    for axes, (head, change, unchanged) in zip(figure.subplots(1, 2), changes, strict=True):
+    # Not above: scikit-learn comes with it, and most who draw have nothing of the kind to draw.
+    from fer_ros.training.robustness import CHANGES
+
+    figure = Figure(figsize=(10, 7.4), layout="constrained")
+    for axes, (change, head) in zip(figure.subplots(2, 2).flat, CHANGES.items(), strict=True):
+        unchanged = 0 if change in ("rotation", "shift") else 1
         for name, (result, key, start) in lines.items():
             rows = [(row.value, getattr(row, key)) for row in getattr(result, change)]
             values, shares = zip(*sorted([(unchanged, start), *rows]), strict=True)

@@ -1,4 +1,4 @@
-"""How accuracy falls when faces are tilted or the light changes.
+"""How accuracy falls when faces are tilted, the light changes, or the crop is not where it was in training.
 
 After Lyu, "Facial Expression Recognition based on Mini_Xception", who rotates and brightens 21 images of PublicTest,
 three of each class, that the network recognises. That answers how easily a right answer is lost; the same on all
@@ -7,7 +7,7 @@ images answers how often the answer is right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +22,10 @@ ROTATIONS = (1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 45)
 """Degrees."""
 BRIGHTNESSES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0)
 """What pixels are multiplied by."""
+SIDES = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3)
+"""Side of the crop, in sides of the image: how tightly a detector frames a face."""
+SHIFTS = (0.03, 0.06, 0.09, 0.12, 0.15, 0.2)
+"""How far the crop's centre is off, in sides of the image."""
 
 _PUBLISHED_ROTATION = {1: 95.2, 4: 90.5, 8: 80.9, 10: 76.2, 15: 57.1, 30: 42.9, 45: 28.6}
 _PUBLISHED_BRIGHTNESS = {0.3: 66.7, 0.5: 76.2, 0.7: 85.7, 0.9: 95.2, 1.1: 100.0}
@@ -34,7 +38,7 @@ class Row:
     """Shares 0..1 of right answers under one change."""
 
     value: float
-    """Degrees, or factor of brightness."""
+    """Degrees, factor of brightness, or sides of the image."""
     all_images: float
     recognised: float
     """Of the images that are recognised unchanged."""
@@ -51,6 +55,10 @@ class Robustness:
     rotation: tuple[Row, ...]
     """Mean of turning to the left and to the right."""
     brightness: tuple[Row, ...]
+    side: tuple[Row, ...]
+    """Of the crop."""
+    shift: tuple[Row, ...]
+    """Mean of shifts to the left, to the right, up and down."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -72,19 +80,24 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = 3) -> R
     if not len(recognised):
         raise DataError("no image is recognised unchanged, so there is nothing to lose")
 
-    def row(value: float, changed: Sequence[np.ndarray]) -> Row:
-        shares = np.mean([right(pixels) for pixels in changed], axis=0)
-        return Row(value, float(shares.mean()), float(shares[recognised].mean()))
+    def rows(values: Sequence[float], change: Callable[[float], Sequence[np.ndarray]]) -> tuple[Row, ...]:
+        shares = {value: np.mean([right(pixels) for pixels in change(value)], axis=0) for value in values}
+        return tuple(
+            Row(value, float(share.mean()), float(share[recognised].mean())) for value, share in shares.items()
+        )
 
     return Robustness(
         images=len(images),
         unchanged=float(unchanged.mean()),
         recognised_images=len(recognised),
-        rotation=tuple(
-            row(degrees, [rotated(images.pixels, sign * degrees) for sign in (1, -1)]) for degrees in ROTATIONS
-        ),
-        brightness=tuple(row(factor, [brightened(images.pixels, factor)]) for factor in BRIGHTNESSES),
+        rotation=rows(ROTATIONS, lambda degrees: [rotated(images.pixels, sign * degrees) for sign in (1, -1)]),
+        brightness=rows(BRIGHTNESSES, lambda factor: [brightened(images.pixels, factor)]),
+        side=rows(SIDES, lambda side: [cropped(images.pixels, side)]),
+        shift=rows(SHIFTS, lambda far: [cropped(images.pixels, 1.0, far * x, far * y) for x, y in _DIRECTIONS]),
     )
+
+
+_DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 def rotated(pixels: np.ndarray, degrees: float) -> np.ndarray:
@@ -99,12 +112,31 @@ def brightened(pixels: np.ndarray, factor: float) -> np.ndarray:
     return np.clip(np.rint(pixels.astype(np.float32) * factor), 0, 255).astype(np.uint8)
 
 
-def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Heads and rows for rotation and for brightness: percentages, with Lyu's beside them where he gives one."""
-    changes = (
-        ("rotation, degrees", result.rotation, _PUBLISHED_ROTATION),
-        ("brightness, times", result.brightness, _PUBLISHED_BRIGHTNESS),
+def cropped(pixels: np.ndarray, side: float, x: float = 0.0, y: float = 0.0) -> np.ndarray:
+    """(N, size, size) uint8: a square of `side` image sides, whose centre is `x` and `y` sides right of and below the
+    image's, scaled to the image's size; what comes in repeats the edge.
+    """
+    size = pixels.shape[1]
+    corner = [size * (0.5 + offset - side / 2) + side / 2 - 0.5 for offset in (x, y)]
+    mapping = np.array([[side, 0, corner[0]], [0, side, corner[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.stack(
+        [cv2.warpAffine(one, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE) for one in pixels]
     )
+
+
+CHANGES = {
+    "rotation": "rotation, degrees",
+    "brightness": "brightness, times",
+    "side": "side of the crop, times",
+    "shift": "shift of the crop, sides",
+}
+"""What is changed, by the field of `Robustness` that tells of it."""
+_PUBLISHED = {"rotation": _PUBLISHED_ROTATION, "brightness": _PUBLISHED_BRIGHTNESS}
+
+
+def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """Heads and rows of each change: percentages, with Lyu's beside them where he gives one."""
 
     def cells(row: Row, published: Mapping[float, float]) -> tuple[str, ...]:
         beside = f"{published[row.value]:.1f}" if row.value in published else ""
@@ -112,8 +144,11 @@ def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ..
 
     recognised = f"of {result.recognised_images} recognised"
     return [
-        ((change, "all images", recognised, "Lyu, of 21"), [cells(row, published) for row in rows])
-        for change, rows, published in changes
+        (
+            (head, "all images", recognised, "Lyu, of 21" if change in _PUBLISHED else ""),
+            [cells(row, _PUBLISHED.get(change, {})) for row in getattr(result, change)],
+        )
+        for change, head in CHANGES.items()
     ]
 
 
@@ -121,7 +156,7 @@ def table(result: Robustness) -> str:
     """The tables as aligned text."""
     lines = [f"unchanged: {100 * result.unchanged:.1f} % of {result.images} images"]
     for head, rows in tables(result):
-        lines += ["", *(f"{a:18} {b:>10}  {c:>18}  {d:>10}".rstrip() for a, b, c, d in (head, *rows))]
+        lines += ["", *(f"{a:24} {b:>10}  {c:>18}  {d:>10}".rstrip() for a, b, c, d in (head, *rows))]
     return "\n".join(lines)
 
 

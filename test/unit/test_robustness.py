@@ -75,11 +75,31 @@ def test_brightness_is_clipped_as_a_camera_does():
     assert robustness.brightened(np.array([[[0, 100, 200]]], np.uint8), 1.5).tolist() == [[[0, 150, 255]]]
 
 
+def test_a_crop_is_wider_tighter_or_aside():
+    image = np.zeros((1, 48, 48), np.uint8)
+    image[0, 20:28, 20:28] = 200
+    image[0, :, -1] = 90
+    assert np.array_equal(robustness.cropped(image, 1.0), image)
+    aside = robustness.cropped(image, 1.0, x=0.25, y=-0.125)[0]
+    assert aside[26:34, 8:16].min() == 200
+    assert aside[:, 35:].min() == 90, "the edge is repeated"
+    tight = robustness.cropped(image, 0.5)[0]
+    assert (tight > 100).sum() == 16 * 16
+    assert tight[16:32, 16:32].min() > 100
+    assert (robustness.cropped(image, 2.0)[0][22:26, 22:26] == 200).all()
+
+
+def test_a_crop_beside_the_image_is_not_recognised(images):
+    result = robustness.measure(ByTopHalf(), images)
+    assert [row.value for row in result.side] == list(robustness.SIDES)
+    assert [row.recognised for row in result.shift] == [1.0] * len(robustness.SHIFTS)
+
+
 def test_the_published_numbers_stand_beside_the_measured_ones(images):
     lines = robustness.table(robustness.measure(ByTopHalf(), images)).splitlines()
-    assert "8                        75.0               100.0        80.9" in lines
-    assert "0.9                      75.0               100.0        95.2" in lines
-    assert "2                        75.0               100.0" in lines
+    assert "8                              75.0               100.0        80.9" in lines
+    assert "0.9                            75.0               100.0        95.2" in lines
+    assert "2                              75.0               100.0" in lines
 
 
 def test_multiply_accumulates_are_counted_by_hand():
