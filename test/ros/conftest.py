@@ -1,6 +1,7 @@
 """Real faces, and a robot to show them to, for the tests that need ROS."""
 
 import functools
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -35,6 +36,17 @@ def model(tmp_path_factory) -> Path:
     from robot import untrained_model
 
     return untrained_model(tmp_path_factory.mktemp("models") / "untrained.pt")
+
+
+@pytest.fixture(scope="session")
+def light_model(tmp_path_factory) -> Path:
+    """The same for programs: OpenCV runs it, so that no process has to load torch, which takes seconds. Without the
+    package onnx it is in TorchScript too.
+    """
+    from robot import untrained_model
+
+    suffix = ".onnx" if find_spec("onnx") else ".pt"
+    return untrained_model(tmp_path_factory.mktemp("models") / f"light{suffix}")
 
 
 @pytest.fixture(scope="session")
