@@ -51,7 +51,7 @@ def shipped_model() -> Path:
 
 def test_the_smiling_face_of_the_scene_is_happy(shipped_model, tmp_path):
     ended = subprocess.run(
-        [*COMMAND, "--duration", "5", "--output", str(tmp_path)], capture_output=True, text=True, timeout=150
+        [*COMMAND, "--duration", "3", "--output", str(tmp_path)], capture_output=True, text=True, timeout=150
     )
     assert ended.returncode == 0, ended.stderr
     recorded = rows(tmp_path)
@@ -68,8 +68,8 @@ def test_the_smiling_face_of_the_scene_is_happy(shipped_model, tmp_path):
     assert "images published" in ended.stderr
 
 
-def test_interrupted_it_leaves_complete_files_and_no_process(model, tmp_path):
-    command = [*COMMAND, "--model", str(model), "--duration", "0", "--output", str(tmp_path)]
+def test_interrupted_it_leaves_complete_files_and_no_process(light_model, tmp_path):
+    command = [*COMMAND, "--model", str(light_model), "--duration", "0", "--output", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         line = running.stdout.readline()  # ends too if the demo does
@@ -88,8 +88,8 @@ def test_interrupted_it_leaves_complete_files_and_no_process(model, tmp_path):
     assert cv2.VideoCapture(str(tmp_path / "annotated.mp4")).isOpened()
 
 
-def test_interrupted_while_it_starts_it_leaves_no_process(model, tmp_path):
-    command = [*COMMAND, "--model", str(model), "--output", str(tmp_path)]
+def test_interrupted_while_it_starts_it_leaves_no_process(light_model, tmp_path):
+    command = [*COMMAND, "--model", str(light_model), "--output", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + DEADLINE

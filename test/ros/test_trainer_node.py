@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -218,17 +220,30 @@ def test_when_training_is_killed_the_goal_says_so_and_the_node_lives(killed, can
     assert cancelled["health"][-1].status[0].level == DiagnosticStatus.ERROR
 
 
-@pytest.mark.usefixtures("_ros")
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
-def test_training_ends_with_its_node(by, killed, place, tmp_path):
-    shutil.copytree(place / "runs" / "long", tmp_path / "runs" / "long")
-    with Robot() as robot, trainer(robot, tmp_path, tmp_path / "log") as node:
-        pursuit = Client(robot).send(output_name="long", resume=True)
-        assert pursuit.epochs(1)[0] > killed[0].feedback[-1].epoch, "the run that was killed was resumed"
-        (training,) = children(node)
-        assert node.end(by) == (0 if by == signal.SIGINT else -by)
-        robot.wait_until(lambda: not is_running(training), "the end of training")
-        assert "Traceback" not in node.output
+ENDS = (signal.SIGINT, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def doomed(_ros, killed, place, tmp_path_factory) -> Iterator[dict[signal.Signals, tuple[Robot, Program, Pursuit]]]:
+    """For each way to end a node of its own, in whose place the run that was killed goes on; all at once, for speed."""
+    with contextlib.ExitStack() as stack:
+        nodes = {}
+        for by in ENDS:
+            folder = tmp_path_factory.mktemp("doomed")
+            shutil.copytree(place / "runs" / "long", folder / "runs" / "long")
+            robot = stack.enter_context(Robot())
+            nodes[by] = robot, stack.enter_context(trainer(robot, folder, folder / "log"))
+        yield {by: (*node, Client(node[0]).send(output_name="long", resume=True)) for by, node in nodes.items()}
+
+
+@pytest.mark.parametrize("by", ENDS)
+def test_training_ends_with_its_node(by, killed, doomed):
+    robot, node, pursuit = doomed[by]
+    assert pursuit.epochs(1)[0] > killed[0].feedback[-1].epoch, "the run that was killed was resumed"
+    (training,) = children(node)
+    assert node.end(by) == (0 if by == signal.SIGINT else -by)
+    robot.wait_until(lambda: not is_running(training), "the end of training")
+    assert "Traceback" not in node.output
 
 
 @pytest.mark.parametrize(
