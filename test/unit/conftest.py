@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import training_data
 from skimage import data
 
 
@@ -10,3 +11,10 @@ from skimage import data
 def astronaut() -> np.ndarray:
     """NASA's public-domain photograph of Eileen Collins, smiling: (512, 512) uint8 grey."""
     return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)
+
+
+@pytest.fixture
+def undrawn():
+    """Runs and evaluations that are not about pictures leave empty ones."""
+    with training_data.undrawn():
+        yield

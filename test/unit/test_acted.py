@@ -183,6 +183,7 @@ def test_a_face_missed_in_one_frame_is_taken_where_the_next_has_it(tmp_path, per
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("undrawn")
 def test_a_model_is_trained_on_acted_emotions_split_by_speaker_and_evaluated(ten_speakers, tmp_path_factory, capsys):
     out = tmp_path_factory.mktemp("out")
     recipe = out / "short.yaml"

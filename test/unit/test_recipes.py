@@ -96,6 +96,7 @@ def test_l1_counts_dense_weights_alone():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("undrawn")
 def test_a_dense_network_learns_with_adam_and_l1(tmp_path):
     """Dark faces are sad and bright ones happy."""
     targets = np.arange(64) % 2

@@ -16,6 +16,7 @@ from fer_ros.training.teams import ALONE, Team
 PROCESSES = 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_processes_learn_what_one_learns(tmp_path):
     arrays(tmp_path / "train.npz", 28, 0, seed=1)
     arrays(tmp_path / "public.npz", 14, 1, seed=2)
@@ -26,14 +27,15 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     )
     data = [str(tmp_path / "train.npz"), str(tmp_path / "public.npz")]
     arguments = ["--data", *data, "--recipe", str(followed), "--threads", "1", "--device", "cpu"]
-    assert train.main([*arguments, "--output", str(tmp_path / "one")]) == 0
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
-    arguments += ["--output", str(tmp_path / "two"), "--progress", "json"]
-    command = [*launcher, "-m", "fer_ros.cli.train", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, ran.stderr
+    together = [*arguments, "--output", str(tmp_path / "two"), "--progress", "json"]
+    command = [*launcher, "-m", "fer_ros.cli.train", *together]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as team:
+        assert train.main([*arguments, "--output", str(tmp_path / "one")]) == 0
+        output, errors = team.communicate(timeout=300)
+    assert team.returncode == 0, errors
 
-    said = [json.loads(line)["event"] for line in ran.stdout.splitlines()]
+    said = [json.loads(line)["event"] for line in output.splitlines()]
     assert [event for event in said if event != "batch"] == ["start", "epoch", "epoch", "end"], "one of them speaks"
     one, two = (checkpoint.read(tmp_path / name / CHECKPOINT) for name in ("one", "two"))
     for alone, together in zip(one["records"], two["records"], strict=True):

@@ -109,6 +109,7 @@ def child(*arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stopped_twice_and_resumed_it_ends_like_a_run_that_never_stopped(run, data, tmp_path):
     folder = tmp_path / "stopped"
     asked_to_end = child("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder)
@@ -157,6 +158,7 @@ def test_a_run_never_overwrites_another(run, data, capsys):
     assert "already holds a run" in error_of(capsys, "--data", data, "--output", run)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tmp_path, capsys):
     steep = recipe(tmp_path / "steep.yaml", learning_rate=100, weight_decay=10, warm_up=0, momentum=1.0)
     assert fer_train("--data", data, "--recipe", steep, "--output", tmp_path / "run", "--epochs", 30) == 1
@@ -183,6 +185,7 @@ def a_step_too_long():
         yield
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [(a_full_disk, "run cannot be written: File too large"), (a_step_too_long, "the loss became nan in epoch 2")],
@@ -274,6 +277,7 @@ def test_exported_models_do_what_the_run_did(run, data, tmp_path, capsys):
     assert "this is no training run" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
     faces = class_folders(tmp_path / "faces", per_class=12, seed=1)
     for label in FER2013[3:]:
@@ -286,6 +290,7 @@ def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
     assert evaluate.main(arguments) == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_path, capsys):
     gentle = recipe(tmp_path / "gentle.yaml", epochs=1, learning_rate=1e-6)
     begin = ["--data", data, "--recipe", gentle, "--start-from", run / "best.pt", "--output", tmp_path / "run"]
@@ -298,6 +303,7 @@ def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_pat
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_crowd_votes_are_learned_from(tmp_path):
     votes = np.zeros((70, 10), np.uint8)
     votes[:, 0] = 10
@@ -310,6 +316,7 @@ def test_crowd_votes_are_learned_from(tmp_path):
     assert record["training_accuracy"] < 0.5, "everybody voted neutral, whatever the label"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
     targets = np.arange(70, dtype=np.uint8) % 7
     arrays(tmp_path / "wrong.npz", 70, 0, seed=1, pixels=bars(targets, seed=3), label=(targets + 1) % 7)
@@ -342,6 +349,7 @@ def test_several_teachers_are_asked_and_their_scores_averaged(run, data, tmp_pat
     assert np.abs(each[0] - each[1]).max() > 0.1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_crops_may_be_small_at_first(data, tmp_path):
     growing = recipe(tmp_path / "r.yaml", first_size=24, epochs=2)
     assert fer_train("--data", data, "--recipe", growing, "--output", tmp_path / "run") == 0
