@@ -1,7 +1,7 @@
 """How many images of a camera driver arrive, with and without the DDS profile: `python -m benchmarks.transport`.
 
-The camera is a process of its own that publishes colour images at 30 Hz, best effort. To see how a container fares, run
-this in one, or where shared memory is as small:
+The camera is a process of its own that publishes colour images at 30 Hz, best effort. RMW_IMPLEMENTATION chooses the
+middleware. To see how a container fares with Fast DDS, run this in one, or where shared memory is as small:
 
     sudo unshare --mount sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm && . scripts/env.sh && \
         python -m benchmarks.transport'
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -28,9 +29,15 @@ from fer_ros import dds_profile
 
 RESULT = BESIDE.with_name("transport.json")
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
-PROFILES = ("", "fastdds", "fastdds_large")
+_FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
+PROFILES = {_FAST_DDS: ("", "fastdds", "fastdds_large"), _CYCLONE_DDS: ("", "cyclonedds")}
+"""Of each middleware; others have none."""
 RATE = 30.0
-_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_DOMAIN = "69"
+"""Of this benchmark alone."""
+_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "CYCLONEDDS_URI")
+_RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
+"""Of a socket, as large as the kernel allows; containers do not always see it."""
 _SETTLE, _PATIENCE = 2.0, 40.0
 """Seconds: after the camera has been found, and until it must have been."""
 
@@ -42,7 +49,7 @@ class Row:
     width: int
     height: int
     profile: str
-    """Of the camera's process; empty: none."""
+    """Of the camera's process, and of Cyclone DDS' listener; empty: none."""
     expected: int
     arrived: int
     latency_p50: float
@@ -57,6 +64,11 @@ def environment(profile: str) -> dict[str, str]:
 
 def measure(width: int, height: int, profile: str, seconds: float) -> Row:
     """Listens to a camera for so long."""
+    surroundings = environment(profile)
+    if rclpy.get_rmw_implementation_identifier() == _CYCLONE_DDS:
+        os.environ.pop("CYCLONEDDS_URI", None)
+        os.environ.update(surroundings)
+    rclpy.init()
     node = rclpy.create_node("transport_listener")
     latencies: list[float] = []
 
@@ -66,7 +78,7 @@ def measure(width: int, height: int, profile: str, seconds: float) -> Row:
 
     node.create_subscription(Image, "image", take, qos_profile_sensor_data)
     size = ["--width", str(width), "--height", str(height), "--rate", str(RATE)]
-    camera = subprocess.Popen([sys.executable, "-m", "benchmarks.camera", *size], env=environment(profile))
+    camera = subprocess.Popen([sys.executable, "-m", "benchmarks.camera", *size], env=surroundings)
     try:
         _spin(node, _PATIENCE, until=lambda: node.count_publishers("image"))
         _spin(node, _SETTLE)
@@ -76,6 +88,7 @@ def measure(width: int, height: int, profile: str, seconds: float) -> Row:
         camera.terminate()
         camera.wait()
         node.destroy_node()
+        rclpy.shutdown()
     p50 = float(np.median(latencies)) if latencies else float("nan")
     return Row(width, height, profile, round(RATE * seconds), len(latencies), p50)
 
@@ -92,23 +105,31 @@ def main() -> None:
     command_line.add_argument("--seconds", type=float, default=4.0, help="of each camera (default: %(default)s)")
     options = command_line.parse_args()
     os.environ.update(dds_profile.variables(os.environ))
-    os.environ |= {"ROS_DOMAIN_ID": "69", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    rclpy.init()
+    middleware = rclpy.get_rmw_implementation_identifier()
+    os.environ |= {"ROS_DOMAIN_ID": _DOMAIN, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    os.environ["RMW_IMPLEMENTATION"] = middleware
     shared = shutil.disk_usage("/dev/shm").total // 2**20
-    print(f"/dev/shm of {shared} MB\n")
+    buffer = int(_RECEIVE_BUFFER.read_text()) if _RECEIVE_BUFFER.exists() else 0
+    load = os.getloadavg()[0]
+    print(f"{middleware}, /dev/shm of {shared} MB, socket buffers up to {buffer} bytes, load {load:.1f}\n")
     print("| image, bgr8 | profile of the camera | arrived | latency p50, ms |\n|---|---|---|---|")
     rows = []
     for width, height in SIZES:
-        for profile in PROFILES:
+        for profile in PROFILES.get(middleware, ("",)):
             row = measure(width, height, profile, options.seconds)
             rows.append(row)
             print(
                 f"| {width}x{height} | {profile or 'none'} | {row.arrived} of {row.expected} | {row.latency_p50:.1f} |",
                 flush=True,
             )
-    rclpy.shutdown()
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    content = {"shared_memory_mb": shared, "cameras": [asdict(row) for row in rows]}
+    content = {
+        "middleware": middleware,
+        "shared_memory_mb": shared,
+        "receive_buffer_max": buffer,
+        "load": load,
+        "cameras": [asdict(row) for row in rows],
+    }
     RESULT.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -50,9 +50,11 @@ _fer_ros_enter() {
   # Nodes on other machines neither see nor disturb these, unless the user says so.
   export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 
-  # Fast DDS, the default middleware, loses whole images without this. What another environment has set goes first.
+  # Fast DDS, the default middleware, and Cyclone DDS lose whole images without this. What another environment has set
+  # goes first.
   case ${FASTDDS_DEFAULT_PROFILES_FILE-} in */config/fastdds*.xml) unset FASTDDS_DEFAULT_PROFILES_FILE ;; esac
   case ${FASTRTPS_DEFAULT_PROFILES_FILE-} in */config/fastdds*.xml) unset FASTRTPS_DEFAULT_PROFILES_FILE ;; esac
+  case ${CYCLONEDDS_URI-} in file://*/config/cyclonedds.xml) unset CYCLONEDDS_URI ;; esac
   eval "$(python -m fer_ros.dds_profile)"
 }
 

@@ -8,12 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.utilities import get_rmw_implementation_identifier
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
 SILENCE = 5.0
 """Seconds without an image after which the reason is looked for."""
+
+_FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
+_LOSSES = {
+    _FAST_DDS: (
+        "Large best-effort images are lost whole when they exceed the shared memory of the process that *publishes* "
+        "them: start that process with "
+        "FASTDDS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share fer_ros)/config/fastdds.xml (up to Jazzy the "
+        "variable is FASTRTPS_DEFAULT_PROFILES_FILE); its segment_size must exceed an image."
+    ),
+    _CYCLONE_DDS: (
+        "Large best-effort images are lost whole when a socket of this node has no room for them: let the kernel give "
+        "more with `sudo sysctl -w net.core.rmem_max=16777216`, and start the camera and this node with "
+        "CYCLONEDDS_URI=file://$(ros2 pkg prefix --share fer_ros)/config/cyclonedds.xml."
+    ),
+}
+_OTHER_LOSSES = "Large best-effort images can be lost whole on their way."
+"""What middlewares do to images, and the remedy."""
 
 
 class InputWatch:
@@ -66,7 +84,13 @@ class InputWatch:
 
     def _report(self, publishers: Sequence[Any]) -> None:
         reason = reason_for_silence(
-            self._name, self._topic, self._type_name, self._qos, publishers, bool(self._arrived)
+            self._name,
+            self._topic,
+            self._type_name,
+            self._qos,
+            publishers,
+            bool(self._arrived),
+            get_rmw_implementation_identifier(),
         )
         if reason != self._said:
             self._said = reason
@@ -78,7 +102,13 @@ class InputWatch:
 
 
 def reason_for_silence(
-    name: str, topic: str, type_name: str, qos: QoSProfile, publishers: Sequence[Any], arrived_before: bool
+    name: str,
+    topic: str,
+    type_name: str,
+    qos: QoSProfile,
+    publishers: Sequence[Any],
+    arrived_before: bool,
+    middleware: str,
 ) -> str:
     """Why a subscription hears nothing, and what to do about it.
 
@@ -89,6 +119,7 @@ def reason_for_silence(
         qos: what the subscription requests.
         publishers: `TopicEndpointInfo` of each publisher on the topic.
         arrived_before: whether there have been images.
+        middleware: as RMW_IMPLEMENTATION names it.
     """
     if not publishers:
         return (
@@ -109,16 +140,14 @@ def reason_for_silence(
             f"set the parameters qos_overrides.{topic}.subscription.* back, best_effort suits every camera"
         )
     if arrived_before:
+        room = " than its shared memory (segment_size in fastdds.xml)" if middleware == _FAST_DDS else ""
         return (
             f"no image on {topic} for {SILENCE:g} s, though {names} still offers them: is the camera frozen, is the "
-            "recording paused, or have its images become larger than its shared memory (segment_size in fastdds.xml)?"
+            f"recording paused, or have its images become larger{room}?"
         )
     return (
-        f"no image on {topic} in {SILENCE:g} s, though {names} publishes there. Large best-effort images are lost "
-        "whole when they exceed the shared memory of the process that *publishes* them: start that process with "
-        "FASTDDS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share fer_ros)/config/fastdds.xml (up to Jazzy the "
-        "variable is FASTRTPS_DEFAULT_PROFILES_FILE); its segment_size must exceed an image. Or the camera itself "
-        f"is silent: ask `ros2 topic hz {topic}`"
+        f"no image on {topic} in {SILENCE:g} s, though {names} publishes there. "
+        f"{_LOSSES.get(middleware, _OTHER_LOSSES)} Or the camera itself is silent: ask `ros2 topic hz {topic}`"
     )
 
 

@@ -150,3 +150,12 @@ def test_the_nodes_stay_on_this_machine_unless_the_user_has_chosen():
     kept = {"ROS_DOMAIN_ID": "7", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTRTPS_DEFAULT_PROFILES_FILE": "mine"}
     assert {key: demo.environment(kept)[key] for key in kept} == kept
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in demo.environment(kept)
+
+
+def test_cyclone_dds_is_given_its_own_profile_unless_the_user_has_chosen():
+    with_cyclone = {"ROS_DISTRO": "kilted", "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
+    chosen = demo.environment(with_cyclone)
+    assert chosen["CYCLONEDDS_URI"].startswith("file:///")
+    assert Path(chosen["CYCLONEDDS_URI"].removeprefix("file://")).match("config/cyclonedds.xml")
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in chosen
+    assert demo.environment({**with_cyclone, "CYCLONEDDS_URI": "mine"})["CYCLONEDDS_URI"] == "mine"
