@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
-import os
 import resource
 import shutil
 import signal
@@ -104,9 +104,15 @@ def test_a_run_writes_down_what_it_was(run, data):
 
 
 def child(*arguments):
-    """fer-train as a program started by another."""
+    """fer-train as a program started by another; it hears Ctrl-C also where these tests run in the background."""
     command = [sys.executable, "-m", "fer_ros.cli.train", *map(str, arguments), "--threads", "1", "--progress", "json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @pytest.mark.usefixtures("undrawn")
