@@ -53,10 +53,10 @@ class SwiftExecutor(Executor):
     _spin_once_until_future_complete = spin_once_until_future_complete
 
     def shutdown(self, timeout_sec: float | None = None, **options) -> bool:
-        """See `Executor`."""
-        done = super().shutdown(timeout_sec)
+        """See `Executor`; for when it spins no more."""
+        # First, since a callback that ends tells the executor, and fails where there is none any more.
         self._pool.shutdown()
-        return done
+        return super().shutdown(timeout_sec)
 
 
 def _run_or_log(run) -> None:
