@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+RESAMPLING = ("bilinear", "bicubic")
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -27,6 +29,9 @@ class Augmentation:
     """Distance to the crop's mean is multiplied by a factor between 1 / (1 + this) and 1 + this, and clipped."""
     erase: float = 0.0
     """Probability of covering a rectangle of 2 to 15 % of the area (Zhong et al. 2017) with the crop's mean."""
+    resampling: str = "bicubic"
+    """How pixels between pixels are made, one of `RESAMPLING`. Bilinear softens the crops that are learned from; those
+    that a camera gives are then sharper than anything the network has seen."""
 
     def __call__(self, pixels: torch.Tensor, size: int) -> torch.Tensor:
         """(N, side, side) uint8 to (N, size, size) float32, still 0..255."""
@@ -50,7 +55,11 @@ class Augmentation:
             dim=1,
         )
         grid = functional.affine_grid(rows.view(count, 2, 3), [count, 1, size, size], align_corners=False)
-        return functional.grid_sample(faces[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
+        moved = functional.grid_sample(
+            faces[:, None], grid, mode=self.resampling, padding_mode="border", align_corners=False
+        )
+        # Bicubic overshoots at edges, which a camera does not.
+        return moved[:, 0].clamp(0, 255)
 
     def _lit(self, faces: torch.Tensor) -> torch.Tensor:
         count, device = len(faces), faces.device

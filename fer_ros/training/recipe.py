@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 
 from fer_ros import networks, resources
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.training.augmentation import Augmentation
+from fer_ros.training.augmentation import RESAMPLING, Augmentation
 
 
 class RecipeError(ValueError):
@@ -70,16 +71,15 @@ class Recipe:
 
     def __post_init__(self):
         for name, low, high in _RANGES:
-            value = self
-            for part in name.split("."):
-                value = getattr(value, part)
+            value = attrgetter(name)(self)
             if not low <= value <= high:
                 raise RecipeError(f"'{name}' must be from {low:g} to {high:g}, not {value:g}")
         if self.optimiser == "adam" and self.momentum == 1:
             raise RecipeError("'momentum' must be below 1 with the optimiser 'adam'")
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise RecipeError(f"'{name}' is '{getattr(self, name)}'{_nearest(getattr(self, name), choices)}")
+            chosen = attrgetter(name)(self)
+            if chosen not in choices:
+                raise RecipeError(f"'{name}' is '{chosen}'{_nearest(chosen, choices)}")
         if self.network not in networks.REGISTRY:
             raise RecipeError(f"there is no network '{self.network}'{_nearest(self.network, networks.REGISTRY)}")
         only = networks.input_size(self.network)
@@ -98,7 +98,11 @@ class Recipe:
         return asdict(self)
 
 
-_CHOICES = {"optimiser": ("sgd", "adam"), "schedule": ("one_cycle", "plateau", "constant")}
+_CHOICES = {
+    "optimiser": ("sgd", "adam"),
+    "schedule": ("one_cycle", "plateau", "constant"),
+    "augmentation.resampling": RESAMPLING,
+}
 _RANGES = [
     ("epochs", 1, 10_000),
     ("batch_size", 2, 65_536),

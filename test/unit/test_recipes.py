@@ -54,6 +54,7 @@ def test_a_papers_recipe_has_the_papers_numbers(name, settings):
         ({"schedule": "cosine"}, "'schedule' is 'cosine'"),
         ({"network": "acted_cnn"}, "'acted_cnn' needs 'preprocessing.input_size' 180"),
         ({"optimiser": "adam", "momentum": 1}, "'momentum' must be below 1"),
+        ({"augmentation": {"resampling": "cubic"}}, "'augmentation.resampling' is 'cubic', did you mean 'bicubic'?"),
         ({"l1": -1}, "'l1' must be from 0"),
         ({"teachers": "mini_xception"}, "'teachers' must be a list of texts"),
         ({"first_size": 64}, "'first_size' \\(64\\) must not be above 'preprocessing.input_size' \\(48\\)"),

@@ -25,6 +25,7 @@ from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.training import checkpoint, datasets, fit, watchers
+from fer_ros.training.augmentation import RESAMPLING, Augmentation
 from fer_ros.training.recipe import Recipe
 from fer_ros.training.run_folder import CHECKPOINT
 from fer_ros.training.targets import Targets
@@ -360,6 +361,18 @@ def test_crops_may_be_small_at_first(data, tmp_path):
     growing = recipe(tmp_path / "r.yaml", first_size=24, epochs=2)
     assert fer_train("--data", data, "--recipe", growing, "--output", tmp_path / "run") == 0
     assert Classifier(tmp_path / "run" / "best.pt").preprocessing.input_size == 48
+
+
+def test_bicubic_resampling_keeps_detail_and_stays_within_grey_levels():
+    pixels = torch.from_numpy(np.random.default_rng(0).choice([0, 128, 255], (20, 48, 48)).astype(np.uint8))
+    detail = {}
+    for resampling in RESAMPLING:
+        torch.manual_seed(0)
+        moved = Augmentation(resampling=resampling)(pixels, 48)
+        assert moved.min() >= 0
+        assert moved.max() <= 255
+        detail[resampling] = float(moved.diff(dim=2).abs().mean())
+    assert detail["bicubic"] > 1.2 * detail["bilinear"]
 
 
 def test_standardised_crops_are_the_same_in_every_light():
