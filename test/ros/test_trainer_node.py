@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,12 +71,18 @@ def trainer(robot: Robot, place: Path, log: Path) -> Program:
     return Program("trainer_node", "--ros-args", "-r", f"__ns:={robot.namespace}", *arguments, log=log)
 
 
+class PromptActionClient(ActionClient):
+    """Can be made while its node spins: rclpy shows it to the executor before it has the lock that it is asked with."""
+
+    _lock = threading.Lock()
+
+
 class Client:
     """Somebody who wants models."""
 
     def __init__(self, robot: Robot):
         self.robot = robot
-        self.action = ActionClient(robot.node, TrainModel, "trainer_node/train_model")
+        self.action = PromptActionClient(robot.node, TrainModel, "trainer_node/train_model")
         robot.wait_until(self.action.server_is_ready, "the action server")
         robot.knock(GetParameters, "trainer_node/get_parameters", names=["threads"])
 
