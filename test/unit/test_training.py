@@ -363,6 +363,14 @@ def test_crops_may_be_small_at_first(data, tmp_path):
     assert Classifier(tmp_path / "run" / "best.pt").preprocessing.input_size == 48
 
 
+def test_several_threads_take_batches_that_do_not_divide(data, tmp_path):
+    """In a process of its own: what would go wrong is not an exception, but the end of the process."""
+    odd = recipe(tmp_path / "r.yaml", batch_size=15, epochs=1)
+    command = [sys.executable, "-m", "fer_ros.cli.train", "--data", data, "--recipe", odd, "--threads", "2"]
+    ended = subprocess.run([*map(str, command), "--output", str(tmp_path / "run")], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_bicubic_resampling_keeps_detail_and_stays_within_grey_levels():
     pixels = torch.from_numpy(np.random.default_rng(0).choice([0, 128, 255], (20, 48, 48)).astype(np.uint8))
     detail = {}
