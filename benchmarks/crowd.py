@@ -25,8 +25,8 @@ def crowd(width: int, height: int, people: int, rate: float) -> Iterator[np.ndar
 
 def _picture(portrait: np.ndarray, width: int, height: int, people: int, second: float) -> np.ndarray:
     picture = np.full((height, width, 3), (120, 110, 100), np.uint8)
-    columns = min(people, 4)
-    rows = math.ceil(people / columns)
+    columns = min(max(people, 1), 4)
+    rows = max(math.ceil(people / columns), 1)
     cell_width, cell_height = width / columns, height / rows
     size = 0.85 * min(cell_width / portrait.shape[1], cell_height / portrait.shape[0])
     for person in range(people):

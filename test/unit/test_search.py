@@ -72,6 +72,22 @@ def test_known_faces_get_the_boxes_of_the_full_scan(head):
         assert all(max(face.box.iou(other.box) for other in expected) > 0.75 for face in faces)
 
 
+def test_new_faces_are_sought_beside_the_known_ones_alone(head):
+    seen = []
+
+    class Noting(ViolaJones):
+        def hints(self, grey, glimpse):
+            seen.append(grey)
+            return super().hints(grey, glimpse)
+
+    images = [scene(head, (150 + step, 200)) for step in range(5)]
+    *_, (face,) = searched(Search(Noting(), OverlapTracker()), images)
+    x, y = map(round, face.box.centre)
+    assert seen[-1][y - 20 : y + 20, x - 20 : x + 20].std() == 0
+    assert np.array_equal(seen[-1][:, x + 80 :], images[-1][:, x + 80 :])
+    assert images[-1][y - 20 : y + 20, x - 20 : x + 20].std() > 10, "the image itself stays"
+
+
 def test_turned_off_every_frame_is_scanned_in_full(head):
     detector = CountingViolaJones()
     images = [scene(head, (150 + 8 * step, 200)) for step in range(6)]

@@ -22,10 +22,10 @@ except ImportError as error:
         "the backend 'torchscript' needs the package torch (pip install torch); the backend 'opencv' needs no package"
     ) from error
 
-_BATCHES = (1, 2, 4, 8)
+_BATCHES = (1, 2, 4)
 """Fused code is compiled for one batch size at a time, which takes 0.1 s. So there are a few sizes, all compiled at the
 start, and a batch between two is filled up. Of more faces than these a core's cache no longer holds the maps: sixteen
-take two thirds of the time in two batches."""
+take two thirds of the time in fours instead of eights."""
 
 
 _BREATH = 0.05
