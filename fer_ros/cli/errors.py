@@ -55,8 +55,13 @@ def stop_now(message: str) -> NoReturn:
     Python would first take torch apart, which is seconds on a busy machine; what counts is on disk already.
     """
     print(message, file=sys.stderr, flush=True)
+    end_now(STOPPED)
+
+
+def end_now(status: int) -> NoReturn:
+    """Ends the process without taking Python and its libraries apart."""
     sys.stdout.flush()
-    os._exit(STOPPED)
+    os._exit(status)
 
 
 def _exit_code(error: Exception) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_ros.cli.data_options import add_data_options
-from fer_ros.cli.errors import one_line_errors, stop_now
+from fer_ros.cli.errors import end_now, one_line_errors, stop_now
 
 if TYPE_CHECKING:
     from fer_ros.training.datasets import FaceImages
@@ -121,6 +121,9 @@ def _train(options: argparse.Namespace) -> int:
         if team.leads:
             _judge(folder, validation, watcher)
         teams.leave()
+        if team.size > 1:
+            # Threads of gloo may still hold tensors: they abort a process that takes Python apart (pytorch #179291).
+            end_now(0)
     except KeyboardInterrupt:
         watcher.close()
         stop_now(f"fer-train: stopped; go on with: fer-train --resume {folder}")
