@@ -27,9 +27,20 @@ SIDES = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3)
 SHIFTS = (0.03, 0.06, 0.09, 0.12, 0.15, 0.2)
 """How far the crop's centre is off, in sides of the image."""
 
-_PUBLISHED_ROTATION = {1: 95.2, 4: 90.5, 8: 80.9, 10: 76.2, 15: 57.1, 30: 42.9, 45: 28.6}
-_PUBLISHED_BRIGHTNESS = {0.3: 66.7, 0.5: 76.2, 0.7: 85.7, 0.9: 95.2, 1.1: 100.0}
-_PUBLISHED_BRIGHTNESS |= {1.2: 85.7, 1.3: 80.9, 1.4: 61.9, 1.5: 57.1, 1.8: 14.3}
+CHANGES = {
+    "rotation": "rotation, degrees",
+    "brightness": "brightness, times",
+    "side": "side of the crop, times",
+    "shift": "shift of the crop, sides",
+}
+"""What is changed, by the field of `Robustness` that tells of it."""
+_DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+"""Of shifts: x and y."""
+_PUBLISHED = {
+    "rotation": {1: 95.2, 4: 90.5, 8: 80.9, 10: 76.2, 15: 57.1, 30: 42.9, 45: 28.6},
+    "brightness": {0.3: 66.7, 0.5: 76.2, 0.7: 85.7, 0.9: 95.2, 1.1: 100.0, 1.2: 85.7}
+    | {1.3: 80.9, 1.4: 61.9, 1.5: 57.1, 1.8: 14.3},
+}
 """Lyu's percentages of the 21 images."""
 
 
@@ -97,9 +108,6 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = 3) -> R
     )
 
 
-_DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-
-
 def rotated(pixels: np.ndarray, degrees: float) -> np.ndarray:
     """(N, size, size) uint8, turned about its centre, counter-clockwise; what comes in repeats the edge."""
     size = pixels.shape[1]
@@ -123,16 +131,6 @@ def cropped(pixels: np.ndarray, side: float, x: float = 0.0, y: float = 0.0) -> 
     return np.stack(
         [cv2.warpAffine(one, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE) for one in pixels]
     )
-
-
-CHANGES = {
-    "rotation": "rotation, degrees",
-    "brightness": "brightness, times",
-    "side": "side of the crop, times",
-    "shift": "shift of the crop, sides",
-}
-"""What is changed, by the field of `Robustness` that tells of it."""
-_PUBLISHED = {"rotation": _PUBLISHED_ROTATION, "brightness": _PUBLISHED_BRIGHTNESS}
 
 
 def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:

@@ -89,7 +89,7 @@ def test_a_crop_is_wider_tighter_or_aside():
     assert (robustness.cropped(image, 2.0)[0][22:26, 22:26] == 200).all()
 
 
-def test_a_crop_beside_the_image_is_not_recognised(images):
+def test_crops_of_every_size_and_shift_are_measured(images):
     result = robustness.measure(ByTopHalf(), images)
     assert [row.value for row in result.side] == list(robustness.SIDES)
     assert [row.recognised for row in result.shift] == [1.0] * len(robustness.SHIFTS)
