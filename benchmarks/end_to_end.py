@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -173,7 +174,7 @@ def _process(module: str, arguments: list[str]) -> Iterator[subprocess.Popen]:
     try:
         yield started
     finally:
-        started.terminate()
+        started.send_signal(signal.SIGINT)  # killed, it would leave its shared memory behind
         try:
             started.wait(20)
         except subprocess.TimeoutExpired:

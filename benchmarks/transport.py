@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -85,7 +86,7 @@ def measure(width: int, height: int, profile: str, seconds: float) -> Row:
         latencies.clear()
         _spin(node, seconds)
     finally:
-        camera.terminate()
+        camera.send_signal(signal.SIGINT)  # killed, it would leave its shared memory behind
         camera.wait()
         node.destroy_node()
         rclpy.shutdown()

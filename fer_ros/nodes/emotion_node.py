@@ -115,6 +115,8 @@ class EmotionNode(LifecycleNode):
         """Ends the work before what it needs is gone."""
         self._close()
         super().destroy_node()
+        # rclpy leaves it, and it holds on to all of DDS: what the node has of shared memory would outlive the process.
+        self._state_machine.destroy_when_not_in_use()
 
     def _succeeds(self, doing: str, step: Callable[[], None]) -> bool:
         try:

@@ -30,9 +30,12 @@ class Program:
         return self
 
     def __exit__(self, *_) -> None:
-        if self._process.poll() is None:
+        try:
+            # Killed, it would leave its shared memory behind.
+            self.end(signal.SIGINT, deadline=20)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
 
     @property
     def output(self) -> str:

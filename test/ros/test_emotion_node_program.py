@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
+import rclpy
 from program import Program
 from robot import DEADLINE, image_message
 
@@ -65,6 +66,24 @@ def test_without_arguments_it_serves_with_its_defaults(robot, tmp_path, astronau
         (face,) = robot.ask(camera, astronaut).faces
         assert face.emotion == "happy"
         assert ends_well(node, signal.SIGTERM), node.output
+
+
+def test_it_leaves_no_shared_memory_behind(robot, light_model, tmp_path):
+    if rclpy.get_rmw_implementation_identifier() != "rmw_fastrtps_cpp":
+        pytest.skip("only Fast DDS takes shared memory under names of its own")
+    others = segments()
+    with Program("emotion_node", *in_namespace(robot), "-p", f"model:={light_model}", log=tmp_path / "log") as node:
+        robot.heard_camera()
+        mapped = Path(f"/proc/{node.pid}/maps").read_text()
+        own = {name for name in segments() - others if name in mapped}
+        assert own
+        assert ends_well(node, signal.SIGINT), node.output
+    assert not own & segments()
+
+
+def segments() -> set[str]:
+    """What all participants of Fast DDS on this machine write into; their ports, 50 kB each, it leaves for the next."""
+    return {path.name for path in Path("/dev/shm").glob("fastdds_" + 16 * "[0-9a-f]")}
 
 
 def test_where_torch_is_absent_it_serves_through_opencv(robot, tmp_path, astronaut, monkeypatch):
