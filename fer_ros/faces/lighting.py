@@ -33,9 +33,17 @@ def lit(grey: np.ndarray, lighting: str) -> np.ndarray:
 
 def _stretched(grey: np.ndarray) -> np.ndarray:
     step = max(1, min(grey.shape) // _SAMPLES)
-    dark, bright = np.percentile(grey[::step, ::step], (1, 99))
+    dark, bright = _range(grey[::step, ::step])
     if bright - dark >= _ENOUGH:
         return grey
     gain = min(255 / max(bright - dark, 1), _MOST)
     levels = np.clip((np.arange(256) - dark) * gain, 0, 255).astype(np.uint8)
     return cv2.LUT(grey, levels)
+
+
+def _range(grey: np.ndarray) -> tuple[int, int]:
+    """The grey levels below which 1 % and 99 % of the pixels lie."""
+    # np.percentile takes more than twice the time in a process that has slept between two images.
+    below = np.bincount(grey.ravel(), minlength=256).cumsum()
+    dark, bright = np.searchsorted(below, (0.01 * grey.size, 0.99 * grey.size))
+    return int(dark), int(bright)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_ros.faces import search as search_module
 from fer_ros.faces.detectors import Detector
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.search import Search
@@ -165,6 +166,29 @@ def test_a_face_at_the_border_is_followed_out_and_forgotten(head):
 def test_tiny_images_have_no_faces(shape):
     search = Search(ViolaJones(), OverlapTracker())
     assert not any(searched(search, [np.zeros(shape, np.uint8)] * 8))
+
+
+def test_only_whole_images_are_scanned_in_several_threads(head, monkeypatch):
+    """Parts are too small to share: a second thread would but wait for them, which costs as much as a core."""
+    usual = cv2.getNumThreads()
+    monkeypatch.setattr(search_module, "_THREADS", 2)
+    images = [scene(head, (320, 240))] * 2
+    threads = []
+
+    class Watching(ViolaJones):
+        def detect(self, grey, region=None, *sizes, **more):
+            threads.append((region is None, cv2.getNumThreads()))
+            return super().detect(grey, region, *sizes, **more)
+
+    try:
+        searched(Search(Watching(), OverlapTracker()), images)
+        assert threads[0] == (True, 2)
+        assert set(threads[1:]) == {(False, 1)}
+        threads.clear()
+        searched(Search(Watching(), OverlapTracker(), detect_by_tracking=False), images)
+        assert threads == [(True, 2)] * 2
+    finally:
+        cv2.setNumThreads(usual)
 
 
 def test_a_detector_with_nothing_but_detect_works_too():

@@ -22,12 +22,9 @@ except ImportError as error:
         "the backend 'torchscript' needs the package torch (pip install torch); the backend 'opencv' needs no package"
     ) from error
 
-_BATCHES = (1, 2, 4)
-"""Fused code is compiled for one batch size at a time, which takes 0.1 s. So there are a few sizes, all compiled at the
-start, and a batch between two is filled up. Of more faces than these a core's cache no longer holds the maps: sixteen
-take two thirds of the time in fours instead of eights."""
-
-
+_LARGEST_BATCH = 4
+"""Fused code is compiled for one batch size at a time, which takes 0.1 s: all up to this one are, at the start. Of more
+faces a core's cache no longer holds the maps: sixteen take two thirds of the time in fours instead of eights."""
 _BREATH = 0.05
 """Seconds between loading and freezing. Unlike compiling, each holds up all Python threads for tens of milliseconds;
 a node that answers images while it loads another model catches up between the two."""
@@ -47,10 +44,11 @@ class TorchScriptBackend:
             network = torch.jit.load(str(path), map_location="cpu").eval().to(memory_format=torch.channels_last)
             time.sleep(_BREATH)
             self._network = torch.jit.freeze(network)
-            self._warm_up(_BATCHES[:1], input_size)
+            self._warm_up(1, input_size)
             if not _is_fused():
                 self._network = self._quicker(self._network, torch.jit.optimize_for_inference(network), input_size)
-            self._warm_up(_BATCHES, input_size)
+            for faces in range(2, _LARGEST_BATCH + 1):
+                self._warm_up(faces, input_size)
         except RuntimeError as error:
             raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
 
@@ -61,34 +59,25 @@ class TorchScriptBackend:
             # keeps this for each calling thread, and a node does not classify in the thread that loaded the model.
             torch.set_num_threads(1)
             self._calling.known = True
-        largest = _BATCHES[-1]
-        parts = [self._part(batch[start : start + largest]) for start in range(0, len(batch), largest)]
+        with torch.inference_mode():
+            parts = [self._network(part).numpy() for part in torch.from_numpy(batch).split(_LARGEST_BATCH)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _warm_up(self, batches: tuple[int, ...], input_size: int) -> None:
+    def _warm_up(self, faces: int, input_size: int) -> None:
         """The first pass of each size profiles, the second compiles; better here than under the first face."""
-        for faces in batches:
-            for _ in range(2):
-                self.logits(np.zeros((faces, 1, input_size, input_size), np.float32))
+        for _ in range(2):
+            self.logits(np.zeros((faces, 1, input_size, input_size), np.float32))
 
     def _quicker(self, one: torch.nn.Module, other: torch.nn.Module, input_size: int) -> torch.nn.Module:
         """Of two forms of the network the one that takes less CPU for one face."""
         seconds = {}
         for network in (one, other):
             self._network = network
-            self._warm_up(_BATCHES[:1], input_size)
+            self._warm_up(1, input_size)
             started = time.thread_time()
-            self._warm_up(_BATCHES[:1], input_size)
+            self._warm_up(1, input_size)
             seconds[network] = time.thread_time() - started
         return min(seconds, key=seconds.get)
-
-    def _part(self, batch: np.ndarray) -> np.ndarray:
-        faces = len(batch)
-        missing = next(size for size in _BATCHES if size >= faces) - faces
-        if missing:
-            batch = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)])
-        with torch.inference_mode():
-            return self._network(torch.from_numpy(batch)).numpy()[:faces]
 
 
 def _fuse() -> None:
