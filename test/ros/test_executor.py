@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,8 +11,57 @@ pytest.importorskip("rclpy", reason="needs ROS 2: make setup")
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from robot import DEADLINE
+from std_msgs.msg import String
 
 from fer_ros.nodes.executor import SwiftExecutor
+
+
+def wait_until(condition):
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@contextmanager
+def spinning(node, swift):
+    executor = SwiftExecutor(swift)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    yield
+    executor.shutdown()
+    thread.join()
+
+
+@pytest.mark.usefixtures("_ros")
+def test_swift_subscriptions_come_and_go_while_the_others_are_busy(capfd):
+    node = rclpy.create_node("listening")
+    swift, heard, busy = MutuallyExclusiveCallbackGroup(), [], threading.Event()
+
+    def hear(message):
+        heard.append(message.data)
+        if message.data == "nonsense":
+            raise ValueError("cannot be heard")
+
+    with spinning(node, swift):
+        for _ in range(2):
+            node.create_timer(0.001, busy.wait, MutuallyExclusiveCallbackGroup())
+        subscription = node.create_subscription(String, "words", hear, 10, callback_group=swift)
+        publisher = node.create_publisher(String, "words", 10)
+        wait_until(lambda: publisher.get_subscription_count() == 1)
+        for word in ("nonsense", "sense"):
+            publisher.publish(String(data=word))
+        wait_until(lambda: heard == ["nonsense", "sense"])
+        node.destroy_subscription(subscription)
+        wait_until(lambda: publisher.get_subscription_count() == 0)
+        node.create_subscription(String, "words", hear, 10, callback_group=swift)
+        wait_until(lambda: publisher.get_subscription_count() == 1)
+        publisher.publish(String(data="more"))
+        wait_until(lambda: heard[2:] == ["more"])
+        busy.set()
+    node.destroy_node()
+    assert "cannot be heard" in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("_ros")
