@@ -83,7 +83,8 @@ def test_it_leaves_no_shared_memory_behind(robot, light_model, tmp_path):
 
 def segments() -> set[str]:
     """What all participants of Fast DDS on this machine write into; their ports, 50 kB each, it leaves for the next."""
-    return {path.name for path in Path("/dev/shm").glob("fastdds_" + 16 * "[0-9a-f]")}
+    # fastrtps_ up to Jazzy, fastdds_ since.
+    return {path.name for path in Path("/dev/shm").glob("fast*_" + 16 * "[0-9a-f]")}
 
 
 def test_where_torch_is_absent_it_serves_through_opencv(robot, tmp_path, astronaut, monkeypatch):

@@ -10,6 +10,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2: make setup")
 
 import rclpy
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.task import Future
 from robot import DEADLINE
 from std_msgs.msg import String
 
@@ -27,11 +28,13 @@ def wait_until(condition):
 def spinning(node, swift):
     executor = SwiftExecutor(swift)
     executor.add_node(node)
-    thread = threading.Thread(target=executor.spin)
+    done = Future()
+    thread = threading.Thread(target=executor.spin_until_future_complete, args=(done,))
     thread.start()
     yield
-    executor.shutdown()
+    done.set_result(None)
     thread.join()
+    executor.shutdown()
 
 
 @pytest.mark.usefixtures("_ros")
