@@ -281,7 +281,7 @@ def test_a_bad_model_changes_nothing(robot, serve, tmp_path, astronaut):
     assert after.faces[0].emotion == before.faces[0].emotion == "happy"
 
 
-def test_a_hundred_models_in_turn_leave_no_image_unanswered(robot, serve, model, tmp_path, astronaut):
+def test_fifty_models_in_turn_leave_no_image_unanswered(robot, serve, model, tmp_path, astronaut):
     other = untrained_model(tmp_path / "other.pt", labels=FER2013[::-1], answer="sad")
     words = {model_file.identify(model): "happy", model_file.identify(other): "sad"}
     serve()
@@ -289,7 +289,7 @@ def test_a_hundred_models_in_turn_leave_no_image_unanswered(robot, serve, model,
     client = robot.node.create_client(LoadModel, "emotion_node/load_model")
     robot.wait_until(client.service_is_ready, "the service")
     small = np.ascontiguousarray(astronaut[::3, ::3])
-    for number in range(100):
+    for number in range(50):
         swap = client.call_async(LoadModel.Request(model=str((other, model)[number % 2])))
         while not swap.done():
             # One by one, since a busy machine drops images for other reasons; each must be answered.
@@ -297,7 +297,7 @@ def test_a_hundred_models_in_turn_leave_no_image_unanswered(robot, serve, model,
         assert swap.result().success
     served = [answer.model_id for answer in robot.answers]
     assert set(served) == set(words)
-    assert sum(before != after for before, after in itertools.pairwise(served)) > 50
+    assert sum(before != after for before, after in itertools.pairwise(served)) > 25
     for answer in robot.answers:
         (face,) = answer.faces
         for vector in (face.scores, face.smoothed_scores):
