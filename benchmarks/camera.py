@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from benchmarks.crowd import crowd
@@ -76,11 +76,12 @@ def main() -> None:
     options = command_line.parse_args()
     message = compressed if options.compressed else raw
     images = [message(picture) for picture in crowd(options.width, options.height, options.faces, options.rate)]
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # it may be ended at any time
+    rclpy.init()
     node = Node("benchmark_camera")
     for name in options.cameras:
         Camera(node, name, images, options.rate)
-    with contextlib.suppress(KeyboardInterrupt):
+    # Ended in this way it gives its shared memory back.
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
 
 

@@ -11,7 +11,6 @@ import argparse
 import json
 import math
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -175,7 +174,7 @@ def _process(module: str, arguments: list[str]) -> Iterator[subprocess.Popen]:
     try:
         yield started
     finally:
-        started.send_signal(signal.SIGINT)  # killed, it would leave its shared memory behind
+        started.terminate()
         try:
             started.wait(20)
         except subprocess.TimeoutExpired:

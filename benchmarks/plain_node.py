@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import rclpy
 import torch
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 
 from fer_ros import networks
@@ -76,8 +76,9 @@ def _picture(image: Image | CompressedImage) -> np.ndarray:
 
 def main() -> None:
     torch.set_num_threads(1)  # more are slower on a network this small
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # it may be ended at any time
-    with contextlib.suppress(KeyboardInterrupt):
+    rclpy.init()
+    # Ended in this way it gives its shared memory back.
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(PlainNode())
 
 

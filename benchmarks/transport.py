@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -86,7 +85,7 @@ def measure(width: int, height: int, profile: str, seconds: float) -> Row:
         latencies.clear()
         _spin(node, seconds)
     finally:
-        camera.send_signal(signal.SIGINT)  # killed, it would leave its shared memory behind
+        camera.terminate()
         camera.wait()
         node.destroy_node()
         rclpy.shutdown()

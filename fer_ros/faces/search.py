@@ -42,10 +42,10 @@ _RIM = 0.1
 """Of a known face, in its widths, that is left where new ones are sought."""
 _TILT_STEP = 20.0
 """Degrees between the angles at which tilted faces are sought: a cascade still finds most that are half as far off."""
-_THREADS = cv2.getNumThreads()
-"""In which OpenCV scans a whole image; see `_spread`."""
 _TILTED_PERIOD = 2.0
 """How many times longer than for upright faces the scan for tilted ones, at each angle, may take."""
+_THREADS = cv2.getNumThreads()
+"""In which OpenCV scans a whole image; see `_spread`."""
 
 
 @dataclass
@@ -250,7 +250,7 @@ def _spread(threads: int) -> None:
     """How many threads OpenCV works in from now on, everywhere in this process.
 
     A whole image is scanned in half the time by two. Pieces of it are too small to share, but each wakes the second
-    thread all the same, which then waits actively for more: a quarter of the CPU that an image took.
+    thread all the same, which then waits actively for more: a fifth of the CPU that an image with one face took.
     """
     if cv2.getNumThreads() != threads:
         cv2.setNumThreads(threads)

@@ -218,7 +218,7 @@ def _reason(error: Exception) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the node until it is interrupted; the exit status: 0, or 1 where it could not start."""
-    # A thread each for images, for a model being loaded, and for parameters, life cycle and timers.
+    # Images have a thread of their own; one more for a model being loaded, one for parameters, life cycle and timers.
     return run(_NAME, _started_node, _EXPECTED_ERRORS, args, lambda node: SwiftExecutor(node.image_group, threads=2))
 
 

@@ -80,10 +80,10 @@ class SwiftExecutor(Executor):
 
     def shutdown(self, timeout_sec: float | None = None, **options) -> bool:
         """See `Executor`; for when it spins no more."""
-        # First, since a callback that ends tells the executor, and fails where there is none any more.
         self._ends = True
         self._changed.trigger()
         self._listener.join()
+        # First, since a callback that ends tells the executor, and fails where there is none any more.
         self._pool.shutdown()
         return super().shutdown(timeout_sec)
 

@@ -17,13 +17,6 @@ from std_msgs.msg import String
 from fer_ros.nodes.executor import SwiftExecutor
 
 
-def wait_until(condition):
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 @contextmanager
 def spinning(node, swift):
     executor = SwiftExecutor(swift)
@@ -37,8 +30,7 @@ def spinning(node, swift):
     executor.shutdown()
 
 
-@pytest.mark.usefixtures("_ros")
-def test_swift_subscriptions_come_and_go_while_the_others_are_busy(capfd):
+def test_swift_subscriptions_come_and_go_while_the_others_are_busy(robot, capfd):
     node = rclpy.create_node("listening")
     swift, heard, busy = MutuallyExclusiveCallbackGroup(), [], threading.Event()
 
@@ -52,16 +44,16 @@ def test_swift_subscriptions_come_and_go_while_the_others_are_busy(capfd):
             node.create_timer(0.001, busy.wait, MutuallyExclusiveCallbackGroup())
         subscription = node.create_subscription(String, "words", hear, 10, callback_group=swift)
         publisher = node.create_publisher(String, "words", 10)
-        wait_until(lambda: publisher.get_subscription_count() == 1)
+        robot.wait_until(lambda: publisher.get_subscription_count() == 1, "the subscription")
         for word in ("nonsense", "sense"):
             publisher.publish(String(data=word))
-        wait_until(lambda: heard == ["nonsense", "sense"])
+        robot.wait_until(lambda: heard == ["nonsense", "sense"], "both words")
         node.destroy_subscription(subscription)
-        wait_until(lambda: publisher.get_subscription_count() == 0)
+        robot.wait_until(lambda: publisher.get_subscription_count() == 0, "the end of the subscription")
         node.create_subscription(String, "words", hear, 10, callback_group=swift)
-        wait_until(lambda: publisher.get_subscription_count() == 1)
+        robot.wait_until(lambda: publisher.get_subscription_count() == 1, "another subscription")
         publisher.publish(String(data="more"))
-        wait_until(lambda: heard[2:] == ["more"])
+        robot.wait_until(lambda: heard[2:] == ["more"], "one word more")
         busy.set()
     node.destroy_node()
     assert "cannot be heard" in capfd.readouterr().err
