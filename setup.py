@@ -28,7 +28,7 @@ setup(
     ],
     package_dir={"fer_ros.models": "models", "fer_ros.recipes": "config/recipes"},
     package_data={
-        "fer_ros.training": ["page.html"],
+        "fer_ros.evaluation": ["page.html"],
         "fer_ros.models": ["*.pt", "*.onnx", "*.md"],
         "fer_ros.recipes": ["*.yaml"],
     },

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.tilt import CANVAS, DATA, ROOT, SIDE, canvas, the_face
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.frame import Box, Face
+from fer_ros.types import Box, TrackedFace
 
 RESULT = ROOT / "out" / "bench" / "crops.json"
 FRAME = Box((CANVAS - SIDE) // 2, (CANVAS - SIDE) // 2, SIDE, SIDE)
@@ -25,7 +25,7 @@ def found(pixels: np.ndarray) -> dict[int, Box]:
     """The detector's box in the canvas of each image in which it finds the face, by the image's number."""
     detector, boxes = ViolaJones(min_size=SIDE // 2), {}
     for number, crop in enumerate(pixels):
-        face = the_face([Face("", one.box, one.score, 0.0) for one in detector.detect(canvas(crop))])
+        face = the_face([TrackedFace("", one.box, one.score, 0.0) for one in detector.detect(canvas(crop))])
         if face:
             boxes[number] = face.box
     return boxes
@@ -33,7 +33,7 @@ def found(pixels: np.ndarray) -> dict[int, Box]:
 
 def placement(boxes: list[Box]) -> dict[str, list[float]]:
     """Percentiles of how the boxes lie beside the frame, in sides of the frame."""
-    offsets = np.array([[value - CANVAS / 2 for value in box.centre] for box in boxes]) / SIDE
+    offsets = np.array([[value - CANVAS / 2 for value in box.center] for box in boxes]) / SIDE
     measured = {"side": [box.width / SIDE for box in boxes], "to the right": offsets[:, 0], "down": offsets[:, 1]}
     return {name: np.percentile(values, PERCENTILES).tolist() for name, values in measured.items()}
 
@@ -52,7 +52,7 @@ def accuracy(model: str, pixels: np.ndarray, labels: np.ndarray, boxes: dict[int
 def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["mini_xception", "lite_xception"])
+    parser.add_argument("--models", nargs="+", default=["mini_xception", "res_se"])
     parser.add_argument("--faces", type=int, help="only the first so many images")
     options = parser.parse_args()
     if not DATA.is_file():

@@ -1,4 +1,4 @@
-"""People who move a little in front of a camera: what the end-to-end benchmark shows to the node."""
+"""FaceEvents who move a little in front of a camera: what the end-to-end benchmark shows to the node."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Box, Frame
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.types import Box, Frame
 
 ROOT = Path(__file__).resolve().parent.parent
 MEDIA = ROOT.parent / "shared" / "media"
@@ -52,7 +52,7 @@ class Row:
 
 
 def clips(videos: list[Path]) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Names and grey frames."""
+    """Names and gray frames."""
     for path in videos:
         yield path.stem, read(path, None)
     if videos:
@@ -64,14 +64,14 @@ def clips(videos: list[Path]) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def read(path: Path, size: tuple[int, int] | None) -> list[np.ndarray]:
-    """All frames of a video in grey, resized to (width, height)."""
+    """All frames of a video in gray, resized to (width, height)."""
     video, frames = cv2.VideoCapture(str(path)), []
     while True:
         there, picture = video.read()
         if not there:
             break
-        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        frames.append(grey if size is None else cv2.resize(grey, size))
+        gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        frames.append(gray if size is None else cv2.resize(gray, size))
     if not frames:
         raise SystemExit(f"{path}: no frame could be read")
     return frames
@@ -100,14 +100,14 @@ def moving_portrait(count: int) -> Iterator[np.ndarray]:
 def measure(name: str, frames: list[np.ndarray], rate: float) -> Row:
     """Both ways on the same frames, one after the other for each, so that both meet the same machine."""
     plain_detector = ViolaJones(min_size=30)
-    search = Search(ViolaJones(min_size=30), OverlapTracker())
+    search = TrackingDetector(ViolaJones(min_size=30), OverlapTracker())
     plain_times, tracked_times, plain, tracked, identities = [], [], [], [], set()
-    for step, grey in enumerate(frames):
-        cv2.setNumThreads(1)  # `Search` has chosen otherwise where it has scanned the last image whole
+    for step, gray in enumerate(frames):
+        cv2.setNumThreads(1)  # `TrackingDetector` has chosen otherwise where it has scanned the last image whole
         start = time.process_time()
-        detections = plain_detector.detect(grey)
+        detections = plain_detector.detect(gray)
         between = time.process_time()
-        faces = search.find(Frame(grey, step / rate))
+        faces = search.find(Frame(gray, step / rate))
         tracked_times.append(1e3 * (time.process_time() - between))
         plain_times.append(1e3 * (between - start))
         plain.append([found.box for found in detections])

@@ -156,7 +156,7 @@ def _node(case: Case) -> tuple[str, list[str]]:
     parameters = [f"image_transport:={case.transport}"]
     if case.cameras > 1:
         parameters.append(f"cameras:={json.dumps(case.names)}")
-    module = "fer_ros.nodes.emotion_node" if case.way == "emotion_node" else f"benchmarks.{case.way}"
+    module = "fer_ros.nodes.emotion.node" if case.way == "emotion_node" else f"benchmarks.{case.way}"
     return module, ["--ros-args", *(word for each in parameters for word in ("-p", each))]
 
 

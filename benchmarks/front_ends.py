@@ -18,15 +18,15 @@ import cv2
 import numpy as np
 
 from benchmarks.detection import MEDIA, ROOT, moving_portrait, read
+from fer_ros.datasets import registry
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.faces.agreement import shared
-from fer_ros.faces.detectors import Detector
-from fer_ros.faces.detectors.choice import DETECTORS, Options, make
-from fer_ros.faces.search import Search
+from fer_ros.faces.detectors.base import Detector
+from fer_ros.faces.detectors.registry import DETECTORS, Options, make
+from fer_ros.faces.matching import shared
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Box, Detection, Frame
-from fer_ros.scene import PERIOD, Scene
-from fer_ros.training import datasets
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.media.synthetic_scene import PERIOD, SyntheticScene
+from fer_ros.types import Box, Detection, Frame
 
 RESULT = ROOT / "out" / "bench" / "front_ends.json"
 PUBLIC = ROOT.parent / "shared" / "data" / "fer2013_public.npz"
@@ -47,7 +47,7 @@ Row = dict[str, float]
 
 
 def pasted(face: np.ndarray, width: int, angle: float = 0.0) -> np.ndarray:
-    """A face, enlarged or reduced to a width and turned by degrees, in the middle of a picture of its own mean grey."""
+    """A face, enlarged or reduced to a width and turned by degrees, in the middle of a picture of its own mean gray."""
     picture = np.full(CANVAS, int(face.mean()), np.uint8)
     scale = width / face.shape[0]
     small = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -61,7 +61,7 @@ def in_the_middle(found: Sequence[Detection], width: float) -> list[Detection]:
     """Those on the face that was pasted: a third of it aside, and half as large again or two thirds, at the most."""
     middle = CANVAS[1] / 2, CANVAS[0] / 2
     return [
-        one for one in found if math.dist(one.box.centre, middle) < width / 3 and 2 / 3 < one.box.width / width < 3 / 2
+        one for one in found if math.dist(one.box.center, middle) < width / 3 and 2 / 3 < one.box.width / width < 3 / 2
     ]
 
 
@@ -69,9 +69,9 @@ def in_the_middle(found: Sequence[Detection], width: float) -> list[Detection]:
 
 
 def footage(made: Callable[[str], Detector], names: Sequence[str]) -> dict[str, Row]:
-    """People without labels: a face is what at least two detectors agree on."""
-    pictures = [grey for path in sorted(MEDIA.glob("*.gif")) for grey in read(path, (640, 360))]
-    boxes = {name: [[one.box for one in made(name).detect(grey)] for grey in pictures] for name in names}
+    """FaceEvents without labels: a face is what at least two detectors agree on."""
+    pictures = [gray for path in sorted(MEDIA.glob("*.gif")) for gray in read(path, (640, 360))]
+    boxes = {name: [[one.box for one in made(name).detect(gray)] for gray in pictures] for name in names}
     rows = {name: {"faces": 0, "found": 0, "alone": 0} for name in names}
     for at in range(len(pictures)):
         for group in _groups([(name, box) for name in names for box in boxes[name][at]]):
@@ -86,12 +86,12 @@ def footage(made: Callable[[str], Detector], names: Sequence[str]) -> dict[str, 
 
 def made_scene(made: Callable[[str], Detector], names: Sequence[str]) -> dict[str, Row]:
     """The built-in scene, where it is known where the face is."""
-    scene, rows = Scene(), {}
+    scene, rows = SyntheticScene(), {}
     times = np.arange(0, PERIOD, 0.25)
     pictures = [cv2.cvtColor(scene.picture(at), cv2.COLOR_BGR2GRAY) for at in times]
     truth = [[face] if (face := scene.face(at)) else [] for at in times]
     for name in names:
-        boxes = [[one.box for one in made(name).detect(grey)] for grey in pictures]
+        boxes = [[one.box for one in made(name).detect(gray)] for gray in pictures]
         found = sum(shared(real, given) for real, given in zip(truth, boxes, strict=True))
         rows[name] = {"faces": sum(map(len, truth)), "found": found, "alone": sum(map(len, boxes)) - found}
     return rows
@@ -124,7 +124,7 @@ def smallest(made: Callable[[str, int], Detector], names: Sequence[str], count: 
         random = np.random.default_rng(width)
         scale = width / PORTRAIT_FACE.width
         small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        x, y = (scale * value for value in PORTRAIT_FACE.centre)
+        x, y = (scale * value for value in PORTRAIT_FACE.center)
         pictures = []
         for _ in range(count):
             aside = random.uniform(-1, 1, 2)
@@ -145,10 +145,10 @@ def costs(made: Callable[[str], Detector], names: Sequence[str]) -> dict[str, Ro
     for name in names:
         detector = made(name)
         detector.detect(images[0])
-        search = Search(detector, OverlapTracker())
-        tracked = [_cpu(partial(search.find, Frame(grey, at / RATE))) for at, grey in enumerate(images)]
+        search = TrackingDetector(detector, OverlapTracker())
+        tracked = [_cpu(partial(search.find, Frame(gray, at / RATE))) for at, gray in enumerate(images)]
         rows[name] = {
-            "full": float(np.mean([_cpu(partial(detector.detect, grey)) for grey in images[::9]])),
+            "full": float(np.mean([_cpu(partial(detector.detect, gray)) for gray in images[::9]])),
             "tracked": float(np.mean(tracked)),
             "tracked_p95": float(np.percentile(tracked, 95)),
         }
@@ -278,7 +278,7 @@ def main() -> None:
     names = [name for name in DETECTORS if _is_here(name, made)]
     faces = targets = None
     if options.data.exists():
-        images = datasets.read([options.data], 48).split("public")
+        images = registry.read([options.data], 48).split("public")
         chosen = np.linspace(0, len(images.pixels) - 1, options.faces).astype(int)
         faces, targets = images.pixels[chosen], images.targets[chosen]
     measure: dict[str, Callable[[], dict[str, Row]]] = {

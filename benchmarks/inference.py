@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from fer_ros import networks
-from fer_ros.emotion import backends, model_file
+from fer_ros.emotion import model_file
+from fer_ros.emotion.backends import registry
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
 from fer_ros.emotion.preprocessing import Preprocessing
@@ -35,7 +36,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 def main(arguments: list[str] | None = None) -> None:
     command_line = argparse.ArgumentParser(prog="python -m benchmarks.inference", description=__doc__.splitlines()[0])
-    command_line.add_argument("--networks", nargs="+", default=["mini_xception", "lite_xception", "res_se"])
+    command_line.add_argument("--networks", nargs="+", default=["mini_xception", "res_se", "res_se"])
     command_line.add_argument("--json", type=Path, default=Path("out/bench/inference.json"), metavar="FILE")
     options = command_line.parse_args(arguments)
     warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, which is known
@@ -67,10 +68,10 @@ def made(name: str, folder: Path) -> dict[str, Logits]:
         if any(find_spec(package) is None for package in needed):
             print(f"{name} {backend}: not measured, needs {' and '.join(needed)}")
             continue
-        path = folder / f"{name}{backends.SUFFIXES[backend]}"
+        path = folder / f"{name}{registry.SUFFIXES[backend]}"
         if not path.exists():
             model_file.write(path, network, metadata)
-        ways[backend] = backends.load(backend, path, metadata).logits
+        ways[backend] = registry.load(backend, path, metadata).logits
     network.eval()
     return ways
 

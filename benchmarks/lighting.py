@@ -15,31 +15,31 @@ import numpy as np
 from benchmarks.detection import MEDIA, read
 from benchmarks.tilt import DATA
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.evaluation.robustness import brightened
+from fer_ros.faces.contrast import lit
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.lighting import lit
-from fer_ros.training.robustness import brightened
 
 BRIGHTNESSES = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)
 EVERY = 6
 """Frames of a clip of which one is looked at."""
 
 
-def gamma(grey: np.ndarray) -> np.ndarray:
+def gamma(gray: np.ndarray) -> np.ndarray:
     """The gamma that brings the mean to 110, within 0.3..3."""
-    exponent = np.log(110 / 255) / np.log(np.clip(grey.mean() / 255, 1 / 255, 0.99))
+    exponent = np.log(110 / 255) / np.log(np.clip(gray.mean() / 255, 1 / 255, 0.99))
     levels = 255 * (np.arange(256) / 255) ** np.clip(exponent, 0.3, 3)
-    return cv2.LUT(grey, levels.astype(np.uint8))
+    return cv2.LUT(gray, levels.astype(np.uint8))
 
 
-def clahe(grey: np.ndarray) -> np.ndarray:
+def clahe(gray: np.ndarray) -> np.ndarray:
     """Equalisation in 8x8 tiles."""
-    return cv2.createCLAHE(2.0, (8, 8)).apply(grey)
+    return cv2.createCLAHE(2.0, (8, 8)).apply(gray)
 
 
 WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "off": lambda grey: lit(grey, "off"),
-    "auto": lambda grey: lit(grey, "auto"),
-    "equalise": lambda grey: lit(grey, "equalise"),
+    "off": lambda gray: lit(gray, "off"),
+    "auto": lambda gray: lit(gray, "auto"),
+    "equalize": lambda gray: lit(gray, "equalize"),
     "gamma": gamma,
     "CLAHE": clahe,
 }
@@ -48,12 +48,12 @@ WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def found(frames: list[np.ndarray]) -> None:
     """Boxes found of those in the frames as they are, and boxes elsewhere."""
     detector = ViolaJones(min_size=30)
-    known = [[one.box for one in detector.detect(grey)] for grey in frames]
+    known = [[one.box for one in detector.detect(gray)] for gray in frames]
     print(f"{sum(map(len, known))} boxes in {len(frames)} frames")
     for factor in BRIGHTNESSES:
         row: dict = {"brightness": factor}
         for way, change in WAYS.items():
-            boxes = [[one.box for one in detector.detect(change(brightened(grey, factor)))] for grey in frames]
+            boxes = [[one.box for one in detector.detect(change(brightened(gray, factor)))] for gray in frames]
             pairs = list(zip(known, boxes, strict=True))
             again = sum(any(box.iou(other) > 0.4 for other in others) for wanted, others in pairs for box in wanted)
             elsewhere = sum(all(box.iou(one) < 0.2 for one in wanted) for wanted, others in pairs for box in others)
@@ -76,7 +76,7 @@ def read_rightly(pixels: np.ndarray, labels: np.ndarray) -> None:
 def main() -> None:
     """Measures what there are data for."""
     cv2.setNumThreads(1)
-    frames = [grey for path in sorted(MEDIA.glob("*.gif")) for grey in read(path, None)[::EVERY]]
+    frames = [gray for path in sorted(MEDIA.glob("*.gif")) for gray in read(path, None)[::EVERY]]
     if frames:
         found([*frames, cv2.imread(str(MEDIA / "astronaut.png"), cv2.IMREAD_GRAYSCALE)])
     if DATA.is_file():

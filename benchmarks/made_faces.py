@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_ros.emotion.labels import FER2013
-from fer_ros.emotion.quality import Quality
+from fer_ros.people.quality import Quality
 
 FAST, FAST_TIME = 0.25, 0.03
 """Noise from image to image: standard deviation of the logits, and its correlation time in seconds."""
@@ -104,9 +104,7 @@ def _shown(emotions: list[_Stretch], at: int, stamp: float) -> np.ndarray:
     return gone_over * emotions[at].logits + (1 - gone_over) * emotions[max(at - 1, 0)].logits
 
 
-def _wander(
-    noise: np.random.Generator, duration: float, rate: float, spread: float, time: float
-) -> np.ndarray:
+def _wander(noise: np.random.Generator, duration: float, rate: float, spread: float, time: float) -> np.ndarray:
     """An Ornstein-Uhlenbeck process, which has the same spread and pace at every rate: (images, 7)."""
     kept = np.exp(-1 / (rate * time))
     steps = noise.normal(0, spread, (round(duration * rate), len(FER2013)))

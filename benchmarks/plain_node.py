@@ -1,6 +1,6 @@
 """The plain way to do what emotion_node does, for comparison: `python -m benchmarks.plain_node`.
 
-As most published nodes have it: every image is converted to grey by OpenCV and scanned whole, and the network, as
+As most published nodes have it: every image is converted to gray by OpenCV and scanned whole, and the network, as
 PyTorch runs it without further ado, is called once for each face.
 """
 
@@ -42,21 +42,21 @@ class PlainNode(Node):
             self.create_subscription(Image, "image", self._answer, newest)
 
     def _answer(self, image: Image | CompressedImage) -> None:
-        grey = cv2.cvtColor(_picture(image), cv2.COLOR_BGR2GRAY)
-        boxes = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(30, 30))
+        gray = cv2.cvtColor(_picture(image), cv2.COLOR_BGR2GRAY)
+        boxes = self._cascade.detectMultiScale(gray, scaleFactor=1.1, minNeighbors=5, minSize=(30, 30))
         self._emotions.publish(
             FaceEmotionArray(
                 header=image.header,
-                image_width=grey.shape[1],
-                image_height=grey.shape[0],
+                image_width=gray.shape[1],
+                image_height=gray.shape[0],
                 labels=list(self._metadata.labels),
-                faces=[self._face(grey, *map(int, box)) for box in boxes],
+                faces=[self._face(gray, *map(int, box)) for box in boxes],
             )
         )
 
     @torch.inference_mode()
-    def _face(self, grey: np.ndarray, x: int, y: int, width: int, height: int) -> FaceEmotion:
-        crop = cv2.resize(grey[y : y + height, x : x + width], (48, 48), interpolation=cv2.INTER_AREA)
+    def _face(self, gray: np.ndarray, x: int, y: int, width: int, height: int) -> FaceEmotion:
+        crop = cv2.resize(gray[y : y + height, x : x + width], (48, 48), interpolation=cv2.INTER_AREA)
         batch = torch.from_numpy(self._metadata.preprocessing.batch(crop[None]))
         scores = torch.softmax(self._network(batch), dim=1)[0].numpy()
         return FaceEmotion(

@@ -14,24 +14,24 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.made_faces import Moment, made_face
-from fer_ros.emotion import quality
-from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.labels import FER2013
-from fer_ros.emotion.smoothing import Smoothing
-from fer_ros.frame import Box, Face, FaceEmotion
-from fer_ros.people import EventKind, People
+from fer_ros.people import quality
+from fer_ros.people.events import EventKind, FaceEvents
+from fer_ros.people.hysteresis import LabelHysteresis
+from fer_ros.people.smoothing import Smoothing
+from fer_ros.types import Box, FaceResult, TrackedFace
 
 RATES = (5, 15, 30)
 RESULT = Path("out/bench/smoothing.json")
 FACES, SECONDS = 30, 60.0
 DURATION = FACES * SECONDS
 
-Way = Callable[[], tuple[Smoothing, Decisions]]
+Way = Callable[[], tuple[Smoothing, LabelHysteresis]]
 
-UNSMOOTHED: Way = lambda: (Smoothing(0), Decisions(hold=0, margin=0, min_confidence=0))  # noqa: E731
-SMOOTHED_ONLY: Way = lambda: (Smoothing(), Decisions(hold=0, margin=0, min_confidence=0))  # noqa: E731
-HELD_ONLY: Way = lambda: (Smoothing(0), Decisions())  # noqa: E731
-DEFAULT: Way = lambda: (Smoothing(), Decisions())  # noqa: E731
+UNSMOOTHED: Way = lambda: (Smoothing(0), LabelHysteresis(hold=0, margin=0, min_confidence=0))  # noqa: E731
+SMOOTHED_ONLY: Way = lambda: (Smoothing(), LabelHysteresis(hold=0, margin=0, min_confidence=0))  # noqa: E731
+HELD_ONLY: Way = lambda: (Smoothing(0), LabelHysteresis())  # noqa: E731
+DEFAULT: Way = lambda: (Smoothing(), LabelHysteresis())  # noqa: E731
 WAYS = {
     "best score of each image": UNSMOOTHED,
     "smoothing alone": SMOOTHED_ONLY,
@@ -74,8 +74,8 @@ def measure(way: Way, rate: int) -> Result:
     return result
 
 
-def _watch(moments: Sequence[Moment], smoothing: Smoothing, decisions: Decisions, result: Result) -> None:
-    people, named = People(appear_after=0), set()
+def _watch(moments: Sequence[Moment], smoothing: Smoothing, decisions: LabelHysteresis, result: Result) -> None:
+    people, named = FaceEvents(appear_after=0), set()
     # The emotion a face starts with is not a change.
     named.add(moments[0].since)
     result.truths += len({moment.since for moment in moments}) - 1
@@ -94,15 +94,15 @@ def _watch(moments: Sequence[Moment], smoothing: Smoothing, decisions: Decisions
         result.right += word == moment.truth
 
 
-def _word(moment: Moment, smoothing: Smoothing, decisions: Decisions) -> str:
+def _word(moment: Moment, smoothing: Smoothing, decisions: LabelHysteresis) -> str:
     weight = quality.weight(moment.quality)
     smoothed = smoothing.update("1", moment.scores, moment.stamp, weight)
     return decisions.update("1", smoothed, FER2013, moment.stamp)
 
 
-def _face(word: str, moment: Moment) -> FaceEmotion:
-    face = Face("1", Box(0, 0, 80, 80), 1.0, moment.stamp)
-    return FaceEmotion(face, moment.scores, moment.scores, word, float(moment.scores.max()))
+def _face(word: str, moment: Moment) -> FaceResult:
+    face = TrackedFace("1", Box(0, 0, 80, 80), 1.0, moment.stamp)
+    return FaceResult(face, moment.scores, moment.scores, word, float(moment.scores.max()))
 
 
 def as_table(results: dict[str, dict[int, dict[str, float]]]) -> str:

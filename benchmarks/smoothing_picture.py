@@ -12,14 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmarks.made_faces import Moment, made_face
-from fer_ros.emotion import quality
-from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.labels import FER2013
-from fer_ros.emotion.smoothing import Smoothing
-from fer_ros.frame import UNKNOWN
+from fer_ros.people import quality
+from fer_ros.people.hysteresis import LabelHysteresis
+from fer_ros.people.smoothing import Smoothing
+from fer_ros.types import UNKNOWN
 
 RATE, SECONDS, SEED = 15, 40.0, 3
-_COLOURS = dict(
+_COLORS = dict(
     zip(
         (*FER2013, UNKNOWN),
         ("#d62728", "#8c564b", "#9467bd", "#ffbf00", "#1f77b4", "#ff7f0e", "#9a9a9a", "#ffffff"),
@@ -41,7 +41,7 @@ def draw(path: Path) -> None:
         _strip(strips, height, row)
     strips.set_yticks(range(len(rows)), rows)
     strips.legend(
-        handles=[plt.Rectangle((0, 0), 1, 1, color=_COLOURS[label], label=label) for label in FER2013],
+        handles=[plt.Rectangle((0, 0), 1, 1, color=_COLORS[label], label=label) for label in FER2013],
         ncol=len(FER2013),
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
@@ -51,8 +51,8 @@ def draw(path: Path) -> None:
     )
     times = [moment.stamp for moment in moments]
     for index, label in enumerate(FER2013):
-        scores.plot(times, [m.scores[index] for m in moments], color=_COLOURS[label], alpha=0.3, lw=0.7)
-        scores.plot(times, smoothed[:, index], color=_COLOURS[label], lw=1.5)
+        scores.plot(times, [m.scores[index] for m in moments], color=_COLORS[label], alpha=0.3, lw=0.7)
+        scores.plot(times, smoothed[:, index], color=_COLORS[label], lw=1.5)
     scores.set(
         xlabel="seconds (thin: scores of each image, thick: smoothed)",
         ylabel="score",
@@ -68,7 +68,7 @@ def draw(path: Path) -> None:
 
 def _over_time(moments: Sequence[Moment]) -> tuple[np.ndarray, list[str]]:
     """Smoothed scores, (images, 7), and the word for each image."""
-    smoothing, decisions = Smoothing(), Decisions()
+    smoothing, decisions = Smoothing(), LabelHysteresis()
     smoothed, words = [], []
     for moment in moments:
         weight = quality.weight(moment.quality)
@@ -79,7 +79,7 @@ def _over_time(moments: Sequence[Moment]) -> tuple[np.ndarray, list[str]]:
 
 def _strip(axes, height: int, row: Sequence[str]) -> None:
     for step, word in enumerate(row):
-        axes.barh(height, 1 / RATE, left=step / RATE, height=0.8, color=_COLOURS[word])
+        axes.barh(height, 1 / RATE, left=step / RATE, height=0.8, color=_COLORS[word])
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from benchmarks.detection import MEDIA, ROOT, read
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.alignment import WHEN, Alignment
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Box, Face, Frame
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.types import Box, Frame, TrackedFace
 
 DATA = ROOT.parent / "shared" / "data" / "fer2013_public.npz"
 RESULT = ROOT / "out" / "bench" / "tilt.json"
@@ -49,16 +49,16 @@ def canvas(crop: np.ndarray) -> np.ndarray:
     return wide
 
 
-def turned(grey: np.ndarray, degrees: float) -> np.ndarray:
-    """Turned clockwise about the middle."""
-    height, width = grey.shape
+def turned(gray: np.ndarray, degrees: float) -> np.ndarray:
+    """RotatedDetector clockwise about the middle."""
+    height, width = gray.shape
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
-    return cv2.warpAffine(grey, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(gray, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
-def the_face(faces: list) -> Face | None:
+def the_face(faces: list) -> TrackedFace | None:
     """The one in the middle of a canvas."""
-    middle = [one for one in faces if max(abs(value - CANVAS / 2) for value in one.box.centre) < SIDE / 4]
+    middle = [one for one in faces if max(abs(value - CANVAS / 2) for value in one.box.center) < SIDE / 4]
     return max(middle, key=lambda one: one.detection_score, default=None)
 
 
@@ -66,7 +66,7 @@ def found_upright(pixels: np.ndarray, count: int) -> list[int]:
     """The first `count` images, in a seeded order, in which a face is found."""
     detector, found = ViolaJones(min_size=SIDE // 2), []
     for index in np.random.default_rng(0).permutation(len(pixels)):
-        faces = [Face("", one.box, one.score, 0.0) for one in detector.detect(canvas(pixels[index]))]
+        faces = [TrackedFace("", one.box, one.score, 0.0) for one in detector.detect(canvas(pixels[index]))]
         if the_face(faces):
             found.append(int(index))
             if len(found) == count:
@@ -82,7 +82,7 @@ def chain(pixels: np.ndarray, labels: np.ndarray, classifier: Classifier) -> Ite
         outcome: dict[str, list[tuple[bool, bool]]] = {way: [] for way in WAYS}
         for picture, _, label in _pictures(pixels, labels, degrees):
             for max_tilt in {tilt for tilt, _ in WAYS.values()}:
-                search = Search(detector, OverlapTracker(), max_tilt=max_tilt)
+                search = TrackingDetector(detector, OverlapTracker(), max_tilt=max_tilt)
                 face = the_face(search.find(Frame(picture, 0.0)))
                 for way, (tilt, when) in WAYS.items():
                     if tilt == max_tilt:
@@ -98,31 +98,31 @@ def crops(pixels: np.ndarray, labels: np.ndarray, classifier: Classifier) -> Ite
     for degrees in TILTS:
         right: dict[str, list[bool]] = {"as they are": [], "turned back": [], "by their eyes": []}
         for picture, roll, label in _pictures(pixels, labels, degrees):
-            by_eyes = eyes.place(picture, Face("", middle, 1.0, 0.0))
+            by_eyes = eyes.place(picture, TrackedFace("", middle, 1.0, 0.0))
             for way, place in zip(right, ((middle, 0.0), (middle, roll), by_eyes), strict=True):
                 right[way].append(_read(classifier, picture, *place) == label)
         yield {"degrees": degrees, **{way: float(np.mean(each)) for way, each in right.items()}}
 
 
 def clips(classifier: Classifier, rate: float) -> Iterator[dict]:
-    """People who move: faces and CPU of both searches, and what alignment changes of those that are tilted."""
+    """FaceEvents who move: faces and CPU of both searches, and what alignment changes of those that are tilted."""
     aligners = {when: Alignment(when) for when in ("off", "tilted")}
     for path in sorted(MEDIA.glob("*.gif")):
         frames = read(path, None)
         row: dict = {"clip": path.stem, "frames": len(frames)}
         for max_tilt in (0.0, 30.0):
-            search = Search(ViolaJones(min_size=30), OverlapTracker(), max_tilt=max_tilt)
+            search = TrackingDetector(ViolaJones(min_size=30), OverlapTracker(), max_tilt=max_tilt)
             start = time.process_time()
-            found = [search.find(Frame(grey, step / rate)) for step, grey in enumerate(frames)]
+            found = [search.find(Frame(gray, step / rate)) for step, gray in enumerate(frames)]
             row[f"ms at {max_tilt:g}"] = 1e3 * (time.process_time() - start) / len(frames)
             row[f"faces at {max_tilt:g}"] = sum(map(len, found))
         tilted = [
-            (grey, face) for grey, faces in zip(frames, found, strict=True) for face in faces if abs(face.roll) >= 10
+            (gray, face) for gray, faces in zip(frames, found, strict=True) for face in faces if abs(face.roll) >= 10
         ]
         scores = {
             when: [
-                classifier.scores([classifier.preprocessing.crop(grey, *align.place(grey, face))])[0]
-                for grey, face in tilted
+                classifier.scores([classifier.preprocessing.crop(gray, *align.place(gray, face))])[0]
+                for gray, face in tilted
             ]
             for when, align in aligners.items()
         }

@@ -2,7 +2,7 @@
 
 fer-train keeps all images in memory as bytes and changes a whole batch at a time. Beside it stands the loop of most
 tutorials: a DataLoader that asks a Dataset for one changed image after the other, in this process or in workers, with
-the same changes made by NumPy and OpenCV. Network, optimiser, batch and images are the same. The ways take turns, so
+the same changes made by NumPy and OpenCV. Network, optimizer, batch and images are the same. The ways take turns, so
 that other work on the machine hits all of them alike, and the medians of all rounds are given.
 """
 
@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.inference import machine
 from fer_ros import networks
-from fer_ros.training import optimisation
+from fer_ros.training import optimization
 from fer_ros.training import recipe as recipes
 from fer_ros.training.recipe import Recipe
 
@@ -99,22 +99,22 @@ class Learner:
         torch.manual_seed(0)
         network = networks.create(recipe.network, 7, **recipe.network_options)
         self._network = network.to(memory_format=torch.channels_last).train()
-        self._optimiser = optimisation.optimiser(recipe, network)
+        self._optimizer = optimization.optimizer(recipe, network)
 
     def learn(self, batches: Iterable[Batch]) -> None:
         for crops, targets in batches:
             logits = self._network(crops.contiguous(memory_format=torch.channels_last))
             loss = functional.cross_entropy(logits, targets)
-            self._optimiser.zero_grad()
+            self._optimizer.zero_grad()
             loss.backward()
-            self._optimiser.step()
+            self._optimizer.step()
 
 
 def by_the_batch(recipe: Recipe, pixels: np.ndarray, targets: np.ndarray) -> Iterator[Batch]:
     images, answers = torch.from_numpy(pixels), torch.from_numpy(targets)
     for chosen in torch.randperm(len(images)).split(recipe.batch_size):
         changed = recipe.augmentation(images[chosen], images.shape[-1])
-        yield recipe.preprocessing.normalise(changed)[:, None], answers[chosen]
+        yield recipe.preprocessing.normalize(changed)[:, None], answers[chosen]
 
 
 def one_by_one(recipe: Recipe, pixels: np.ndarray, targets: np.ndarray, workers: int) -> Iterable[Batch]:

@@ -1,6 +1,6 @@
 """How many images of a camera driver arrive, with and without the DDS profile: `python -m benchmarks.transport`.
 
-The camera is a process of its own that publishes colour images at 30 Hz, best effort. RMW_IMPLEMENTATION chooses the
+The camera is a process of its own that publishes color images at 30 Hz, best effort. RMW_IMPLEMENTATION chooses the
 middleware. To see how a container fares with Fast DDS, run this in one, or where shared memory is as small:
 
     sudo unshare --mount sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm && . scripts/env.sh && \

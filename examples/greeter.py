@@ -1,4 +1,4 @@
-"""A small behaviour: greets who appears, comments on the mood of the person it attends to, and says goodbye.
+"""A small behavior: greets who appears, comments on the mood of the person it attends to, and says goodbye.
 
     . install/setup.bash
     python3 examples/greeter.py --ros-args -r emotion_events:=/emotion_events

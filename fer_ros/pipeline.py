@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fer_ros.emotion import quality
-from fer_ros.emotion.affect import valence_and_arousal
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.emotion.decisions import Decisions
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.alignment import Alignment
-from fer_ros.faces.search import Search
-from fer_ros.frame import UNKNOWN, Face, FaceEmotion, Frame
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.people import quality
+from fer_ros.people.affect import valence_and_arousal
+from fer_ros.people.hysteresis import LabelHysteresis
+from fer_ros.people.smoothing import Smoothing
+from fer_ros.types import UNKNOWN, FaceResult, Frame, TrackedFace
 
 _FIRM = 1.44
 """By how much larger, in area, a face must be to take the place of another where not all count."""
@@ -33,15 +33,15 @@ class Stream:
 
     def __init__(
         self,
-        search: Search,
+        search: TrackingDetector,
         smoothing: Smoothing,
-        decisions: Decisions | None = None,
+        decisions: LabelHysteresis | None = None,
         max_faces: int = 0,
         alignment: Alignment | None = None,
     ):
         self._search = search
         self._smoothing = smoothing
-        self._decisions = decisions or Decisions()
+        self._decisions = decisions or LabelHysteresis()
         self._max_faces = max_faces
         self._chosen: set[str] = set()
         self._alignment = alignment or Alignment()
@@ -51,7 +51,7 @@ class Stream:
         """Makes everybody unknown; who is seen next is somebody new."""
         self._search.forget()
 
-    def find(self, frame: Frame) -> list[Face]:
+    def find(self, frame: Frame) -> list[TrackedFace]:
         """The faces in `frame` that count, largest first."""
         faces = self._search.find(frame)
         if not 0 < self._max_faces < len(faces):
@@ -63,18 +63,18 @@ class Stream:
         self._chosen = {face.face_id for face in ranked[: self._max_faces]}
         return [face for face in faces if face.face_id in self._chosen]
 
-    def crops(self, frame: Frame, faces: Sequence[Face], preprocessing: Preprocessing) -> list[np.ndarray]:
+    def crops(self, frame: Frame, faces: Sequence[TrackedFace], preprocessing: Preprocessing) -> list[np.ndarray]:
         """`faces`, found in `frame`, as the network is to see them."""
-        return [preprocessing.crop(frame.grey, *self._alignment.place(frame.grey, face)) for face in faces]
+        return [preprocessing.crop(frame.gray, *self._alignment.place(frame.gray, face)) for face in faces]
 
     def judge(
         self,
         frame: Frame,
-        faces: Sequence[Face],
+        faces: Sequence[TrackedFace],
         crops: Sequence[np.ndarray],
         scores: np.ndarray,
         classifier: Classifier,
-    ) -> list[FaceEmotion]:
+    ) -> list[FaceResult]:
         """What `faces` show; with another classifier than for the last frame, the averages of all scores start anew.
 
         Args:
@@ -95,29 +95,27 @@ class Stream:
         ]
 
     def _judge(
-        self, frame: Frame, face: Face, crop: np.ndarray, scores: np.ndarray, labels: tuple[str, ...]
-    ) -> FaceEmotion:
-        height, width = frame.grey.shape
+        self, frame: Frame, face: TrackedFace, crop: np.ndarray, scores: np.ndarray, labels: tuple[str, ...]
+    ) -> FaceResult:
+        height, width = frame.gray.shape
         faults = quality.assess(crop, face.box, (width, height))
         smoothed = self._smoothing.update(face.face_id, scores, frame.stamp, quality.weight(faults))
         emotion = self._decisions.update(face.face_id, smoothed, labels, frame.stamp)
         named = int(smoothed.argmax()) if emotion == UNKNOWN else labels.index(emotion)
         valence, arousal = valence_and_arousal(smoothed, labels)
-        return FaceEmotion(
-            face, scores, smoothed, emotion, float(smoothed[named]), int(faults), valence, arousal
-        )
+        return FaceResult(face, scores, smoothed, emotion, float(smoothed[named]), int(faults), valence, arousal)
 
     def _keep_only(self, face_ids: set[str]) -> None:
         self._smoothing.keep_only(face_ids)
         self._decisions.keep_only(face_ids)
 
 
-def recognise(
+def recognize(
     streams: Sequence[Stream],
     frames: Sequence[Frame],
     classifier: Classifier,
     lap: Callable[[str], None] = lambda stage: None,
-) -> list[list[FaceEmotion]]:
+) -> list[list[FaceResult]]:
     """What the faces in one new frame of each stream show, all faces classified in one batch.
 
     Args:
@@ -140,9 +138,7 @@ def recognise(
     by_stream = np.split(scores, np.cumsum([len(faces) for faces in found])[:-1])
     judged = [
         stream.judge(frame, faces, own_crops, own_scores, classifier)
-        for stream, frame, faces, own_crops, own_scores in zip(
-            streams, frames, found, crops, by_stream, strict=True
-        )
+        for stream, frame, faces, own_crops, own_scores in zip(streams, frames, found, crops, by_stream, strict=True)
     ]
     lap("decision")
     return judged

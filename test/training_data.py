@@ -1,4 +1,4 @@
-"""Small labelled pictures for the training tests: each class a bright bar at a height of its own, in noise."""
+"""Small labeled pictures for the training tests: each class a bright bar at a height of its own, in noise."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fer_ros.emotion.labels import FER2013
+from fer_ros.evaluation import plots
 
 
 def bars(targets: np.ndarray, seed: int) -> np.ndarray:
@@ -42,13 +43,13 @@ def csv(path: Path, rows: list[str]) -> Path:
 
 
 def class_folders(root: Path, per_class: int, seed: int, size: int = 48) -> Path:
-    """Colour pictures of `size` pixels in a folder per emotion."""
+    """Color pictures of `size` pixels in a folder per emotion."""
     targets = np.repeat(np.arange(7), per_class)
     for number, (target, image) in enumerate(zip(targets, bars(targets, seed), strict=True)):
         folder = root / FER2013[target]
         folder.mkdir(parents=True, exist_ok=True)
-        colour = cv2.cvtColor(cv2.resize(image, (size, size)), cv2.COLOR_GRAY2BGR)
-        cv2.imwrite(str(folder / f"{number}.png"), colour)
+        color = cv2.cvtColor(cv2.resize(image, (size, size)), cv2.COLOR_GRAY2BGR)
+        cv2.imwrite(str(folder / f"{number}.png"), color)
     return root
 
 
@@ -59,7 +60,7 @@ def recipe(path: Path, **changes) -> Path:
         "epochs": 3,
         "batch_size": 8,
         "learning_rate": 0.03,
-        "average_decay": 0.5,
+        "ema_decay": 0.5,
         "augmentation": {"rotation": 0, "scale": 0, "shift": 0, "erase": 0.2, "brightness": 0.3},
         **changes,
     }
@@ -70,8 +71,6 @@ def recipe(path: Path, **changes) -> Path:
 @contextlib.contextmanager
 def undrawn() -> Iterator[None]:
     """Empty files in place of pictures: to draw them takes longer than to learn from so few images."""
-    from fer_ros.training import pictures
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_write", lambda path, _: path.write_bytes(b""))
+        patch.setattr(plots, "_write", lambda path, _: path.write_bytes(b""))
         yield

@@ -1,4 +1,4 @@
-"""fer-compare: several model files side by side on the same labelled faces."""
+"""fer-compare: several model files side by side on the same labeled faces."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_ros.cli.data_options import add_data_options
 from fer_ros.cli.errors import one_line_errors
-from fer_ros.cli.judging_options import add_judging_options, views_of
+from fer_ros.cli.options.data import add_data_options
+from fer_ros.cli.options.evaluation import add_judging_options, views_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fer_ros.training.comparison import Judged
+    from fer_ros.evaluation.comparison import Judged
 
 _EXAMPLES = """\
 examples:
@@ -47,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
 @one_line_errors("fer-compare")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    from fer_ros.training import comparison, page, pictures, run_folder
+    from fer_ros.evaluation import comparison, html, plots
+    from fer_ros.training import run_folder
 
     models = list(_judged(options))
     title = f"{len(models)} models on {models[0].result.images} images, {options.split}, {views_of(options)}"
@@ -56,18 +57,18 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n\n".join(comparison.text(table) for table in tables))
 
     options.output.mkdir(parents=True, exist_ok=True)
-    sections = [page.Section(title, "Shares in percent.", head=tables[0][0], rows=tables[0][1])]
+    sections = [html.Section(title, "Shares in percent.", head=tables[0][0], rows=tables[0][1])]
     if options.robustness:
         picture = options.output / "robustness.png"
-        pictures.robustness_of_several(picture, {one.model_id: one.robustness for one in models}, options.split)
+        plots.robustness_of_several(picture, {one.model_id: one.robustness for one in models}, options.split)
         sections += [
-            page.Section("Robustness", "Right answers on all images, in percent.", picture),
-            *(page.Section(head[0], head=head, rows=rows) for head, rows in tables[1:]),
+            html.Section("Robustness", "Right answers on all images, in percent.", picture),
+            *(html.Section(head[0], head=head, rows=rows) for head, rows in tables[1:]),
         ]
-    facts = page.facts({"data": options.data, **run_folder.environment()})
-    sections.append(page.Section("Data and machine", rows=facts))
+    facts = html.facts({"data": options.data, **run_folder.environment()})
+    sections.append(html.Section("Data and machine", rows=facts))
     file = options.output / "comparison.html"
-    page.write(file, "fer-compare", sections)
+    html.write(file, "fer-compare", sections)
     print(f"\nwritten to {file}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -77,15 +78,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _judged(options: argparse.Namespace) -> Iterator[Judged]:
+    from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training import comparison, datasets
+    from fer_ros.evaluation import comparison
 
     classifiers = {model: Classifier(model, options.backend) for model in options.models}
     images = {}
     for model, classifier in classifiers.items():
         size = classifier.preprocessing.input_size
         if size not in images:
-            read = datasets.read(options.data, size, by_speaker=options.by_speaker, skip_faulty=options.skip_faulty)
+            read = registry.read(options.data, size, by_speaker=options.by_speaker, skip_faulty=options.skip_faulty)
             images[size] = read.split(options.split)
         views = {"flip": options.flip, "ten_crop": options.ten_crop}
         yield comparison.judge(model, classifier, images[size], robust=options.robustness, **views)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fer_ros import dds_profile
 from fer_ros.cli.processes import Interrupts, NodeProcess, end_all, wait_until
-from fer_ros.pictures import PICTURE_SUFFIXES, SCENE, SourceError, open_source
+from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, SourceError, open_source
 
 _DURATION = 20.0
 """Seconds, of sources that have no end of their own. One period of the scene."""
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 def plan(options: argparse.Namespace) -> Plan:
     """Fills in what the user has left open."""
     source = options.input or SCENE
-    is_picture = Path(source).suffix.lower() in PICTURE_SUFFIXES
+    is_picture = Path(source).suffix.lower() in IMAGE_SUFFIXES
     duration = options.duration
     if duration is None:
         duration = _DURATION if source == SCENE or is_picture else 0.0
@@ -107,7 +107,7 @@ def show(plan: Plan) -> int:
     if recorder.status and not died:
         died.append(recorder)
     for process in died:
-        print(process.obituary, file=sys.stderr)
+        print(process.exit_summary, file=sys.stderr)
     return _FAILED if died else 0
 
 

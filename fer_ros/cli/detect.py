@@ -15,22 +15,22 @@ import numpy as np
 from tqdm import tqdm
 
 from fer_ros.cli.errors import BAD_INPUT, one_line_errors
-from fer_ros.drawing import draw_detection
-from fer_ros.faces.agreement import SAME, shared
-from fer_ros.faces.detectors import Detector
-from fer_ros.faces.detectors.choice import DETECTORS, Options, make
-from fer_ros.faces.search import Search
+from fer_ros.faces.detectors.base import Detector
+from fer_ros.faces.detectors.registry import DETECTORS, Options, make
+from fer_ros.faces.matching import SAME, shared
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Detection, Frame
-from fer_ros.pictures import PictureSource, SourceError, VideoFile, open_source, pictures_in
-from fer_ros.recording import RecordingError, Video
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.media.drawing import draw_detection
+from fer_ros.media.sources import ImageSource, SourceError, VideoFile, open_source, pictures_in
+from fer_ros.recording.files import RecordingError, Video
+from fer_ros.types import Detection, Frame
 
 _PARTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 COLUMNS = (
     *("detector", "file", "frame", "x", "y", "width", "height", "score"),
     *(f"{part}_{axis}" for part in _PARTS for axis in "xy"),
 )
-_COLOURS = ((66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0))
+_COLORS = ((66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0))
 """Of the detectors in the order asked for, blue first; after Okabe and Ito, 2008."""
 _EXAMPLES = """\
 examples:
@@ -40,7 +40,7 @@ examples:
 """
 
 
-class _Contestant:
+class DetectorRun:
     """A detector, what it found in each picture, and what that took.
 
     Args:
@@ -58,24 +58,24 @@ class _Contestant:
         """Seconds of all threads for each picture."""
         self._detector = detector
         self._track = track
-        self._search: Search | None = None
+        self._search: TrackingDetector | None = None
 
     def begin(self, video: bool) -> None:
         """The next pictures are of another file."""
-        self._search = Search(self._detector, OverlapTracker()) if video and self._track else None
+        self._search = TrackingDetector(self._detector, OverlapTracker()) if video and self._track else None
 
-    def smallest(self, grey: np.ndarray) -> int:
+    def smallest(self, gray: np.ndarray) -> int:
         """Width in pixels of the smallest face looked for in such a picture."""
-        return self._detector.sizes(grey.shape)[0]
+        return self._detector.sizes(gray.shape)[0]
 
-    def look(self, grey: np.ndarray, stamp: float) -> list[Detection]:
+    def look(self, gray: np.ndarray, stamp: float) -> list[Detection]:
         """The faces in a picture taken at `stamp` seconds."""
         wall, cpu = time.perf_counter(), time.process_time()
         if self._search:
-            faces = self._search.find(Frame(grey, stamp))
+            faces = self._search.find(Frame(gray, stamp))
             found = [Detection(face.box, face.detection_score, face.landmarks) for face in faces]
         else:
-            found = self._detector.detect(grey)
+            found = self._detector.detect(gray)
         self.wall.append(time.perf_counter() - wall)
         self.cpu.append(time.process_time() - cpu)
         self.found.append(found)
@@ -141,14 +141,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        contestants = _contestants(options)
+        runs = _contestants(options)
     except (OSError, ValueError, ImportError) as error:
         return _refuse(error)
     try:
-        _run(_files(options.input), contestants, options.output)
+        _run(_files(options.input), runs, options.output)
     except (OSError, SourceError, RecordingError) as error:
         return _refuse(error)
-    print(_report(contestants))
+    print(_report(runs))
     print(f"{options.output / 'boxes.csv'} and annotated pictures")
     return 0
 
@@ -162,14 +162,14 @@ def _warn(message: str) -> None:
     tqdm.write(f"fer-detect: warning: {message}", file=sys.stderr)
 
 
-def _contestants(options: argparse.Namespace) -> list[_Contestant]:
+def _contestants(options: argparse.Namespace) -> list[DetectorRun]:
     told = Options(
         cascade=options.cascade,
         model=options.detector_model,
         min_size=options.min_face_size,
         max_size=options.max_face_size,
     )
-    return [_Contestant(name, make(name, told), options.track) for name in dict.fromkeys(options.detector)]
+    return [DetectorRun(name, make(name, told), options.track) for name in dict.fromkeys(options.detector)]
 
 
 def _files(inputs: Sequence[str]) -> list[Path]:
@@ -186,7 +186,7 @@ def _files(inputs: Sequence[str]) -> list[Path]:
     return files
 
 
-def _run(files: Sequence[Path], contestants: Sequence[_Contestant], output: Path) -> None:
+def _run(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -> None:
     """Has everybody look at every picture, and writes what they found; raises SourceError where there is none."""
     output.mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
@@ -204,30 +204,30 @@ def _run(files: Sequence[Path], contestants: Sequence[_Contestant], output: Path
                 _warn(f"{error}; it is left out")
                 continue
             annotated = _Annotated(output / _unused(f"{path.stem}_faces", names), isinstance(source, VideoFile))
-            for row in _look_at(path, source, contestants, annotated, bar):
+            for row in _look_at(path, source, runs, annotated, bar):
                 rows.writerow(row)
             annotated.close()
             source.close()
-    if not contestants[0].found:
+    if not runs[0].found:
         raise SourceError("there is no picture that can be read")
 
 
 def _look_at(
-    path: Path, source: PictureSource, contestants: Sequence[_Contestant], annotated: _Annotated, bar: tqdm
+    path: Path, source: ImageSource, runs: Sequence[DetectorRun], annotated: _Annotated, bar: tqdm
 ) -> Iterator[list]:
     """The rows of the table for one file."""
     video = isinstance(source, VideoFile)
-    for contestant in contestants:
+    for contestant in runs:
         contestant.begin(video)
     frame = 0
     while (picture := source.read()) is not None:
-        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+        gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         stamp = frame / source.rate
         if frame == 0:
-            _tell_too_small(path, grey, contestants)
-        for contestant, colour in zip(contestants, _COLOURS, strict=False):
-            for found in contestant.look(grey, stamp):
-                draw_detection(picture, found, colour)
+            _tell_too_small(path, gray, runs)
+        for contestant, color in zip(runs, _COLORS, strict=False):
+            for found in contestant.look(gray, stamp):
+                draw_detection(picture, found, color)
                 yield _row(contestant.name, path, frame, found)
         annotated.add(picture, stamp)
         frame += 1
@@ -236,9 +236,9 @@ def _look_at(
         _warn(f"{path} ends after {frame} of {source.total} pictures: it is cut off or damaged")
 
 
-def _tell_too_small(path: Path, grey: np.ndarray, contestants: Sequence[_Contestant]) -> None:
-    height, width = grey.shape
-    smallest = min(contestant.smallest(grey) for contestant in contestants)
+def _tell_too_small(path: Path, gray: np.ndarray, runs: Sequence[DetectorRun]) -> None:
+    height, width = gray.shape
+    smallest = min(contestant.smallest(gray) for contestant in runs)
     if min(height, width) < smallest:
         _warn(f"{path} is {width}x{height}: smaller than the smallest face that is looked for ({smallest} pixels)")
 
@@ -259,22 +259,22 @@ def _row(detector: str, path: Path, frame: int, found: Detection) -> list:
     return [detector, path, frame, box.x, box.y, box.width, box.height, f"{found.score:.3f}", *points]
 
 
-def _report(contestants: Sequence[_Contestant]) -> str:
+def _report(runs: Sequence[DetectorRun]) -> str:
     """Counts and times; of several detectors also how many of its faces each shares with each other."""
-    wide = max(len(contestant.name) for contestant in contestants)
-    lines = [f"{len(contestants[0].found)} pictures", f"{'':{wide}}  faces  ms a picture  CPU ms a picture"]
-    for contestant in contestants:
+    wide = max(len(contestant.name) for contestant in runs)
+    lines = [f"{len(runs[0].found)} pictures", f"{'':{wide}}  faces  ms a picture  CPU ms a picture"]
+    for contestant in runs:
         # The first picture also pays for what is done only once.
         wall, cpu = (1e3 * float(np.mean(times[1:] or times)) for times in (contestant.wall, contestant.cpu))
         lines.append(f"{contestant.name:{wide}}  {sum(map(len, contestant.found)):5d}  {wall:12.1f}  {cpu:16.1f}")
-    if len(contestants) > 1:
+    if len(runs) > 1:
         lines += ["", f"of the faces of each row, those that the column has too (overlap {SAME}), and those it misses"]
-        lines.append(" " * wide + "".join(f"{contestant.name:>22}" for contestant in contestants))
-        lines += [f"{row.name:{wide}}" + "".join(_share(row, column) for column in contestants) for row in contestants]
+        lines.append(" " * wide + "".join(f"{contestant.name:>22}" for contestant in runs))
+        lines += [f"{row.name:{wide}}" + "".join(_share(row, column) for column in runs) for row in runs]
     return "\n".join(lines)
 
 
-def _share(row: _Contestant, column: _Contestant) -> str:
+def _share(row: DetectorRun, column: DetectorRun) -> str:
     if row is column:
         return f"{'-':>22}"
     total = sum(map(len, row.found))

@@ -14,10 +14,10 @@ CODES = {
     "builtins.OSError": BAD_INPUT,
     "fer_ros.emotion.model_file.ModelFileError": BAD_INPUT,
     "fer_ros.training.checkpoint.CheckpointError": BAD_INPUT,
-    "fer_ros.training.datasets.face_images.DataError": BAD_INPUT,
-    "fer_ros.training.fit.TrainingError": FAILED,
+    "fer_ros.datasets.face_images.DataError": BAD_INPUT,
+    "fer_ros.training.train.TrainingError": FAILED,
     "fer_ros.training.recipe.RecipeError": BAD_INPUT,
-    "fer_ros.training.teams.DeviceError": BAD_INPUT,
+    "fer_ros.training.distributed.DeviceError": BAD_INPUT,
 }
 """What a user can mend. By name: to import these would load torch, seconds, only to say that a name is mistyped."""
 

@@ -1,4 +1,4 @@
-"""fer-evaluate: how good a model file is on labelled faces."""
+"""fer-evaluate: how good a model file is on labeled faces."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fer_ros.cli.data_options import add_data_options
 from fer_ros.cli.errors import one_line_errors
-from fer_ros.cli.judging_options import add_judging_options, views_of
+from fer_ros.cli.options.data import add_data_options
+from fer_ros.cli.options.evaluation import add_judging_options, views_of
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from fer_ros.datasets.registry import FaceImages
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training.datasets import FaceImages
-    from fer_ros.training.evaluation import Evaluation
-    from fer_ros.training.robustness import Robustness
+    from fer_ros.evaluation.metrics import Evaluation
+    from fer_ros.evaluation.robustness import Robustness
 
 _EXAMPLES = """\
 examples:
@@ -55,24 +55,26 @@ def parser() -> argparse.ArgumentParser:
 @one_line_errors("fer-evaluate")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training import costs, datasets, evaluation, report, robustness, run_folder
+    from fer_ros.evaluation import metrics, profiling, report, robustness
+    from fer_ros.training import run_folder
 
     classifier = Classifier(options.model, options.backend)
-    everything = datasets.read(
+    everything = registry.read(
         options.data,
         classifier.preprocessing.input_size,
         by_speaker=options.by_speaker,
         skip_faulty=options.skip_faulty,
     )
     images = everything.split(options.split)
-    targets = evaluation.targets_for(classifier.labels, images)
-    scores = evaluation.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
-    result = evaluation.measure(scores, targets, classifier.labels)
+    targets = metrics.targets_for(classifier.labels, images)
+    scores = metrics.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
+    result = metrics.measure(scores, targets, classifier.labels)
     without = _without_duplicates(everything, images, options.split, scores.argmax(axis=1) == targets)
 
     print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}\n")
-    print(evaluation.table(result))
+    print(metrics.table(result))
     share = None
     if without:
         share = f"{100 * without['accuracy']:.2f} % of {without['images']}"
@@ -80,9 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
     robust = robustness.measure(classifier, images) if options.robustness else None
     if robust:
         print(f"\n{robustness.table(robust)}")
-    cost = costs.measure(options.model, options.backend) if options.costs else None
+    cost = profiling.measure(options.model, options.backend) if options.costs else None
     if cost:
-        print(f"\n{costs.table(cost)}")
+        print(f"\n{profiling.table(cost)}")
 
     about = {"data": options.data, "split": options.split, "views": views_of(options)}
     options.output.mkdir(parents=True, exist_ok=True)
@@ -104,7 +106,8 @@ def _pictures(
     folder: Path, classifier: Classifier, result: Evaluation, robust: Robustness | None, split: str
 ) -> dict[str, Any]:
     """Draws what a report shows; the arguments for it."""
-    from fer_ros.training import pictures, run_folder
+    from fer_ros.evaluation import plots
+    from fer_ros.training import run_folder
 
     title = f"{classifier.model_id}, {split}"
     drawn: dict[str, Any] = {
@@ -112,10 +115,10 @@ def _pictures(
         "reliability": folder / run_folder.RELIABILITY,
     }
     counts, accuracy = result.confusion_matrix, f"{100 * result.accuracy:.2f} %"
-    pictures.confusion_matrix(drawn["confusion_matrix"], counts, classifier.labels, f"{title}: {accuracy}")
-    pictures.reliability(drawn["reliability"], result.reliability, title)
+    plots.confusion_matrix(drawn["confusion_matrix"], counts, classifier.labels, f"{title}: {accuracy}")
+    plots.reliability(drawn["reliability"], result.reliability, title)
     if robust:
-        pictures.robustness(folder / "robustness.png", robust, title)
+        plots.robustness(folder / "robustness.png", robust, title)
         drawn["robust"] = (robust, folder / "robustness.png")
     return drawn
 
@@ -126,7 +129,7 @@ def _without_duplicates(
     """Number of the images that no training image is identical to, and accuracy on them; None where there are none, or
     the data cannot tell.
     """
-    from fer_ros.training.datasets import SPLITS
+    from fer_ros.datasets.registry import SPLITS
 
     training = everything.take(everything.splits == SPLITS.index("training"))
     if split in ("training", "all") or not len(training):

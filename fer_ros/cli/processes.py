@@ -13,16 +13,21 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 _LAST_LINES = 20
-_EVER_HARDER = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
+_ESCALATION = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
 """How processes are asked to end, and the seconds they get before they are asked in the next way. Not by SIGINT: a
 Python that is still loading its libraries answers that with pages of traceback, or swallows it."""
+_MODULES = {
+    "emotion_node": "fer_ros.nodes.emotion.node",
+    "emotion_recorder_node": "fer_ros.nodes.recorder.node",
+    "video_publisher_node": "fer_ros.nodes.video_publisher.node",
+}
 
 
 class NodeProcess:
     """A node of this package. Its log goes to standard error, its output where this process's own goes.
 
     Args:
-        name: of its module in `fer_ros.nodes`.
+        name: of the node, as `ros2 run fer_ros` takes it.
         parameters: their values at the start.
         environment: all of it.
     """
@@ -32,7 +37,7 @@ class NodeProcess:
         # JSON, so that a folder called 7 stays text.
         settings = [f"{key}:={json.dumps(value, ensure_ascii=False)}" for key, value in parameters.items()]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"fer_ros.nodes.{name}", "--ros-args", *_each_after("-p", settings)],
+            [sys.executable, "-m", _MODULES[name], "--ros-args", *_each_after("-p", settings)],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -51,7 +56,7 @@ class NodeProcess:
         return self._process.poll()
 
     @property
-    def obituary(self) -> str:
+    def exit_summary(self) -> str:
         """How it ended and what it said last."""
         self._relay.join(1.0)
         said = "".join(f"  {line}" for line in self._last_lines)
@@ -103,7 +108,7 @@ def _each_after(option: str, values: Sequence[str]) -> list[str]:
 
 def end_all(processes: Sequence[NodeProcess]) -> None:
     """Ends every process; returns when none is left. Asks all of them first, so that they end side by side."""
-    for how, patience in _EVER_HARDER:
+    for how, patience in _ESCALATION:
         for process in processes:
             process.send(how)
         ended = [process.has_ended(patience) for process in processes]

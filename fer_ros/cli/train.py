@@ -11,20 +11,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_ros.cli.data_options import add_data_options
 from fer_ros.cli.errors import end_now, one_line_errors, stop_now
+from fer_ros.cli.options.data import add_data_options
 
 if TYPE_CHECKING:
-    from fer_ros.training.datasets import FaceImages
+    from fer_ros.datasets.registry import FaceImages
+    from fer_ros.training.progress import ProgressReporter
     from fer_ros.training.recipe import Recipe
-    from fer_ros.training.watchers import Watcher
 
 _EXAMPLES = """\
 examples:
   fer-train --data fer2013.csv                         the recipe mini_xception, into out/training/
   fer-train --data faces/ --recipe my_recipe.yaml      pictures in a folder per emotion, a recipe of one's own
   fer-train --data a.npz b.npz --epochs 3 --seed 1     two array files, a short run
-  fer-train --data mine/ --start-from mini_xception    fits a model that ships to other people or another camera
+  fer-train --data mine/ --init-from mini_xception    fits a model that ships to other people or another camera
   fer-train --resume out/training/mini_xception-...    goes on where a stopped run was
 
 Ctrl-C stops a run; the best model so far and a checkpoint stay.
@@ -37,7 +37,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="fer-train",
-        description="Train a network on the split 'training' of labelled faces; the best epoch on 'public' is kept.",
+        description="Train a network on the split 'training' of labeled faces; the best epoch on 'public' is kept.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--network", help="another network than the recipe's")
     made.add_argument("--epochs", type=int, help="another number of epochs than the recipe's")
     made.add_argument("--seed", type=int, help="another seed than the recipe's")
-    made.add_argument("--start-from", metavar="MODEL", help="begin with the weights of this model, not from nothing")
+    made.add_argument("--init-from", metavar="MODEL", help="begin with the weights of this model, not from nothing")
     made.add_argument("--output", type=Path, metavar="FOLDER", help="default: out/training/<recipe>-<time>")
     made.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with the run in this folder")
     made.add_argument(
@@ -67,8 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.error("--data is needed to begin a run")
     if options.resume and options.output:
         command_line.error("--resume goes on in its own folder, so --output has no place beside it")
-    if options.resume and options.start_from:
-        command_line.error("--resume goes on with its own weights, so --start-from has no place beside it")
+    if options.resume and options.init_from:
+        command_line.error("--resume goes on with its own weights, so --init-from has no place beside it")
     if options.threads is not None and options.threads < 1:
         command_line.error("--threads must be 1 or more")
     _find(options)
@@ -83,49 +83,50 @@ def _find(options: argparse.Namespace) -> None:
         FileNotFoundError: there is no such recipe, or no such run.
     """
     from fer_ros import resources
-    from fer_ros.training import datasets, run_folder
+    from fer_ros.datasets import registry
+    from fer_ros.training import run_folder
 
     if options.resume and not (options.resume / run_folder.RUN).is_file():
         raise FileNotFoundError(f"{options.resume} is not the folder of a training run: it has no {run_folder.RUN}")
     if options.recipe:
         resources.find("recipes", options.recipe, (".yaml", ".yml"))
     if options.data:
-        datasets.paths_of(options.data)
+        registry.paths_of(options.data)
 
 
 def _train(options: argparse.Namespace) -> int:
     import torch
 
     from fer_ros.emotion import model_file
-    from fer_ros.training import teams, watchers
-    from fer_ros.training.fit import TrainingError, fit
+    from fer_ros.training import distributed, progress
+    from fer_ros.training.train import TrainingError, fit
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    team = teams.join(options.device)
-    speaking = watchers.JsonLines if options.progress == "json" else watchers.Terminal
-    watcher = speaking() if team.leads else watchers.Silent()
+    team = distributed.join(options.device)
+    speaking = progress.JsonReporter if options.progress == "json" else progress.TerminalReporter
+    reporter = speaking() if team.leads else progress.SilentReporter()
     recipe = _recipe(options)
     training, validation, facts = _data(options, recipe)
     facts |= {"device": team.device.type, "processes": team.size}
-    start_from = None
-    if options.start_from:
-        start_from = model_file.find(options.start_from)
-        facts["start_from"] = model_file.identify(start_from)
+    init_from = None
+    if options.init_from:
+        init_from = model_file.find(options.init_from)
+        facts["init_from"] = model_file.identify(init_from)
     folder = options.resume or team.told(_new_folder(options, recipe, facts) if team.leads else None)
     # A program that stops the run asks with SIGTERM. From here on that ends the same way as Ctrl-C; before, at once.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        watcher.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
-        fit(recipe, training, validation, folder, watcher, start_from, team)
+        reporter.start({"folder": str(folder), "network": recipe.network, "epochs": recipe.epochs, **facts})
+        fit(recipe, training, validation, folder, reporter, init_from, team)
         if team.leads:
-            _judge(folder, validation, watcher)
-        teams.leave()
+            _judge(folder, validation, reporter)
+        distributed.leave()
         if team.size > 1:
             # Threads of gloo may still hold tensors: they abort a process that takes Python apart (pytorch #179291).
             end_now(0)
     except KeyboardInterrupt:
-        watcher.close()
+        reporter.close()
         stop_now(f"fer-train: stopped; go on with: fer-train --resume {folder}")
     except OSError as error:
         if error.errno not in _NO_ROOM:
@@ -151,19 +152,20 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _data(options: argparse.Namespace, recipe: Recipe) -> tuple[FaceImages, FaceImages, dict]:
     """Training images, validation images, and what is worth knowing about them."""
-    from fer_ros.training import datasets, run_folder
+    from fer_ros.datasets import registry
+    from fer_ros.training import run_folder
 
     begun = {} if options.data else run_folder.read_json(options.resume / run_folder.RUN)
     sources = options.data or begun["data"]
     reading = {key: True for key in ("by_speaker", "skip_faulty") if getattr(options, key) or begun.get(key)}
-    images = datasets.read(sources, recipe.preprocessing.input_size, **reading)
+    images = registry.read(sources, recipe.preprocessing.input_size, **reading)
     training, validation = images.for_training(recipe.seed)
-    # A picture seen in training would be recognised, not judged.
+    # A picture seen in training would be recognized, not judged.
     repeated = training.also_in(validation)
     training = training.take(~repeated)
     training.check_every_label(" ".join(map(str, sources)))
     return training, validation, {
-        "data": [str(path) for path in datasets.paths_of(sources)],
+        "data": [str(path) for path in registry.paths_of(sources)],
         "training_images": len(training),
         "validation_images": len(validation),
         "duplicates_left_out": int(repeated.sum()),
@@ -186,17 +188,18 @@ def _new_folder(options: argparse.Namespace, recipe: Recipe, facts: dict) -> Pat
     return folder
 
 
-def _judge(folder: Path, validation: FaceImages, watcher: Watcher) -> None:
+def _judge(folder: Path, validation: FaceImages, reporter: ProgressReporter) -> None:
     """Evaluates the best model as the node will run it, and leaves numbers, pictures and a page beside it."""
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.training import evaluation, pictures, report, run_folder
+    from fer_ros.evaluation import metrics, plots, report
+    from fer_ros.training import run_folder
 
     classifier = Classifier((folder / run_folder.BEST).absolute())
-    scores = evaluation.scores(classifier, validation)
-    result = evaluation.measure(scores, evaluation.targets_for(classifier.labels, validation), classifier.labels)
+    scores = metrics.scores(classifier, validation)
+    result = metrics.measure(scores, metrics.targets_for(classifier.labels, validation), classifier.labels)
     run_folder.write_json(folder / run_folder.EVALUATION, result.to_dict())
     run_folder.write_confusion_matrix(folder, scores, validation)
-    pictures.reliability(folder / run_folder.RELIABILITY, result.reliability, "validation images")
+    plots.reliability(folder / run_folder.RELIABILITY, result.reliability, "validation images")
     report.write_report(
         folder / run_folder.REPORT,
         classifier,
@@ -206,7 +209,7 @@ def _judge(folder: Path, validation: FaceImages, watcher: Watcher) -> None:
         reliability=folder / run_folder.RELIABILITY,
         curves=folder / run_folder.CURVES,
     )
-    watcher.end(
+    reporter.end(
         {
             "model": str(folder / run_folder.BEST),
             "best_epoch": classifier.metadata.scores["validation"]["epoch"],

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_ros.emotion import backends, model_file
+from fer_ros.emotion import model_file
+from fer_ros.emotion.backends import registry
 
 
 class Classifier:
@@ -24,11 +25,11 @@ class Classifier:
         ImportError: the library of the backend is not installed.
     """
 
-    def __init__(self, model: str | Path, backend: str = backends.AUTO):
-        path, self.backend = backends.find(model, backend)
+    def __init__(self, model: str | Path, backend: str = registry.AUTO):
+        path, self.backend = registry.find(model, backend)
         self.metadata = model_file.read_metadata(path)
         self.model_id = model_file.identify(path)
-        self._backend = backends.load(self.backend, path, self.metadata)
+        self._backend = registry.load(self.backend, path, self.metadata)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 
 from fer_ros import resources
-from fer_ros.emotion import onnx_properties
+from fer_ros.emotion import onnx_metadata
 from fer_ros.emotion.labels import KNOWN
 from fer_ros.emotion.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUFFIX = ".pt"
 ONNX_SUFFIX = ".onnx"
 _METADATA_ENTRY = "fer_ros.json"
@@ -116,7 +116,7 @@ def _archive_text(path: Path) -> bytes | None:
 
 
 def _onnx_text(path: Path) -> str | None:
-    return onnx_properties.read(path.read_bytes()).get(_METADATA_ENTRY)
+    return onnx_metadata.read(path.read_bytes()).get(_METADATA_ENTRY)
 
 
 def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
@@ -180,4 +180,4 @@ def _as_onnx(network: nn.Module, example: Tensor, several: Tensor, text: str) ->
     )
     opencv = cv2.dnn.readNetFromONNX(np.frombuffer(content.getvalue(), np.uint8))
     opencv.setInput(several.numpy())
-    return onnx_properties.add(content.getvalue(), _METADATA_ENTRY, text), opencv.forward()
+    return onnx_metadata.add(content.getvalue(), _METADATA_ENTRY, text), opencv.forward()

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from fer_ros.faces.detectors.viola_jones import find_cascade, load_cascade
-from fer_ros.frame import Box, Face, Landmarks, Point
+from fer_ros.types import Box, Landmarks, Point, TrackedFace
 
 WHEN = ("off", "tilted", "on")
 _TILTED = 10.0
@@ -50,17 +50,17 @@ class Alignment:
         self._when = when
         self._eyes = load_cascade(find_cascade("haarcascade_eye")) if when == "on" else None
 
-    def place(self, grey: np.ndarray, face: Face) -> tuple[Box, float]:
-        """The box to crop, and by how many degrees clockwise it is turned about its centre.
+    def place(self, gray: np.ndarray, face: TrackedFace) -> tuple[Box, float]:
+        """The box to crop, and by how many degrees clockwise it is turned about its center.
 
         Args:
-            grey: (height, width) uint8.
+            gray: (height, width) uint8.
             face: found in it.
         """
         if self._when == "off":
             return face.box, 0.0
         box, roll = face.box, face.roll
-        eyes = face.landmarks or (self._eyes and find_eyes(grey, face.box, face.roll, self._eyes))
+        eyes = face.landmarks or (self._eyes and find_eyes(gray, face.box, face.roll, self._eyes))
         if eyes and by_eyes(eyes)[0].iou(face.box) > _SAME:
             box, roll = by_eyes(eyes)
         if self._when == "tilted" and abs(roll) < _TILTED:
@@ -78,12 +78,12 @@ def by_eyes(landmarks: Landmarks) -> tuple[Box, float]:
     return Box(round(x - side / 2), round(y - side / 2), side, side), roll
 
 
-def find_eyes(grey: np.ndarray, box: Box, roll: float, cascade: cv2.CascadeClassifier) -> Landmarks | None:
+def find_eyes(gray: np.ndarray, box: Box, roll: float, cascade: cv2.CascadeClassifier) -> Landmarks | None:
     """The most plausible pair of eyes in a box that is turned by `roll`, or None."""
     scale = box.width / _WIDTH
     mapping = box.upright(roll, scale)
     upright = cv2.warpAffine(
-        grey,
+        gray,
         mapping,
         (_WIDTH, round(box.height / scale)),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -95,7 +95,7 @@ def find_eyes(grey: np.ndarray, box: Box, roll: float, cascade: cv2.CascadeClass
     hits = cascade.detectMultiScale(band, 1.1, 2, minSize=smallest, maxSize=largest)
     eyes = [((x + (width - 1) / 2, top + y + (height - 1) / 2), width) for x, y, width, height in hits]
     pairs = [
-        (_oddity(left, right, abs(math.log(one / other))), left, right)
+        (_pair_cost(left, right, abs(math.log(one / other))), left, right)
         for (left, one), (right, other) in product(eyes, repeat=2)
         if _plausible(left, right)
     ]
@@ -111,5 +111,5 @@ def _plausible(left: Point, right: Point) -> bool:
     return 0.25 < across / _WIDTH < 0.55 and abs(down) < 0.4 * across and abs(middle / _WIDTH - 0.5) < 0.12
 
 
-def _oddity(left: Point, right: Point, sizes: float) -> float:
+def _pair_cost(left: Point, right: Point, sizes: float) -> float:
     return abs(math.dist(left, right) / _WIDTH - _EYES_APART) + 0.3 * sizes

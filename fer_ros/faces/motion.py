@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fer_ros.frame import Box
+from fer_ros.types import Box
 
 _MEMORY = 0.15
 """Seconds over which velocities are averaged: calms a detector's jitter and still follows a turn."""
@@ -39,6 +39,6 @@ class Motion:
             gain = max(1 - math.exp(-elapsed / _MEMORY), 1 / self._steps)
             self._velocity = tuple(
                 speed + gain * ((now - before) / elapsed - speed)
-                for speed, now, before in zip(self._velocity, box.centre, self._box.centre, strict=True)
+                for speed, now, before in zip(self._velocity, box.center, self._box.center, strict=True)
             )
         self._box, self._stamp = box, max(stamp, self._stamp)

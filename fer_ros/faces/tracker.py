@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from fer_ros.faces.motion import Motion
-from fer_ros.frame import Box, Detection, Face
+from fer_ros.types import Box, Detection, TrackedFace
 
 _REACH = 0.7
 """Farthest a detection may lie from where a face seen a moment ago was expected, in widths of the face."""
@@ -28,11 +28,11 @@ _FORBIDDEN = 1e6
 _ROLL_GAIN = 0.5
 """How much a new measurement of a face's tilt counts, which is off by 4 degrees in the median, beside those before."""
 _REORDERING = 0.1
-"""Seconds by which stamps may run backwards because images overtook each other; more is another recording."""
+"""Seconds by which stamps may run backward because images overtook each other; more is another recording."""
 
 
 @dataclass(frozen=True)
-class Expected:
+class PredictedTrack:
     """A face that the tracker knows, in the next frame."""
 
     track: int
@@ -92,15 +92,15 @@ class OverlapTracker:
         self._tracks.clear()
         self._last_stamp = -math.inf
 
-    def expected(self, stamp: float) -> list[Expected]:
+    def expected(self, stamp: float) -> list[PredictedTrack]:
         """The known faces, each where it should be at `stamp` (s)."""
         return [
-            Expected(track.number, track.motion.at(stamp), max(0.0, stamp - track.last_seen), track.roll)
+            PredictedTrack(track.number, track.motion.at(stamp), max(0.0, stamp - track.last_seen), track.roll)
             for track in self._tracks
             if self._may_live(track, stamp)
         ]
 
-    def update(self, detections: Sequence[Detection], stamp: float) -> list[Face]:
+    def update(self, detections: Sequence[Detection], stamp: float) -> list[TrackedFace]:
         """The detections of the frame taken at `stamp` (s) as faces, in the same order.
 
         Those of faces that have not been found `min_hits` times are left out.
@@ -114,7 +114,9 @@ class OverlapTracker:
             self._see(track, detection, stamp)
             if track.face_id:
                 seen_for = max(0.0, stamp - track.first_seen)
-                face = Face(track.face_id, detection.box, detection.score, seen_for, detection.landmarks, track.roll)
+                face = TrackedFace(
+                    track.face_id, detection.box, detection.score, seen_for, detection.landmarks, track.roll
+                )
                 faces.append(face)
         # A face that is not sure yet must be found again at once.
         self._tracks = [track for track in self._tracks if track.face_id or track.last_seen >= stamp]
@@ -155,7 +157,7 @@ def _cost(found: Box, track: _Track, stamp: float) -> float:
     expected = track.motion.at(stamp)
     unseen = max(0.0, stamp - track.last_seen)
     width = (found.width + expected.width) / 2
-    distance = math.dist(found.centre, expected.centre) / width
+    distance = math.dist(found.center, expected.center) / width
     ratio = max(found.width, expected.width) / min(found.width, expected.width)
     if distance > _REACH + _REACH_PER_SECOND * unseen or ratio > _SIZE_RATIO:
         return _FORBIDDEN

@@ -31,7 +31,7 @@ REGISTRY: dict[str, Callable[..., nn.Module]] = {
 
 
 def create(name: str, classes: int, **options) -> nn.Module:
-    """The network called `name`, freshly initialised, that maps (N, 1, size, size) float32 to (N, classes) logits.
+    """The network called `name`, freshly initialized, that maps (N, 1, size, size) float32 to (N, classes) logits.
 
     Raises:
         ValueError: there is no such network, it has no such option, or not such a value of it.

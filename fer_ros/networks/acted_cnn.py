@@ -1,4 +1,4 @@
-"""A small network for the large faces of acted emotions: 180x180 grey.
+"""A small network for the large faces of acted emotions: 180x180 gray.
 
 Source: Ding, Tang, Lu, "Investigation on Light-Weight Deep Learning Model for Emotion Recognition Using
 Facial Expressions". Three 3x3 convolutions, the second and third with four times the filters of the first, a

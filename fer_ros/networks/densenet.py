@@ -1,4 +1,4 @@
-"""A small DenseNet for 48x48 grey faces, the strongest of the baselines that Rao et al. compare with.
+"""A small DenseNet for 48x48 gray faces, the strongest of the baselines that Rao et al. compare with.
 
 Source: Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks", 2017, its form
 DenseNet-BC for small images: three dense blocks, a 1x1 bottleneck of four times the growth rate before each

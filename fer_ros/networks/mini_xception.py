@@ -1,4 +1,4 @@
-"""mini-Xception: residual stages of depth-wise separable convolutions on 48x48 grey crops.
+"""mini-Xception: residual stages of depth-wise separable convolutions on 48x48 gray crops.
 
 Source: Arriaga, Plöger, Valdenegro, "Real-time Convolutional Neural Networks for Emotion and Gender Classification",
 2017; the 58,423-parameter network that Rao et al. and Lyu build on. With 7 classes it has exactly 56,951 trainable

@@ -1,4 +1,4 @@
-"""ResNet-50 for grey faces, the deep baseline that the papers compare with.
+"""ResNet-50 for gray faces, the deep baseline that the papers compare with.
 
 Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", 2016; a block's stride lies in
 its 3x3 convolution, as in later implementations. With one input channel and 7 classes it has 23,569,223

@@ -1,4 +1,4 @@
-"""VGG-16 for small grey faces, the heavy baseline that the papers compare with.
+"""VGG-16 for small gray faces, the heavy baseline that the papers compare with.
 
 Source: Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, its
 configuration D with batch norm (Ioffe, Szegedy 2015), so that it learns from nothing, and one input channel.

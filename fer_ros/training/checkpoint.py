@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fer_ros.training.datasets import FaceImages
+from fer_ros.datasets.registry import FaceImages
 from fer_ros.training.recipe import Recipe, flat, from_dict
 from fer_ros.training.run_folder import CHECKPOINT
 
@@ -43,7 +43,7 @@ def save(
     training: FaceImages,
     network: nn.Module,
     average: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     progress: Progress,
 ) -> None:
     """Replaces the checkpoint in `folder`; the old one stays until the new one is whole.
@@ -58,7 +58,7 @@ def save(
         "data": training.fingerprint(),
         "network": network.state_dict(),
         "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimizer": optimizer.state_dict(),
         "records": progress.records,
     }
     # Not straight to the file: on a full disk torch raises what is no OSError.
@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"recipe", "labels", "data", "network", "average", "optimiser", "records"} - content.keys()
+        missing = {"recipe", "labels", "data", "network", "average", "optimizer", "records"} - content.keys()
     except Exception as error:  # torch raises whatever its unpickler met
         raise CheckpointError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
     if missing:
@@ -96,9 +96,9 @@ def resume(
     training: FaceImages,
     network: nn.Module,
     average: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
 ) -> Progress:
-    """Fills network, average and optimiser from the checkpoint in `folder`; does nothing when there is none.
+    """Fills network, average and optimizer from the checkpoint in `folder`; does nothing when there is none.
 
     Raises:
         CheckpointError: the checkpoint is of another network, another recipe or other data.
@@ -112,7 +112,7 @@ def resume(
         raise CheckpointError(f"{path} was trained on other images or labels than the data given now")
     network.load_state_dict(content["network"])
     average.load_state_dict(content["average"])
-    optimiser.load_state_dict(content["optimiser"])
+    optimizer.load_state_dict(content["optimizer"])
     return Progress(content["records"])
 
 

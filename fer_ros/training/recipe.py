@@ -30,7 +30,7 @@ class Recipe:
     network_options: dict = field(default_factory=dict)
     """What that network asks for beside the number of classes, such as its width."""
     batch_size: int = 128
-    optimiser: str = "sgd"
+    optimizer: str = "sgd"
     """sgd, with Nesterov momentum, or adam (Kingma, Ba 2015)."""
     schedule: str = "one_cycle"
     """one_cycle (Smith, Topin 2017); plateau: the rate is multiplied by `plateau_factor` each time that the validation
@@ -49,19 +49,19 @@ class Recipe:
     """L2 on convolution and linear weights, not on batch norm and biases."""
     label_smoothing: float = 0.1
     """Share of each target given to all classes alike (Szegedy et al. 2016)."""
-    votes: float = 0.0
+    crowd_weight: float = 0.0
     """Share of each target taken from FERPlus votes at the start; it falls to 0 along the run, so that the last epochs
     learn the data set's own labels."""
     teachers: list[str] = field(default_factory=list)
     """Model files, each the name of one that ships or a path, whose mean scores on the training images are learned too
-    (Hinton, Vinyals, Dean 2015). None: labels and votes alone."""
-    teacher_share: float = 0.5
+    (Hinton, Vinyals, Dean 2015). None: labels and crowd votes alone."""
+    teacher_weight: float = 0.5
     """Share of each target taken from the teachers."""
-    first_size: int = 0
+    initial_size: int = 0
     """Side of the crops in the first epoch; it grows along the run and is the input size in the last fifth (progressive
     learning, Tan, Le 2021). Small crops are cheap, and a network that pools its maps takes them all. 0: the input size
     from the start."""
-    average_decay: float = 0.999
+    ema_decay: float = 0.999
     """Each step the averaged weights keep this share of themselves; the average is what is evaluated and kept."""
     bfloat16: bool = False
     """Forward passes in bfloat16, faster on CPUs and GPUs that have it."""
@@ -74,8 +74,8 @@ class Recipe:
             value = attrgetter(name)(self)
             if not low <= value <= high:
                 raise RecipeError(f"'{name}' must be from {low:g} to {high:g}, not {value:g}")
-        if self.optimiser == "adam" and self.momentum == 1:
-            raise RecipeError("'momentum' must be below 1 with the optimiser 'adam'")
+        if self.optimizer == "adam" and self.momentum == 1:
+            raise RecipeError("'momentum' must be below 1 with the optimizer 'adam'")
         for name, choices in _CHOICES.items():
             chosen = attrgetter(name)(self)
             if chosen not in choices:
@@ -85,11 +85,11 @@ class Recipe:
         only = networks.input_size(self.network)
         if only not in (None, self.preprocessing.input_size):
             raise RecipeError(f"'{self.network}' needs 'preprocessing.input_size' {only}, not another")
-        if self.first_size and only:
-            raise RecipeError(f"'{self.network}' takes crops of {only} pixels alone: 'first_size' must be 0")
-        if self.first_size > self.preprocessing.input_size:
+        if self.initial_size and only:
+            raise RecipeError(f"'{self.network}' takes crops of {only} pixels alone: 'initial_size' must be 0")
+        if self.initial_size > self.preprocessing.input_size:
             raise RecipeError(
-                f"'first_size' ({self.first_size}) must not be above 'preprocessing.input_size' "
+                f"'initial_size' ({self.initial_size}) must not be above 'preprocessing.input_size' "
                 f"({self.preprocessing.input_size})"
             )
 
@@ -99,7 +99,7 @@ class Recipe:
 
 
 _CHOICES = {
-    "optimiser": ("sgd", "adam"),
+    "optimizer": ("sgd", "adam"),
     "schedule": ("one_cycle", "plateau", "constant"),
     "augmentation.resampling": RESAMPLING,
 }
@@ -114,10 +114,10 @@ _RANGES = [
     ("weight_decay", 0, 10),
     ("l1", 0, 10),
     ("label_smoothing", 0, 1),
-    ("votes", 0, 1),
-    ("teacher_share", 0, 1),
-    ("first_size", 0, 1024),
-    ("average_decay", 0, 1),
+    ("crowd_weight", 0, 1),
+    ("teacher_weight", 0, 1),
+    ("initial_size", 0, 1024),
+    ("ema_decay", 0, 1),
     ("seed", 0, 2**31 - 1),
     ("preprocessing.input_size", 8, 1024),
     ("preprocessing.margin", -0.5, 2),

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from fer_ros.training.datasets import FaceImages
+    from fer_ros.datasets.registry import FaceImages
 
 RECIPE = "recipe.yaml"
 RUN = "run.json"
@@ -45,7 +45,7 @@ REPORT = "report.html"
 
 def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
     """Metrics and curves of all epochs so far."""
-    from fer_ros.training import pictures  # here, so that who only reads a run need not load what draws
+    from fer_ros.evaluation import plots  # here, so that who only reads a run need not load what draws
 
     partial = folder / f".{METRICS}.partial"
     with partial.open("w", newline="") as file:
@@ -53,19 +53,19 @@ def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
         writer.writeheader()
         writer.writerows(records)
     partial.replace(folder / METRICS)
-    pictures.curves(folder / CURVES, records)
+    plots.curves(folder / CURVES, records)
 
 
 def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceImages) -> None:
     """What is taken for what, from (N, classes) `scores` of the validation images."""
     import numpy as np
 
-    from fer_ros.training import pictures
+    from fer_ros.evaluation import plots
 
     counts = np.zeros((len(validation.labels),) * 2, int)
     np.add.at(counts, (validation.targets, scores.argmax(axis=1)), 1)
     title = f"{100 * counts.trace() / len(validation):.2f} % of {len(validation)} validation images"
-    pictures.confusion_matrix(folder / CONFUSION_MATRIX, counts, validation.labels, title)
+    plots.confusion_matrix(folder / CONFUSION_MATRIX, counts, validation.labels, title)
 
 
 def best_accuracy(folder: Path) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from fer_ros.datasets.registry import FaceImages
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.training import evaluation
-from fer_ros.training.datasets import FaceImages
+from fer_ros.evaluation import metrics
 from fer_ros.training.recipe import Recipe, RecipeError
 
 
@@ -27,7 +27,7 @@ class Targets:
     def __init__(self, recipe: Recipe, training: FaceImages):
         self._recipe = recipe
         self._own = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
-        self._votes = None if training.votes is None else torch.from_numpy(training.votes)
+        self._votes = None if training.crowd_votes is None else torch.from_numpy(training.crowd_votes)
         self._teachers_scores = _mean_scores(recipe, training)
 
     def at(self, epoch: int) -> torch.Tensor:
@@ -35,7 +35,7 @@ class Targets:
         return self._taught(self._voted(self._own, epoch))
 
     def _voted(self, targets: torch.Tensor, epoch: int) -> torch.Tensor:
-        share = self._recipe.votes * (1 - epoch / self._recipe.epochs)
+        share = self._recipe.crowd_weight * (1 - epoch / self._recipe.epochs)
         if share == 0 or self._votes is None:
             return targets
         share = share * self._votes.sum(dim=1, keepdim=True)  # 0 where nobody voted
@@ -44,7 +44,7 @@ class Targets:
     def _taught(self, targets: torch.Tensor) -> torch.Tensor:
         if self._teachers_scores is None:
             return targets
-        return (1 - self._recipe.teacher_share) * targets + self._recipe.teacher_share * self._teachers_scores
+        return (1 - self._recipe.teacher_weight) * targets + self._recipe.teacher_weight * self._teachers_scores
 
 
 def _mean_scores(recipe: Recipe, training: FaceImages) -> torch.Tensor | None:
@@ -53,7 +53,7 @@ def _mean_scores(recipe: Recipe, training: FaceImages) -> torch.Tensor | None:
         return None
     # All are looked at before the first begins, which takes a while.
     teachers = [_teacher(name, recipe, training) for name in recipe.teachers]
-    return torch.from_numpy(np.mean([evaluation.scores(each, training, flip=True) for each in teachers], axis=0))
+    return torch.from_numpy(np.mean([metrics.scores(each, training, flip=True) for each in teachers], axis=0))
 
 
 def _teacher(name: str, recipe: Recipe, training: FaceImages) -> Classifier:

@@ -88,7 +88,7 @@ def test_the_demo_answers_in_its_namespace_and_ends_at_an_interrupt(model, tmp_p
     reader = threading.Thread(target=lambda: lines.extend(launched.stdout))
     reader.start()
     try:
-        recorder = [sys.executable, "-m", "fer_ros.nodes.emotion_recorder_node", "--ros-args"]
+        recorder = [sys.executable, "-m", "fer_ros.nodes.recorder.node", "--ros-args"]
         rules = ["-r", f"__ns:=/{namespace}", "-r", "image:=eye/image_raw"]
         settings = [f"output:={tmp_path / 'recording'}", "duration:=1.0", f"patience:={DEADLINE}"]
         recorded = subprocess.run(

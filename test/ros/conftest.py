@@ -52,10 +52,10 @@ def light_model(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def quick_start():
     """Loads each model for only the first node that is configured with it; that takes longer than most tests do."""
-    from fer_ros.emotion import loaded_models
+    from fer_ros.emotion import model_cache
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loaded_models, "Classifier", functools.cache(loaded_models.Classifier))
+        patch.setattr(model_cache, "Classifier", functools.cache(model_cache.Classifier))
         yield
 
 

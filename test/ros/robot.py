@@ -50,7 +50,7 @@ def untrained_model(path: Path, labels: tuple[str, ...] = FER2013, answer: str =
 
 
 def image_message(bgr: np.ndarray, stamp: Time | None = None, frame_id: str = "camera") -> Image:
-    """`bgr` (height, width, 3) or grey (height, width) as a message."""
+    """`bgr` (height, width, 3) or gray (height, width) as a message."""
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(bgr))
     return Image(

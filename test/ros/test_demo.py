@@ -64,7 +64,7 @@ def test_the_smiling_face_of_the_scene_is_happy(shipped_model, tmp_path):
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 0.8 * len({row["stamp"] for row in recorded})
     assert cv2.imread(str(tmp_path / "annotated.png")).shape == (480, 640, 3)
     assert "images/s" in ended.stdout
-    assert "images answered" in ended.stdout
+    assert "images processed" in ended.stdout
     assert "images published" in ended.stderr
 
 
@@ -83,7 +83,7 @@ def test_interrupted_it_leaves_complete_files_and_no_process(light_model, tmp_pa
     assert running.returncode == 0
     assert len(nodes) == 3
     assert not [pid for pid in nodes if is_alive(pid)]
-    assert "images answered" in summary
+    assert "images processed" in summary
     assert rows(tmp_path) is not None
     assert cv2.VideoCapture(str(tmp_path / "annotated.mp4")).isOpened()
 

@@ -12,9 +12,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from robot import image_message
 
 from fer_ros.msg import FaceEmotionArray
-from fer_ros.nodes import diagnostics
-from fer_ros.nodes.emotion_node import EmotionNode
-from fer_ros.nodes.serving import Serving
+from fer_ros.nodes.emotion import diagnostics
+from fer_ros.nodes.emotion.node import EmotionNode
+from fer_ros.nodes.emotion.state import NodeState
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +61,7 @@ def test_a_healthy_camera_has_rates_times_and_the_model(robot, serve, astronaut)
     assert values["model"] == answer.model_id
     assert values["backend"] == "torchscript"
     assert values["faces"] == "1"
-    assert int(values["images answered"]) >= 1
+    assert int(values["images processed"]) >= 1
     assert values["bad images"] == "0"
     for rate in ("images a second", "answers a second"):
         assert float(values[rate]) > 0
@@ -72,7 +72,7 @@ def test_a_healthy_camera_has_rates_times_and_the_model(robot, serve, astronaut)
     for stage in (*stages, "total"):
         assert float(values[f"{stage} p50 (ms)"]) <= float(values[f"{stage} p95 (ms)"])
     # The robot's stamps lie at 1000 s after 1970: a camera whose clock is wrong is seen.
-    assert float(values["age of last image answered (s)"]) == pytest.approx(time.time() - 1000, abs=300)
+    assert float(values["age of last image processed (s)"]) == pytest.approx(time.time() - 1000, abs=300)
 
 
 def test_a_camera_that_falls_silent_is_a_warning_then_an_error(robot, serve, astronaut):
@@ -103,8 +103,8 @@ def test_images_that_cannot_be_read_are_a_warning(robot, serve, astronaut):
 
 
 def test_a_node_that_is_slower_than_its_camera_says_so(robot, serve, astronaut, monkeypatch):
-    recognise = Serving.recognise
-    monkeypatch.setattr(Serving, "recognise", lambda *of: time.sleep(0.2) or recognise(*of))
+    recognize = NodeState.recognize
+    monkeypatch.setattr(NodeState, "recognize", lambda *of: time.sleep(0.2) or recognize(*of))
     reports = serve(silence_warning=100.0, silence_error=100.0)
     camera = robot.heard_camera()
     values = until(

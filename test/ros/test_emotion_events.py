@@ -14,7 +14,7 @@ from robot import calibration
 from sensor_msgs.msg import CameraInfo
 
 from fer_ros.msg import EmotionEvent
-from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.nodes.emotion.node import EmotionNode
 
 NOBODY = np.zeros((512, 512, 3), np.uint8)
 
@@ -84,8 +84,8 @@ def test_with_a_calibrated_camera_a_face_has_a_place(robot, node, astronaut):
 
     face = robot.wait_until(placed, "a position")
     assert face.position.z == pytest.approx(0.2 * 256 / face.roi.width, rel=0.05)
-    centre = face.roi.x_offset + face.roi.width / 2 - 256
-    assert face.position.x == pytest.approx(face.position.z * centre / 256, rel=0.1)
+    center = face.roi.x_offset + face.roi.width / 2 - 256
+    assert face.position.x == pytest.approx(face.position.z * center / 256, rel=0.1)
     assert face.position.y < 0  # above the middle of the image; y points down
 
 

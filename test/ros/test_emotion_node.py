@@ -13,12 +13,12 @@ from rclpy.qos import QoSProfile
 from robot import image_message, jpeg_message, untrained_model
 from sensor_msgs.msg import CompressedImage, Image
 
-from fer_ros import drawing
 from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
-from fer_ros.nodes.emotion_node import EmotionNode
-from fer_ros.nodes.serving import Serving
+from fer_ros.media import drawing
+from fer_ros.nodes.emotion.node import EmotionNode
+from fer_ros.nodes.emotion.state import NodeState
 from fer_ros.srv import LoadModel
 
 
@@ -222,7 +222,7 @@ def test_an_error_of_the_nodes_own_does_not_end_it(robot, serve, astronaut, monk
         raise ZeroDivisionError("made for this test")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Serving, "recognise", fail)
+        broken.setattr(NodeState, "recognize", fail)
         camera.publish(image_message(astronaut))
         (line,) = robot.wait_until(lambda: robot.logged("made for this test"), "the error to be logged")
     assert "Traceback" in line

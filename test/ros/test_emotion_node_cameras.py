@@ -10,9 +10,9 @@ from robot import image_message
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
-from fer_ros.nodes.emotion_node import EmotionNode
-from fer_ros.nodes.parameter_table import ParameterError
-from fer_ros.nodes.parameters import Settings
+from fer_ros.nodes.common.parameters import ParameterError
+from fer_ros.nodes.emotion.node import EmotionNode
+from fer_ros.nodes.emotion.parameters import Settings
 
 NAMES = ("left", "right", "back")
 

@@ -18,12 +18,12 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from robot import DEADLINE, image_message, untrained_model
 from sensor_msgs.msg import CompressedImage, Image
 
-from fer_ros.emotion import loaded_models
+from fer_ros.emotion import model_cache
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
-from fer_ros.nodes import input_watch
-from fer_ros.nodes.emotion_node import EmotionNode
-from fer_ros.nodes.parameter_table import ParameterError
+from fer_ros.nodes.common import image_monitor
+from fer_ros.nodes.common.parameters import ParameterError
+from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 
 YUNET = os.environ.get("FER_ROS_YUNET", "")
@@ -104,7 +104,7 @@ def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(rob
         assert go_on.wait(DEADLINE)
         return Classifier(*arguments)
 
-    monkeypatch.setattr(loaded_models, "Classifier", load_slowly)
+    monkeypatch.setattr(model_cache, "Classifier", load_slowly)
     model = untrained_model(tmp_path / "late.pt")
     client = robot.node.create_client(LoadModel, "emotion_node/load_model")
     robot.wait_until(client.service_is_ready, "the service")
@@ -246,7 +246,7 @@ def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
         ({"min_face_size": 90, "max_face_size": 60}, "above max_face_size (60 px)"),
         ({"max_tilt": 120.0}, "max_tilt"),
         ({"alignment": "always"}, "it can be off or tilted or on"),
-        ({"lighting": "candles"}, "it can be off or auto or equalise"),
+        ({"lighting": "candles"}, "it can be off or auto or equalize"),
         ({"model": "another"}, "read-only"),
     ):
         result = set_parameters(robot, **values)
@@ -274,7 +274,7 @@ def test_a_node_is_not_made_with_parameters_of_wrong_type_or_range(robot, parame
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(input_watch, "SILENCE", 0.5)
+    monkeypatch.setattr(image_monitor, "SILENCE", 0.5)
 
 
 def test_it_says_when_nobody_publishes_and_when_somebody_does(impatient, robot, make, astronaut):
@@ -296,7 +296,7 @@ def test_it_says_when_nobody_publishes_and_when_somebody_does(impatient, robot, 
 def test_it_says_why_a_matched_publisher_is_not_heard(
     impatient, robot, make, astronaut, monkeypatch, middleware, words
 ):
-    monkeypatch.setattr(input_watch, "get_rmw_implementation_identifier", lambda: middleware)
+    monkeypatch.setattr(image_monitor, "get_rmw_implementation_identifier", lambda: middleware)
     make(autostart=True).autostart()
     camera = robot.camera()
     (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")

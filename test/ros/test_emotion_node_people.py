@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
 from fer_ros.msg import EmotionEvent
-from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.nodes.emotion.node import EmotionNode
 
 WIDTH, HEIGHT = 640, 240
 
@@ -27,7 +27,7 @@ def head(astronaut) -> np.ndarray:
 
 
 def picture(*heads: tuple[np.ndarray, int, float]) -> np.ndarray:
-    """A grey image with heads of (picture, size in pixels, x of the middle), each in front of those before it."""
+    """A gray image with heads of (picture, size in pixels, x of the middle), each in front of those before it."""
     image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     for head, size, x in heads:
         left, top = round(x) - size // 2, (HEIGHT - size) // 2

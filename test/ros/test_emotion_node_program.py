@@ -16,9 +16,9 @@ from program import Program
 from robot import DEADLINE, image_message
 
 from fer_ros.emotion import model_file
-from fer_ros.frame import Box
 from fer_ros.msg import FaceEmotionArray
-from fer_ros.nodes.parameters import Settings
+from fer_ros.nodes.emotion.parameters import Settings
+from fer_ros.types import Box
 
 CONFIG = Path(__file__).parents[2] / "config" / "emotion_node.yaml"
 RATE = 30.0

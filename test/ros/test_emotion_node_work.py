@@ -13,9 +13,9 @@ from robot import DEADLINE, image_message
 from std_srvs.srv import SetBool, Trigger
 
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
-from fer_ros.nodes import admission
-from fer_ros.nodes.admission import Verdict
-from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.nodes.emotion import image_gate
+from fer_ros.nodes.emotion.image_gate import Decision
+from fer_ros.nodes.emotion.node import EmotionNode
 
 
 @pytest.fixture
@@ -140,12 +140,12 @@ def test_a_looped_recording_shows_other_people(robot, start, astronaut):
 
 
 def test_a_late_image_is_left_out_and_counted(robot, start, astronaut, monkeypatch):
-    monkeypatch.setattr(admission, "JUMP", DEADLINE)  # a busy machine may need a second for an image
+    monkeypatch.setattr(image_gate, "JUMP", DEADLINE)  # a busy machine may need a second for an image
     only = start().answering.cameras[""]
     camera = robot.heard_camera()
     robot.ask(camera, image_message(astronaut, at(100.0)))
     camera.publish(image_message(astronaut, at(99.9)))
-    robot.wait_until(lambda: only.unanswered[Verdict.LATE], "it to be seen")
+    robot.wait_until(lambda: only.unanswered[Decision.LATE], "it to be seen")
     (face,) = robot.ask(camera, image_message(astronaut, at(100.1))).faces
     assert face.face_id == "f1"
     assert [answer.header.stamp.sec for answer in robot.answers] == [100, 100]
@@ -161,7 +161,7 @@ def test_no_more_images_are_answered_than_are_wanted(robot, start, astronaut):
     robot.wait_until(lambda: len(robot.answers) == 2, "the first answer at this rate")
     for number in (1, 2, 3):
         camera.publish(image_message(astronaut, robot.stamp()))
-        robot.wait_until(lambda number=number: only.unanswered[Verdict.TOO_SOON] == number, "it to be passed over")
+        robot.wait_until(lambda number=number: only.unanswered[Decision.TOO_SOON] == number, "it to be passed over")
     assert len(robot.answers) == 2
 
 

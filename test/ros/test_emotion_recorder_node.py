@@ -20,8 +20,8 @@ from robot import DEADLINE, image_message, jpeg_message
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 
 from fer_ros.msg import FaceEmotion, FaceEmotionArray
-from fer_ros.nodes.emotion_recorder_node import EmotionRecorderNode
-from fer_ros.recording import RecordingError
+from fer_ros.nodes.recorder.node import EmotionRecorderNode
+from fer_ros.recording.files import RecordingError
 
 LABELS = ["happy", "sad", "neutral"]
 
@@ -110,7 +110,7 @@ def test_answers_are_recorded_and_drawn_onto_their_own_images(robot, node_and_ca
     assert best.shape == (120, 160, 3)
     assert best[-1, -1, 0] == 80
     assert np.ptp(best) > 100
-    assert f"5 of {node._images} images answered" in capsys.readouterr().out
+    assert f"5 of {node._images} images processed" in capsys.readouterr().out
 
 
 def test_an_answer_without_its_image_is_in_the_table_alone(robot, node_and_camera, tmp_path):
@@ -160,7 +160,7 @@ def test_a_folder_that_cannot_be_written_is_named(robot, tmp_path):
 
 
 def test_interrupted_as_a_process_it_completes_its_files(robot, node_and_camera, tmp_path):
-    command = [sys.executable, "-m", "fer_ros.nodes.emotion_recorder_node", "--ros-args"]
+    command = [sys.executable, "-m", "fer_ros.nodes.recorder.node", "--ros-args"]
     parameters = ["-r", f"__ns:={robot.namespace}", "-p", f"output:={tmp_path}"]
     recorder = subprocess.Popen([*command, *parameters], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -11,17 +11,17 @@ from training_data import undrawn
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
 from fer_ros import networks
-from fer_ros.emotion import loaded_models
+from fer_ros.datasets.registry import FaceImages
+from fer_ros.emotion import model_cache
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
-from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.evaluation import metrics
+from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
-from fer_ros.training import evaluation
-from fer_ros.training.datasets import FaceImages
 from fer_ros.training.export import export
-from fer_ros.training.fit import fit
+from fer_ros.training.progress import SilentReporter
 from fer_ros.training.recipe import from_dict
-from fer_ros.training.watchers import Silent
+from fer_ros.training.train import fit
 
 SMALLER = {
     "mini_xception_width": {"network_options": {"width": 8}},
@@ -40,12 +40,12 @@ def trained(tmp_path_factory):
     @functools.cache
     def of(name):
         size = {"preprocessing": {"input_size": networks.input_size(name) or 48}}
-        steps = {"epochs": 1, "batch_size": 7, "momentum": 0.0, "average_decay": 0.0}
+        steps = {"epochs": 1, "batch_size": 7, "momentum": 0.0, "ema_decay": 0.0}
         recipe = from_dict({"network": name, **steps, **size, **SMALLER.get(name, {})})
         run = folder / name
         run.mkdir()
         with undrawn():
-            fit(recipe, faces(recipe, 0), faces(recipe, 1), run, Silent())
+            fit(recipe, faces(recipe, 0), faces(recipe, 1), run, SilentReporter())
         return run
 
     yield of
@@ -63,14 +63,14 @@ def faces(recipe, seed):
 @pytest.mark.parametrize("name", networks.REGISTRY)
 def test_every_network_is_trained_judged_and_exported(trained, name):
     run = trained(name)
-    torchscript = loaded_models.Classifier(run / "best.pt", "torchscript")
+    torchscript = model_cache.Classifier(run / "best.pt", "torchscript")
     assert torchscript.metadata.network == name
     images = faces(from_dict(torchscript.metadata.recipe), 1)
-    scores = evaluation.scores(torchscript, images)
-    result = evaluation.measure(scores, evaluation.targets_for(torchscript.labels, images), torchscript.labels)
+    scores = metrics.scores(torchscript, images)
+    result = metrics.measure(scores, metrics.targets_for(torchscript.labels, images), torchscript.labels)
     assert result.accuracy == torchscript.metadata.scores["validation"]["accuracy"]
     export(run, run / "best.onnx")
-    np.testing.assert_allclose(evaluation.scores(Classifier(run / "best.onnx"), images), scores, atol=1e-4)
+    np.testing.assert_allclose(metrics.scores(Classifier(run / "best.onnx"), images), scores, atol=1e-4)
 
 
 def test_the_node_changes_over_to_every_network(robot, model, quick_start, astronaut, trained):

@@ -14,12 +14,12 @@ from rclpy.task import Future
 from robot import DEADLINE
 from std_msgs.msg import String
 
-from fer_ros.nodes.executor import SwiftExecutor
+from fer_ros.nodes.emotion.executor import ImageExecutor
 
 
 @contextmanager
 def spinning(node, swift):
-    executor = SwiftExecutor(swift)
+    executor = ImageExecutor(swift)
     executor.add_node(node)
     done = Future()
     thread = threading.Thread(target=executor.spin_until_future_complete, args=(done,))
@@ -62,7 +62,7 @@ def test_swift_subscriptions_come_and_go_while_the_others_are_busy(robot, capfd)
 @pytest.mark.usefixtures("_ros")
 def test_what_has_yet_to_begin_at_the_end_is_done_without_a_word(capfd):
     node = rclpy.create_node("busy")
-    executor = SwiftExecutor(MutuallyExclusiveCallbackGroup(), threads=1)
+    executor = ImageExecutor(MutuallyExclusiveCallbackGroup(), threads=1)
     begun = threading.Event()
 
     def work():

@@ -11,7 +11,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 from robot import untrained_model
 from std_msgs.msg import String
 
-from fer_ros.nodes.emotion_node import EmotionNode
+from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 
 GREETER = Path(__file__).parents[2] / "examples" / "greeter.py"

@@ -13,9 +13,9 @@ pytest.importorskip("sensor_msgs.msg", reason="needs ROS messages: make setup")
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from fer_ros import encodings
-from fer_ros.encodings import ImageError
-from fer_ros.nodes.image_conversion import Converter, choose_converter, to_message
+from fer_ros.media import encodings
+from fer_ros.media.encodings import ImageError
+from fer_ros.nodes.common.image_conversion import Converter, choose_converter, to_message
 
 
 def _message(encoding: str, height: int, width: int, padding: int = 0, is_bigendian: int = 0) -> Image:
@@ -57,7 +57,7 @@ def test_compressed_messages_are_decoded():
     picture = np.full((40, 60, 3), (10, 100, 200), np.uint8)
     message = CompressedImage(format="png", data=array.array("B", cv2.imencode(".png", picture)[1].tobytes()))
     assert np.array_equal(Converter().bgr(message), picture)
-    assert Converter().grey(message).shape == (40, 60)
+    assert Converter().gray(message).shape == (40, 60)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_compressed_messages_are_decoded():
 )
 def test_bad_messages_raise_image_error_and_nothing_else(message):
     converter = Converter()
-    for convert in (converter.grey, converter.bgr):
+    for convert in (converter.gray, converter.bgr):
         with pytest.raises(ImageError):
             convert(message)
 
@@ -99,7 +99,7 @@ def test_a_cv_bridge_that_cannot_be_trusted_is_done_without(install_cv_bridge, b
     converter = choose_converter()
     assert converter.name == "fer_ros"
     assert reason in converter.reason
-    assert converter.grey(_message("rgb8", 4, 6)).shape == (4, 6)
+    assert converter.gray(_message("rgb8", 4, 6)).shape == (4, 6)
 
 
 def test_a_cv_bridge_that_works_is_used_for_what_it_knows(install_cv_bridge):
@@ -122,7 +122,7 @@ def test_a_cv_bridge_that_works_is_used_for_what_it_knows(install_cv_bridge):
     assert converter.name == "cv_bridge"
     for encoding in ("rgb8", "yuyv", "nv12", "mono8"):
         message = _message(encoding, 4, 6)
-        assert np.array_equal(converter.grey(message), Converter().grey(message))
+        assert np.array_equal(converter.gray(message), Converter().gray(message))
         assert np.array_equal(converter.bgr(message), Converter().bgr(message))
     assert cv_bridge.calls == [("rgb8", "mono8")]
 
@@ -134,16 +134,16 @@ def test_the_installed_cv_bridge_gives_the_same_pixels():
     from cv_bridge import CvBridge
 
     names = ["mono8", "mono16", "yuv422"]
-    names += [f"{colours}{depth}" for colours in ("bgr", "rgb", "bgra", "rgba") for depth in (8, 16)]
+    names += [f"{colors}{depth}" for colors in ("bgr", "rgb", "bgra", "rgba") for depth in (8, 16)]
     names += [f"bayer_{pattern}{depth}" for pattern in ("rggb", "bggr", "gbrg", "grbg") for depth in (8, 16)]
     for encoding in names:
         message = _message(encoding, 48, 64)
-        for target, own in (("mono8", Converter().grey), ("bgr8", Converter().bgr)):
+        for target, own in (("mono8", Converter().gray), ("bgr8", Converter().bgr)):
             theirs = CvBridge().imgmsg_to_cv2(message, target).astype(int)
-            # cv_bridge may be linked to another OpenCV than ours, and these round Bayer to grey differently.
+            # cv_bridge may be linked to another OpenCV than ours, and these round Bayer to gray differently.
             assert np.abs(theirs - own(message)).max() <= 1, encoding
     for encoding in encodings.KNOWN:
         for height, width, padding, is_bigendian in [(47, 63, 0, 0), (48, 64, 12, 0), (48, 64, 7, 0), (48, 64, 0, 1)]:
             message = _message(encoding, height, width, padding, is_bigendian)
-            assert np.array_equal(converter.grey(message), Converter().grey(message)), encoding
+            assert np.array_equal(converter.gray(message), Converter().gray(message)), encoding
             assert np.array_equal(converter.bgr(message), Converter().bgr(message)), encoding

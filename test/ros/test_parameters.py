@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
-from fer_ros.nodes import parameters
-from fer_ros.nodes.emotion_node import EmotionNode
-from fer_ros.nodes.parameters import Settings
+from fer_ros.nodes import parameter_docs
+from fer_ros.nodes.emotion.node import EmotionNode
+from fer_ros.nodes.emotion.parameters import Settings
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = {
@@ -22,8 +22,8 @@ WRITTEN = {
 @pytest.mark.parametrize(("arguments", "path"), WRITTEN.items())
 def test_what_is_written_about_parameters_is_up_to_date(arguments, path):
     kind, *node = arguments.split()
-    written = {"markdown": parameters.as_markdown, "yaml": parameters.as_yaml}[kind](*node)
-    assert (ROOT / path).read_text() == written, f"run: python -m fer_ros.nodes.parameters {arguments} > {path}"
+    written = {"markdown": parameter_docs.as_markdown, "yaml": parameter_docs.as_yaml}[kind](*node)
+    assert (ROOT / path).read_text() == written, f"run: python -m fer_ros.nodes.parameter_docs {arguments} > {path}"
 
 
 def test_every_parameter_describes_itself(robot):
@@ -31,9 +31,9 @@ def test_every_parameter_describes_itself(robot):
     for row in fields(Settings):
         descriptor = node.describe_parameter(row.name)
         assert descriptor.description
-        assert descriptor.read_only == (not row.metadata["live"])
-        if row.metadata["between"]:
+        assert descriptor.read_only == (not row.metadata["dynamic"])
+        if row.metadata["range"]:
             (limits,) = [*descriptor.integer_range, *descriptor.floating_point_range]
-            assert (limits.from_value, limits.to_value) == row.metadata["between"]
+            assert (limits.from_value, limits.to_value) == row.metadata["range"]
         if row.metadata["choices"]:
             assert all(choice in descriptor.additional_constraints for choice in row.metadata["choices"])

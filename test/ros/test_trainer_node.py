@@ -1,4 +1,4 @@
-"""The trainer node as a program, driven by a real action client: goals, cancelling, crashes, resuming, deploying."""
+"""The trainer node as a program, driven by a real action client: goals, canceling, crashes, resuming, deploying."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from training_data import arrays, recipe
 from fer_ros.action import TrainModel
 from fer_ros.emotion.model_file import identify
 from fer_ros.msg import TrainingProgress
-from fer_ros.nodes.deployment import Deployment
+from fer_ros.nodes.trainer.deployment import Deployment
 
 CANCELED, FAILED, SUCCEEDED = TrainModel.Result.CANCELED, TrainModel.Result.FAILED, TrainModel.Result.SUCCEEDED
 TRAINING_DEADLINE = 300.0
@@ -121,7 +121,7 @@ class Pursuit:
     def cancel(self) -> None:
         """Returns when the node has agreed."""
         answer = self._handle.cancel_goal_async()
-        self._robot.wait_until(answer.done, "an answer to cancelling")
+        self._robot.wait_until(answer.done, "an answer to canceling")
         assert len(answer.result().goals_canceling) == 1
 
     def end(self) -> tuple[int, TrainModel.Result]:
@@ -144,8 +144,8 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def cancelled(robot, client, place) -> dict:
-    """What was seen of a run without end that was cancelled in its third epoch or later."""
+def canceled(robot, client, place) -> dict:
+    """What was seen of a run without end that was canceled in its third epoch or later."""
     seen: dict = {"progress": [], "health": []}
     robot.node.create_subscription(TrainingProgress, "training/progress", seen["progress"].append, 100)
     robot.node.create_subscription(DiagnosticArray, "/diagnostics", seen["health"].append, 100)
@@ -167,10 +167,10 @@ def health(message: DiagnosticArray) -> str:
     return status.message
 
 
-def test_every_epoch_is_told_to_the_client_and_to_everybody(cancelled):
-    feedback = cancelled["pursuit"].feedback
+def test_every_epoch_is_told_to_the_client_and_to_everybody(canceled):
+    feedback = canceled["pursuit"].feedback
     assert [progress.epoch for progress in feedback] == list(range(1, len(feedback) + 1))
-    assert cancelled["progress"][: len(feedback)] == feedback
+    assert canceled["progress"][: len(feedback)] == feedback
     best = 0.0
     for progress in feedback:
         best = max(best, progress.validation_accuracy)
@@ -181,14 +181,14 @@ def test_every_epoch_is_told_to_the_client_and_to_everybody(cancelled):
         assert progress.eta.sec > 60
 
 
-def test_while_it_trains_the_node_answers_and_takes_no_second_goal(cancelled, robot):
-    assert not cancelled["second"].accepted
+def test_while_it_trains_the_node_answers_and_takes_no_second_goal(canceled, robot):
+    assert not canceled["second"].accepted
     robot.wait_until(lambda: robot.logged("goal 'another' is rejected: a run is under way"), "the reason in the log")
-    assert cancelled["parameter"].integer_value == 1
+    assert canceled["parameter"].integer_value == 1
 
 
-def test_a_cancelled_run_leaves_its_best_model_and_a_checkpoint(cancelled, place):
-    status, result = cancelled["end"]
+def test_a_canceled_run_leaves_its_best_model_and_a_checkpoint(canceled, place):
+    status, result = canceled["end"]
     assert (status, result.outcome) == (GoalStatus.STATUS_CANCELED, CANCELED)
     assert "resume goes on from its checkpoint" in result.message
     assert result.run_id == "long"
@@ -196,12 +196,12 @@ def test_a_cancelled_run_leaves_its_best_model_and_a_checkpoint(cancelled, place
     assert result.checkpoint_path == str(place / "runs" / "long" / "checkpoint.pth")
     assert Path(result.model_path).is_file()
     assert Path(result.checkpoint_path).is_file()
-    assert result.best_validation_accuracy == cancelled["pursuit"].feedback[-1].best_validation_accuracy
+    assert result.best_validation_accuracy == canceled["pursuit"].feedback[-1].best_validation_accuracy
 
 
 @pytest.fixture(scope="module")
-def killed(client, cancelled, node) -> tuple[Pursuit, int, TrainModel.Result]:
-    """The cancelled run, resumed, whose process then was killed; with its status and result."""
+def killed(client, canceled, node) -> tuple[Pursuit, int, TrainModel.Result]:
+    """The canceled run, resumed, whose process then was killed; with its status and result."""
     pursuit = client.send(output_name="long", resume=True)
     pursuit.epochs(1)
     (training,) = children(node)
@@ -210,21 +210,21 @@ def killed(client, cancelled, node) -> tuple[Pursuit, int, TrainModel.Result]:
     return pursuit, *pursuit.end()
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(cancelled, killed):
-    stopped_after = cancelled["pursuit"].feedback[-1]
+def test_a_resumed_run_goes_on_where_it_stopped(canceled, killed):
+    stopped_after = canceled["pursuit"].feedback[-1]
     first = killed[0].feedback[0]
     assert stopped_after.epoch < first.epoch <= stopped_after.epoch + 2, "at most what was under way is lost"
     assert first.best_validation_accuracy >= stopped_after.best_validation_accuracy
 
 
-def test_when_training_is_killed_the_goal_says_so_and_the_node_lives(killed, cancelled, robot, node):
+def test_when_training_is_killed_the_goal_says_so_and_the_node_lives(killed, canceled, robot, node):
     _, status, result = killed
     assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
     assert "the training process was killed by signal 9 (SIGKILL)" in result.message
     assert Path(result.checkpoint_path).is_file()
     assert node.runs
-    robot.wait_until(lambda: "killed by signal 9" in health(cancelled["health"][-1]), "diagnostics of the failure")
-    assert cancelled["health"][-1].status[0].level == DiagnosticStatus.ERROR
+    robot.wait_until(lambda: "killed by signal 9" in health(canceled["health"][-1]), "diagnostics of the failure")
+    assert canceled["health"][-1].status[0].level == DiagnosticStatus.ERROR
 
 
 ENDS = (signal.SIGINT, signal.SIGKILL)

@@ -14,9 +14,9 @@ from rclpy.qos import QoSReliabilityPolicy, qos_profile_sensor_data
 from robot import DEADLINE
 from sensor_msgs.msg import CameraInfo, Image
 
-from fer_ros.nodes import video_publisher_node
-from fer_ros.nodes.video_publisher_node import VideoPublisherNode
-from fer_ros.pictures import SourceError
+from fer_ros.media.sources import SourceError
+from fer_ros.nodes.video_publisher import node
+from fer_ros.nodes.video_publisher.node import VideoPublisherNode
 
 FRAMES = 12
 
@@ -108,7 +108,7 @@ def test_the_scene_has_a_camera_and_a_size(robot, received):
 
 
 def test_a_long_input_tells_how_far_it_is(robot, folder, received, monkeypatch):
-    monkeypatch.setattr(video_publisher_node, "_TELLS_EVERY", 0.0)
+    monkeypatch.setattr(node, "_TELLS_EVERY", 0.0)
     start(robot, folder, rate=50.0)
     robot.wait_until(lambda: robot.logged(f"6 of {FRAMES} images, 50%"), "progress")
 
@@ -129,7 +129,7 @@ def test_a_number_is_a_webcam_also_when_ros_takes_it_for_an_integer(robot):
 @pytest.mark.parametrize(("source", "reason"), [("none.mp4", "no file or folder"), ("notes.png", "no picture that")])
 def test_as_a_process_it_says_in_a_line_what_is_wrong(tmp_path, source, reason):
     (tmp_path / "notes.png").write_text("no picture")
-    command = [sys.executable, "-m", "fer_ros.nodes.video_publisher_node", "--ros-args"]
+    command = [sys.executable, "-m", "fer_ros.nodes.video_publisher.node", "--ros-args"]
     ended = subprocess.run(
         [*command, "-p", f"source:={tmp_path / source}"], capture_output=True, text=True, timeout=2 * DEADLINE
     )

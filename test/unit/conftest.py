@@ -9,7 +9,7 @@ from skimage import data
 
 @pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
-    """NASA's public-domain photograph of Eileen Collins, smiling: (512, 512) uint8 grey."""
+    """NASA's public-domain photograph of Eileen Collins, smiling: (512, 512) uint8 gray."""
     return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)
 
 

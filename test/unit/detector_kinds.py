@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_ros.faces.detectors import Detector
-from fer_ros.faces.detectors.choice import Options, make
+from fer_ros.faces.detectors.base import Detector
+from fer_ros.faces.detectors.registry import Options, make
 
 YUNET = os.environ.get("FER_ROS_YUNET", "")
 """YuNet's model is in no package: who has the file, names it here."""

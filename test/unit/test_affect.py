@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from fer_ros.emotion.affect import valence_and_arousal
 from fer_ros.emotion.labels import FER2013, KNOWN
+from fer_ros.people.affect import valence_and_arousal
 
 
 def of(word):

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from fer_ros import resources
-from fer_ros.emotion import backends, model_file, onnx_properties
-from fer_ros.emotion.backends import torchscript
+from fer_ros.emotion import model_file, onnx_metadata
+from fer_ros.emotion.backends import registry, torchscript
 from fer_ros.emotion.backends.opencv import OpenCvBackend
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
@@ -33,7 +33,7 @@ def models(request, tmp_path_factory):
     network = create(request.param, len(LABELS))
     # Moves the statistics of batch norm off their start, where mistakes with them would not show.
     network.train()(torch.rand(8, 1, 48, 48))
-    metadata = ModelMetadata(request.param, LABELS, Preprocessing(margin=0.1, standardise=True), temperature=1.7)
+    metadata = ModelMetadata(request.param, LABELS, Preprocessing(margin=0.1, standardize=True), temperature=1.7)
     path = tmp_path_factory.mktemp("models") / request.param
     for suffix in (".pt", ".onnx"):
         model_file.write(path.with_suffix(suffix), network, metadata)
@@ -81,13 +81,13 @@ def test_a_torch_that_does_not_fuse_gives_the_same_scores(models, torch_scores, 
     clock = [2.0, 3.0, 5.0, 5.5] if quicker else [2.0, 2.5, 5.0, 6.0]
     tried = []
 
-    def optimised(network, optimise=torch.jit.optimize_for_inference):
-        tried.append(optimise(network))
+    def optimized(network, optimize=torch.jit.optimize_for_inference):
+        tried.append(optimize(network))
         return tried[0]
 
     fused = torch.jit.onednn_fusion_enabled()
     monkeypatch.setattr(torch.jit, "enable_onednn_fusion", lambda enabled: None)
-    monkeypatch.setattr(torch.jit, "optimize_for_inference", optimised)
+    monkeypatch.setattr(torch.jit, "optimize_for_inference", optimized)
     monkeypatch.setattr(torchscript.time, "thread_time", iter(clock).__next__)
     torch._C._jit_set_llga_enabled(False)
     try:
@@ -170,8 +170,8 @@ def test_a_models_name_stands_for_the_file_that_can_be_run(
     for suffix in (".pt", ".onnx"):
         (models / f"m{suffix}").touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
-    monkeypatch.setattr(backends, "find_spec", lambda name: torch_is_installed or None)
-    path, chosen = backends.find("m", backend)
+    monkeypatch.setattr(registry, "find_spec", lambda name: torch_is_installed or None)
+    path, chosen = registry.find("m", backend)
     assert (path.name, chosen) == expected
 
 
@@ -191,8 +191,8 @@ def test_a_missing_library_is_named_with_the_remedy(backend, package):
     child = f"""
 import sys
 sys.modules[{package!r}] = None
-from fer_ros.emotion import backends
-backends.load({backend!r}, None, None)
+from fer_ros.emotion.backends import registry
+registry.load({backend!r}, None, None)
 """
     ran = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True)
     assert f"needs the package {package} (pip install {package})" in ran.stderr
@@ -220,7 +220,7 @@ def test_an_onnx_file_that_cannot_run_is_refused_by_name(tmp_path, backend):
         pytest.importorskip("onnxruntime", reason="the backend is a package of its own")
     path = tmp_path / "m.onnx"
     metadata = json.dumps({"network": "mini_xception", "labels": ["happy", "sad"], "preprocessing": {}})
-    path.write_bytes(onnx_properties.add(b"", "fer_ros.json", metadata))
+    path.write_bytes(onnx_metadata.add(b"", "fer_ros.json", metadata))
     with pytest.raises(ModelFileError, match=r"cannot run .*m\.onnx"):
         Classifier(path, backend)
 
@@ -230,6 +230,6 @@ def test_onnx_properties_are_read_as_the_onnx_package_wrote_them():
     model = onnx.ModelProto(ir_version=7, producer_name="torch", model_version=300)
     onnx.helper.set_model_props(model, {"key": "Grüße" * 100, "other": ""})
     content = model.SerializeToString()
-    assert onnx_properties.read(content) == {"key": "Grüße" * 100, "other": ""}
-    again = onnx.ModelProto.FromString(onnx_properties.add(content, "third", "x" * 70_000))
+    assert onnx_metadata.read(content) == {"key": "Grüße" * 100, "other": ""}
+    again = onnx.ModelProto.FromString(onnx_metadata.add(content, "third", "x" * 70_000))
     assert {entry.key: entry.value for entry in again.metadata_props}["third"] == "x" * 70_000

@@ -12,8 +12,8 @@ from fer_ros.cli import compare
 from fer_ros.emotion import model_file
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
+from fer_ros.evaluation import comparison
 from fer_ros.networks import create
-from fer_ros.training import comparison
 
 
 def test_mcnemars_test_by_hand():

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from training_data import arrays, bars, class_folders, csv, csv_rows
 
+from fer_ros.datasets import registry
+from fer_ros.datasets.registry import DataError
 from fer_ros.emotion.labels import FER2013
-from fer_ros.training import datasets
-from fer_ros.training.datasets import DataError
 
 
 def test_csv_and_arrays_hold_the_same_images(tmp_path):
     rows = csv_rows(14, "Training", 1) + csv_rows(7, "PublicTest", 2) + csv_rows(7, "PrivateTest", 3)
-    table = datasets.read([csv(tmp_path / "fer2013.csv", rows)], 48)
+    table = registry.read([csv(tmp_path / "fer2013.csv", rows)], 48)
     for usage, count in enumerate((14, 7, 7)):
         arrays(tmp_path / f"{usage}.npz", count, usage, seed=usage + 1)
-    files = datasets.read([tmp_path / f"{usage}.npz" for usage in range(3)], 48)
+    files = registry.read([tmp_path / f"{usage}.npz" for usage in range(3)], 48)
 
     assert table.pixels.dtype == np.uint8
     assert table.labels == files.labels == FER2013
@@ -25,20 +25,20 @@ def test_csv_and_arrays_hold_the_same_images(tmp_path):
 
 def test_array_files_may_be_listed_with_commas_or_be_a_folder(tmp_path):
     one, two = arrays(tmp_path / "1.npz", 7, 0, seed=1), arrays(tmp_path / "2.npz", 7, 1, seed=2)
-    expected = datasets.read([one, two], 48).fingerprint()
-    assert datasets.read([f"{one},{two}"], 48).fingerprint() == expected
-    assert datasets.read([f"{one}, {two}"], 48).fingerprint() == expected
-    assert datasets.read([tmp_path], 48).fingerprint() == expected
+    expected = registry.read([one, two], 48).fingerprint()
+    assert registry.read([f"{one},{two}"], 48).fingerprint() == expected
+    assert registry.read([f"{one}, {two}"], 48).fingerprint() == expected
+    assert registry.read([tmp_path], 48).fingerprint() == expected
 
 
 def test_images_are_scaled_to_what_the_network_takes(tmp_path):
-    assert datasets.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 32).pixels.shape == (7, 32, 32)
+    assert registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 32).pixels.shape == (7, 32, 32)
 
 
 def test_class_folders_with_two_parts(tmp_path):
     class_folders(tmp_path / "train", per_class=2, seed=1, size=96)
     class_folders(tmp_path / "test", per_class=1, seed=2)
-    images = datasets.read([tmp_path], 48)
+    images = registry.read([tmp_path], 48)
     assert images.pixels.shape == (21, 48, 48)
     assert np.bincount(images.split("training").targets).tolist() == [2] * 7
     public = images.split("public")
@@ -47,7 +47,7 @@ def test_class_folders_with_two_parts(tmp_path):
 
 
 def test_class_folders_alone_are_for_training_with_some_held_out(tmp_path):
-    images = datasets.read([class_folders(tmp_path, per_class=12, seed=1)], 48)
+    images = registry.read([class_folders(tmp_path, per_class=12, seed=1)], 48)
     training, validation = images.for_training(seed=3)
     assert np.bincount(training.targets).tolist() == [11] * 7
     assert np.bincount(validation.targets).tolist() == [1] * 7
@@ -59,22 +59,22 @@ def test_other_words_for_the_same_emotion(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
     (tmp_path / "happy").rename(tmp_path / "Happiness")
     (tmp_path / "fear").rename(tmp_path / "fearful")
-    assert datasets.read([tmp_path], 48).labels == FER2013
+    assert registry.read([tmp_path], 48).labels == FER2013
 
 
 def test_votes_of_images_whose_row_is_known(tmp_path):
-    votes = np.zeros((7, 10), np.uint8)
-    votes[:, 1], votes[:, 0], votes[:, 8] = 6, 2, 2  # happiness, neutral, unknown
+    crowd_votes = np.zeros((7, 10), np.uint8)
+    crowd_votes[:, 1], crowd_votes[:, 0], crowd_votes[:, 8] = 6, 2, 2  # happiness, neutral, unknown
     source = np.array([0, 1, 2, 0, 0, 0, 0], np.uint8)
-    images = datasets.read([arrays(tmp_path / "a.npz", 7, 0, seed=1, ferplus_votes=votes, source=source)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1, ferplus_votes=crowd_votes, source=source)], 48)
     happy, neutral = FER2013.index("happy"), FER2013.index("neutral")
-    assert images.votes[0, [happy, neutral]] == pytest.approx([0.75, 0.25])
-    assert images.votes[2].sum() == pytest.approx(1)
-    assert images.votes[1].sum() == 0
+    assert images.crowd_votes[0, [happy, neutral]] == pytest.approx([0.75, 0.25])
+    assert images.crowd_votes[2].sum() == pytest.approx(1)
+    assert images.crowd_votes[1].sum() == 0
 
 
 def test_duplicates_are_found_by_their_pixels(tmp_path):
-    images = datasets.read([arrays(tmp_path / "a.npz", 14, 0, seed=1)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 14, 0, seed=1)], 48)
     some = images.take(np.array([3, 5]))
     assert np.flatnonzero(images.also_in(some)).tolist() == [3, 5]
     assert some.also_in(images).all()
@@ -101,7 +101,7 @@ def broken_row(tmp_path, change):
 )
 def test_a_broken_csv_row_is_named(tmp_path, change, reason):
     with pytest.raises(DataError, match=r"broken\.csv, row 6: ") as raised:
-        datasets.read([broken_row(tmp_path, change)], 48)
+        registry.read([broken_row(tmp_path, change)], 48)
     assert reason in str(raised.value)
 
 
@@ -109,26 +109,26 @@ def test_what_is_no_table_of_fer2013_is_said(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("label,image\n1,2\n")
     with pytest.raises(DataError, match=r"other\.csv, row 1: no column 'emotion'"):
-        datasets.read([path], 48)
+        registry.read([path], 48)
     with pytest.raises(DataError, match=r"fer2013\.csv: the table has no rows"):
-        datasets.read([csv(tmp_path / "fer2013.csv", [])], 48)
+        registry.read([csv(tmp_path / "fer2013.csv", [])], 48)
     path.write_bytes(b"emotion,pixels,Usage\n\xff\xfe\x00")
     with pytest.raises(DataError, match=r"other\.csv, row 2: not a readable csv"):
-        datasets.read([path], 48)
+        registry.read([path], 48)
 
 
 def test_a_wrong_path_is_said(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: there is no such file or folder"):
-        datasets.read([tmp_path / "nowhere"], 48)
+        registry.read([tmp_path / "nowhere"], 48)
     picture = tmp_path / "face.png"
     picture.touch()
     with pytest.raises(DataError, match=r"face\.png: a data set is one \.csv file, one folder"):
-        datasets.read([picture], 48)
+        registry.read([picture], 48)
 
 
 def test_a_folder_that_holds_no_classes_is_said(tmp_path):
     with pytest.raises(DataError, match=r"has neither \.npz files nor a folder per emotion"):
-        datasets.read([tmp_path], 48)
+        registry.read([tmp_path], 48)
 
 
 def test_an_empty_class_is_named(tmp_path):
@@ -136,14 +136,14 @@ def test_an_empty_class_is_named(tmp_path):
     for picture in (tmp_path / "fear").iterdir():
         picture.unlink()
     with pytest.raises(DataError, match=r"fear: the class 'fear' is empty"):
-        datasets.read([tmp_path], 48)
+        registry.read([tmp_path], 48)
 
 
 def test_an_unknown_class_is_named_with_the_nearest(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
     (tmp_path / "happy").rename(tmp_path / "hapy")
     with pytest.raises(DataError, match=r"'hapy' is not an emotion, did you mean 'happy'\?"):
-        datasets.read([tmp_path], 48)
+        registry.read([tmp_path], 48)
 
 
 def test_an_unreadable_picture_is_named(tmp_path):
@@ -151,7 +151,7 @@ def test_an_unreadable_picture_is_named(tmp_path):
     (tmp_path / "sad" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
     (tmp_path / "sad" / "none.jpg").touch()
     with pytest.raises(DataError, match=r"half\.jpg: not a readable picture"):
-        datasets.read([tmp_path], 48)
+        registry.read([tmp_path], 48)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_unreadable_picture_is_named(tmp_path):
 def test_an_array_file_that_does_not_fit_is_named(tmp_path, replaced, reason):
     path = arrays(tmp_path / "odd.npz", 7, 0, seed=1, **replaced)
     with pytest.raises(DataError, match=r"odd\.npz: ") as raised:
-        datasets.read([path], 48)
+        registry.read([path], 48)
     assert reason in str(raised.value)
 
 
@@ -175,10 +175,10 @@ def test_a_file_that_is_no_npz_is_named(tmp_path):
     path = tmp_path / "text.npz"
     path.write_text("not arrays")
     with pytest.raises(DataError, match=r"text\.npz: not a readable npz file"):
-        datasets.read([path], 48)
+        registry.read([path], 48)
 
 
 def test_a_split_that_is_not_there_is_said(tmp_path):
-    images = datasets.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 48)
     with pytest.raises(DataError, match=r"no image in the split 'public'; it has: training \(7\)"):
         images.split("public")

@@ -9,7 +9,7 @@ from detector_kinds import made
 from PIL import Image
 
 from fer_ros.cli.detect import main
-from fer_ros.frame import Box
+from fer_ros.types import Box
 
 FACE = Box(89, 33, 48, 48)
 
@@ -82,15 +82,15 @@ def save_cmyk(path, picture):
     Image.fromarray(picture).convert("CMYK").save(path)
 
 
-def save_grey(path, picture):
+def save_gray(path, picture):
     cv2.imwrite(str(path), picture[:, :, 0])
 
 
 @pytest.mark.parametrize(
     ("name", "save"),
-    [("16.png", save_16_bit), ("cmyk.jpg", save_cmyk), ("cmyk.tif", save_cmyk), ("grey.png", save_grey)],
+    [("16.png", save_16_bit), ("cmyk.jpg", save_cmyk), ("cmyk.tif", save_cmyk), ("gray.png", save_gray)],
 )
-def test_grey_16_bit_and_cmyk_pictures_are_read_like_others(detect, tmp_path, picture, name, save):
+def test_gray_16_bit_and_cmyk_pictures_are_read_like_others(detect, tmp_path, picture, name, save):
     save(tmp_path / name, picture)
     code, (row,), _ = detect(tmp_path / name)
     assert code == 0

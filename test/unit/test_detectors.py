@@ -10,11 +10,11 @@ import pytest
 from detector_kinds import bright_spot_yunet, made
 from skimage import data
 
-from fer_ros.faces.detectors.choice import DETECTORS, Options, make
-from fer_ros.faces.detectors.parts import Part
-from fer_ros.faces.search import Search
+from fer_ros.faces.detectors.common import ScaledCrop
+from fer_ros.faces.detectors.registry import DETECTORS, Options, make
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Box, Frame
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.types import Box, Frame
 
 FACE = Box(177, 66, 95, 95)
 EYES = ((203, 101), (246, 103))
@@ -52,10 +52,10 @@ def test_what_yunet_says_is_in_pixels_of_the_image(tmp_path, scale):
     image[80 * scale : 88 * scale, 160 * scale : 168 * scale] = 250
     (found,) = detector.detect(image)
     assert found.score == pytest.approx(250 / 255, abs=1e-3)
-    assert np.allclose(found.box.centre, (164 * scale, (84 - 0.04 * 32) * scale), atol=1)
+    assert np.allclose(found.box.center, (164 * scale, (84 - 0.04 * 32) * scale), atol=1)
     assert found.box.width == found.box.height == pytest.approx(0.96 * 32 * scale, abs=1)
     marks = found.landmarks
-    # The first pixel's centre is 0 in both, so the corner between four pixels is half a pixel before one.
+    # The first pixel's center is 0 in both, so the corner between four pixels is half a pixel before one.
     assert marks.left_eye == pytest.approx((160.5 * scale - 0.5, 80.5 * scale - 0.5))
     assert marks.right_eye == pytest.approx((168.5 * scale - 0.5, 80.5 * scale - 0.5))
     assert marks.mouth_right == pytest.approx((168.5 * scale - 0.5, 88.5 * scale - 0.5))
@@ -73,7 +73,7 @@ def test_a_face_is_found_in_a_region_and_followed_from_a_guess(astronaut, kind, 
     detector = made(kind)
     for (found,) in (
         detector.detect(image, region, round(width / 1.4), round(width * 1.4)),
-        detector.follow(image, region, width),
+        detector.redetect(image, region, width),
     ):
         assert found.box.iou(face) > 0.6
         if found.landmarks:
@@ -102,7 +102,7 @@ def test_images_smaller_than_any_face_and_blank_ones_have_none(kind, shape):
 def test_a_moving_face_is_followed_and_a_second_one_found(astronaut, kind):
     detector = made(kind, min_size=60)
     head = astronaut[36:216, 140:310]
-    search = Search(detector, OverlapTracker())
+    search = TrackingDetector(detector, OverlapTracker())
     for step in range(16):
         image = np.full((360, 480), 120, np.uint8)
         image[60:240, 20 + 3 * step : 190 + 3 * step] = head
@@ -126,7 +126,7 @@ def lbp_cascade(tmp_path_factory):
 
 
 def test_faces_of_a_pixel_in_a_huge_image_do_not_use_up_the_memory():
-    part = Part.of(np.zeros((4320, 7680), np.uint8), None, 0, 80.0)
+    part = ScaledCrop.of(np.zeros((4320, 7680), np.uint8), None, 0, 80.0)
     assert part.pixels.size <= 8_100_000
     x, y = part.point(part.pixels.shape[1] - 1, part.pixels.shape[0] - 1)
     assert (x, y) == pytest.approx((7679, 4319), abs=2)
@@ -137,7 +137,7 @@ def test_other_cascades_find_it_too(astronaut, lbp_cascade, cascade):
     detector = make("viola_jones", Options(cascade=lbp_cascade if cascade == "LBP" else cascade))
     (found,) = detector.detect(astronaut)
     assert found.box.iou(FACE) > 0.6
-    (followed,) = detector.follow(astronaut, Box(157, 46, 135, 135), 90)
+    (followed,) = detector.redetect(astronaut, Box(157, 46, 135, 135), 90)
     assert followed.box.iou(FACE) > 0.6
 
 
@@ -148,7 +148,7 @@ def test_a_profile_cascade_sees_both_sides(astronaut):
     assert {(512 - one.box.right, one.box.y) for one in there} == {(one.box.x, one.box.y) for one in mirrored}
     region = Box(120, 20, 200, 200)
     assert detector.detect(astronaut, region, 60, 140)
-    assert all(one.box.centre[0] < 256 for one in detector.follow(astronaut, region, 95))
+    assert all(one.box.center[0] < 256 for one in detector.redetect(astronaut, region, 95))
 
 
 @pytest.mark.parametrize(("kind", "missing", "package"), [("mtcnn", "torch", "torch"), ("dlib", "dlib", "dlib-bin")])

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_ros import drawing
 from fer_ros.emotion.labels import FER2013, KNOWN
-from fer_ros.frame import Box, Face, FaceEmotion
+from fer_ros.media import drawing
+from fer_ros.types import Box, FaceResult, TrackedFace
 
 BACKGROUND = 100
 
@@ -18,15 +18,15 @@ def _picture(width: int = 640, height: int = 480) -> np.ndarray:
     return np.full((height, width, 3), BACKGROUND, np.uint8)
 
 
-def _face(box: Box, emotion: str = "happy", share: float = 0.9, face_id: str = "1") -> FaceEmotion:
+def _face(box: Box, emotion: str = "happy", share: float = 0.9, face_id: str = "1") -> FaceResult:
     scores = np.full(len(FER2013), (1 - share) / (len(FER2013) - 1), np.float32)
     if emotion in FER2013:
         scores[FER2013.index(emotion)] = share
-    return FaceEmotion(Face(face_id, box, 1.0, 1.0), scores, scores, emotion, share)
+    return FaceResult(TrackedFace(face_id, box, 1.0, 1.0), scores, scores, emotion, share)
 
 
-def _count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
-    return int((picture == colour).all(axis=2).sum())
+def _count(picture: np.ndarray, color: tuple[int, int, int]) -> int:
+    return int((picture == color).all(axis=2).sum())
 
 
 def _is_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -47,17 +47,17 @@ def test_the_given_picture_is_not_drawn_on():
 
 
 @pytest.mark.parametrize("emotion", KNOWN)
-def test_the_box_has_the_colour_of_its_emotion(emotion):
+def test_the_box_has_the_color_of_its_emotion(emotion):
     box = Box(200, 150, 120, 110)
     drawn = drawing.draw(_picture(), [_face(box, emotion)], FER2013)
     for x, y in [(200, 205), (319, 205), (260, 150), (260, 259)]:
-        assert tuple(drawn[y, x]) == drawing.colour_of(emotion)
+        assert tuple(drawn[y, x]) == drawing.color_of(emotion)
     assert (drawn[180:230, 230:290] == BACKGROUND).all(), "the face itself stays free"
 
 
-def test_every_emotion_has_a_colour_of_its_own():
-    assert len({drawing.colour_of(word) for word in (*KNOWN, "unknown")}) == len(KNOWN) + 1
-    assert drawing.colour_of("no such word") == drawing.colour_of("unknown")
+def test_every_emotion_has_a_color_of_its_own():
+    assert len({drawing.color_of(word) for word in (*KNOWN, "unknown")}) == len(KNOWN) + 1
+    assert drawing.color_of("no such word") == drawing.color_of("unknown")
 
 
 def test_far_from_the_face_nothing_is_drawn():
@@ -73,15 +73,15 @@ def test_bars_are_as_long_as_the_scores():
     for share in (0.4, 0.8):
         drawn = drawing.draw(_picture(), [_face(Box(200, 150, 120, 120), share=share)], FER2013)
         beside = drawn[150:300, 330:]
-        lengths[share] = (beside == drawing.colour_of("happy")).all(axis=2).sum(axis=1).max()
+        lengths[share] = (beside == drawing.color_of("happy")).all(axis=2).sum(axis=1).max()
     assert lengths[0.8] == pytest.approx(2 * lengths[0.4], abs=1)
 
 
 def test_each_class_has_its_bar():
     scores = np.full(len(FER2013), 1 / len(FER2013), np.float32)
-    face = FaceEmotion(Face("1", Box(200, 150, 120, 120), 1.0, 1.0), scores, scores, "unknown", 1 / 7)
+    face = FaceResult(TrackedFace("1", Box(200, 150, 120, 120), 1.0, 1.0), scores, scores, "unknown", 1 / 7)
     drawn = drawing.draw(_picture(), [face], FER2013)
-    assert all(_count(drawn, drawing.colour_of(label)) > 0 for label in FER2013)
+    assert all(_count(drawn, drawing.color_of(label)) > 0 for label in FER2013)
 
 
 def test_the_dominant_face_is_bolder():
@@ -117,12 +117,12 @@ def test_every_size_of_picture_is_drawn_on(width, height):
         drawn = drawing.draw(_picture(width, height), [_face(box)], FER2013, dominant_face_id="1")
         assert drawn.shape == (height, width, 3)
         assert drawn.dtype == np.uint8
-        assert tuple(drawn[min(box.bottom, height) - 1, min(box.right, width) - 1]) == drawing.colour_of("happy")
+        assert tuple(drawn[min(box.bottom, height) - 1, min(box.right, width) - 1]) == drawing.color_of("happy")
 
 
 def test_a_face_that_fills_the_picture_still_has_its_bars():
     drawn = drawing.draw(_picture(), [_face(Box(0, 0, 640, 480))], FER2013)
-    assert _count(drawn, drawing.colour_of("sad")) > 0
+    assert _count(drawn, drawing.color_of("sad")) > 0
 
 
 def test_lettering_grows_with_the_picture():
@@ -130,7 +130,7 @@ def test_lettering_grows_with_the_picture():
     for scale in (1, 4):
         box = Box(200 * scale, 150 * scale, 120 * scale, 120 * scale)
         drawn = drawing.draw(_picture(640 * scale, 480 * scale), [_face(box)], FER2013)
-        rows = np.flatnonzero((drawn[: box.y - 1, box.x + 2] == drawing.colour_of("happy")).all(axis=1))
+        rows = np.flatnonzero((drawn[: box.y - 1, box.x + 2] == drawing.color_of("happy")).all(axis=1))
         plates.append(len(rows))
     assert plates[1] == pytest.approx(4 * plates[0], rel=0.1)
 
@@ -138,4 +138,4 @@ def test_lettering_grows_with_the_picture():
 def test_a_confidence_nobody_computed_is_not_invented():
     certain, unsure = (replace(_face(Box(200, 150, 120, 120)), confidence=confidence) for confidence in (0.9, math.nan))
     with_number, without = (drawing.draw(_picture(), [face], FER2013) for face in (certain, unsure))
-    assert _count(without, drawing.colour_of("happy")) < _count(with_number, drawing.colour_of("happy"))
+    assert _count(without, drawing.color_of("happy")) < _count(with_number, drawing.color_of("happy"))

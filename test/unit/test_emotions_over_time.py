@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import smoothing
-from fer_ros.frame import UNKNOWN
+from fer_ros.types import UNKNOWN
 
 
 @pytest.fixture(autouse=True)

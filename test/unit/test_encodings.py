@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_ros import encodings
-from fer_ros.encodings import ImageError, RawImage
+from fer_ros.media import encodings
+from fer_ros.media.encodings import ImageError, RawImage
 
 HEIGHT, WIDTH = 6, 8
 
@@ -25,11 +25,11 @@ def _raw(pixels: np.ndarray, encoding: str, padding: int = 0, **fields) -> RawIm
 
 
 def _mosaic(pattern: str, bgr: np.ndarray) -> np.ndarray:
-    """What a sensor with the colour filter `pattern`, row by row from the top left, sees of `bgr`."""
+    """What a sensor with the color filter `pattern`, row by row from the top left, sees of `bgr`."""
     mosaic = np.empty(bgr.shape[:2], bgr.dtype)
-    for place, colour in enumerate(pattern):
+    for place, color in enumerate(pattern):
         y, x = divmod(place, 2)
-        mosaic[y::2, x::2] = bgr[y::2, x::2, "bgr".index(colour)]
+        mosaic[y::2, x::2] = bgr[y::2, x::2, "bgr".index(color)]
     return mosaic
 
 
@@ -39,22 +39,22 @@ def _mosaic(pattern: str, bgr: np.ndarray) -> np.ndarray:
     [("bgr", [0, 1, 2]), ("rgb", [2, 1, 0]), ("bgra", [0, 1, 2, 3]), ("rgba", [2, 1, 0, 3])],
 )
 @pytest.mark.parametrize("depth", [8, 16])
-def test_colours_come_out_in_bgr_order(encoding, order, depth, padding):
+def test_colors_come_out_in_bgr_order(encoding, order, depth, padding):
     bgra = _random(HEIGHT, WIDTH, 4)
     wide = bgra.astype(np.uint16) * 257 if depth == 16 else bgra
     raw = _raw(wide[..., order], f"{encoding}{depth}", padding)
     assert np.array_equal(encodings.bgr(raw), bgra[..., :3])
     weighted = bgra[..., :3] @ np.array([0.114, 0.587, 0.299])
-    assert np.abs(encodings.grey(raw) - weighted).max() < 1
+    assert np.abs(encodings.gray(raw) - weighted).max() < 1
 
 
 @pytest.mark.parametrize("padding", [0, 3])
 @pytest.mark.parametrize("bigendian", [False, True])
-def test_16_bit_grey_is_scaled_to_its_full_range_in_either_byte_order(bigendian, padding):
+def test_16_bit_gray_is_scaled_to_its_full_range_in_either_byte_order(bigendian, padding):
     values = np.arange(65536).reshape(256, 256)
     raw = _raw(values.astype(">u2" if bigendian else "<u2"), "mono16", padding, is_bigendian=bigendian)
     expected = np.rint(values / 257).astype(np.uint8)
-    assert np.array_equal(encodings.grey(raw), expected)
+    assert np.array_equal(encodings.gray(raw), expected)
     assert np.array_equal(encodings.bgr(raw), np.dstack([expected] * 3))
 
 
@@ -72,7 +72,7 @@ def test_bayer_patterns_are_named_as_ros_names_them(pattern, depth):
     orange = np.full((HEIGHT, WIDTH, 3), (20, 120, 220), np.uint16 if depth == 16 else np.uint8) * scale
     raw = _raw(_mosaic(pattern, orange.astype(f"u{depth // 8}")), f"bayer_{pattern}{depth}", padding=2)
     assert np.array_equal(encodings.bgr(raw), np.full((HEIGHT, WIDTH, 3), (20, 120, 220)))
-    assert np.abs(encodings.grey(raw) - (0.114 * 20 + 0.587 * 120 + 0.299 * 220)).max() <= 1
+    assert np.abs(encodings.gray(raw) - (0.114 * 20 + 0.587 * 120 + 0.299 * 220)).max() <= 1
 
 
 def _bt601(luma: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_yuv_422_under_both_names(encoding, luma_first, padding, size):
     alternating = np.where(np.arange(size[1]) % 2 == 0, u, v)
     pixels = np.dstack([luma, alternating] if luma_first else [alternating, luma])
     raw = _raw(pixels, encoding, padding)
-    assert np.array_equal(encodings.grey(raw), luma)
+    assert np.array_equal(encodings.gray(raw), luma)
     assert np.abs(encodings.bgr(raw) - _bt601(luma, u, v)).max() < 2
 
 
@@ -111,19 +111,19 @@ def test_yuv_420_at_even_and_odd_sizes(encoding, padding, size):
     rows = [np.pad(plane, ((0, 0), (0, step - plane.shape[1]))) for plane in (luma, chroma_rows)]
     raw = RawImage(np.concatenate(rows).tobytes(), *size, encoding, step)
     u, v = (chroma[..., i].repeat(2, 0).repeat(2, 1)[: size[0], : size[1]] for i in (0, 1))
-    assert np.array_equal(encodings.grey(raw), luma)
+    assert np.array_equal(encodings.gray(raw), luma)
     assert np.abs(encodings.bgr(raw) - _bt601(luma, u, v)).max() < 2
 
 
 def test_yuv_444():
     luma, chroma = _random(HEIGHT, WIDTH), _random(HEIGHT, WIDTH, 2)
     raw = RawImage(luma.tobytes() + chroma.tobytes(), HEIGHT, WIDTH, "nv24", WIDTH)
-    assert np.array_equal(encodings.grey(raw), luma)
+    assert np.array_equal(encodings.gray(raw), luma)
     assert np.abs(encodings.bgr(raw) - _bt601(luma, chroma[..., 0], chroma[..., 1])).max() < 2
 
 
 @pytest.mark.parametrize("encoding", ["uyvy", "yuyv"])
-def test_an_odd_last_column_of_yuv_422_uses_its_chroma_from_the_padding_or_from_its_neighbour(encoding):
+def test_an_odd_last_column_of_yuv_422_uses_its_chroma_from_the_padding_or_from_its_neighbor(encoding):
     flat = np.full((4, 8, 2), (90, 160) if encoding == "uyvy" else (160, 90), np.uint8)
     even = encodings.bgr(_raw(flat, encoding))
     whole = RawImage(flat.tobytes(), 4, 7, encoding, 16)
@@ -138,9 +138,9 @@ def test_an_odd_last_column_of_yuv_422_uses_its_chroma_from_the_padding_or_from_
 def test_smallest_images_are_read(encoding, height, width):
     step = width * encodings.pixel_bytes(encoding)
     raw = RawImage(bytes(3 * step * height), height, width, encoding, step)
-    assert encodings.grey(raw).shape == (height, width)
+    assert encodings.gray(raw).shape == (height, width)
     assert encodings.bgr(raw).shape == (height, width, 3)
-    assert encodings.grey(raw).dtype == encodings.bgr(raw).dtype == np.uint8
+    assert encodings.gray(raw).dtype == encodings.bgr(raw).dtype == np.uint8
 
 
 @pytest.mark.parametrize("encoding", ["bgr8", "nv12", "yuyv"])
@@ -148,13 +148,13 @@ def test_8k_is_read(encoding):
     height, width = 4320, 7680
     step = width * encodings.pixel_bytes(encoding)
     data = np.full(step * height * 3 // 2, 77, np.uint8)
-    assert encodings.grey(RawImage(data, height, width, encoding, step))[-1, -1] == 77
+    assert encodings.gray(RawImage(data, height, width, encoding, step))[-1, -1] == 77
 
 
 @pytest.mark.parametrize(
     ("encoding", "convert"),
     [
-        *((name, encodings.grey) for name in ("mono8", "8UC1", "nv12", "nv21", "nv24")),
+        *((name, encodings.gray) for name in ("mono8", "8UC1", "nv12", "nv21", "nv24")),
         *((name, encodings.bgr) for name in ("bgr8", "8UC3")),
     ],
 )
@@ -166,7 +166,7 @@ def test_what_needs_no_conversion_is_not_copied(encoding, convert):
     assert 200 in picture[1]
 
 
-@pytest.mark.parametrize("convert", [encodings.grey, encodings.bgr])
+@pytest.mark.parametrize("convert", [encodings.gray, encodings.bgr])
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -194,7 +194,7 @@ def test_bad_images_are_refused_with_the_reason(convert, fields, words):
 
 @pytest.fixture(scope="module")
 def photo():
-    """A smooth colour picture, so that JPEG hardly changes it: (120, 160, 3) uint8."""
+    """A smooth color picture, so that JPEG hardly changes it: (120, 160, 3) uint8."""
     y, x = np.mgrid[0:120, 0:160]
     return np.dstack([x, 255 - y * 2, (x + y) // 2]).astype(np.uint8)
 
@@ -203,18 +203,18 @@ def photo():
 def test_compressed_pictures_are_decoded(photo, suffix):
     data = array.array("B", cv2.imencode(suffix, photo)[1].tobytes())
     assert np.abs(encodings.decode_bgr(data).astype(int) - photo).mean() < 2
-    assert np.abs(encodings.decode_grey(data).astype(int) - cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)).mean() < 2
+    assert np.abs(encodings.decode_gray(data).astype(int) - cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)).mean() < 2
 
 
-def test_a_grey_jpeg_has_three_channels_in_colour(photo):
+def test_a_gray_jpeg_has_three_channels_in_color(photo):
     data = cv2.imencode(".jpg", photo[..., 0])[1].tobytes()
     assert encodings.decode_bgr(data).shape == (120, 160, 3)
-    assert encodings.decode_grey(data).shape == (120, 160)
+    assert encodings.decode_gray(data).shape == (120, 160)
 
 
 def test_padding_after_a_jpeg_is_allowed(photo):
     data = cv2.imencode(".jpg", photo)[1].tobytes() + bytes(100)
-    assert encodings.decode_grey(data).shape == (120, 160)
+    assert encodings.decode_gray(data).shape == (120, 160)
 
 
 def test_an_orientation_tag_does_not_turn_the_picture(photo):
@@ -226,7 +226,7 @@ def test_an_orientation_tag_does_not_turn_the_picture(photo):
     assert encodings.decode_bgr(turned).shape == (120, 160, 3)
 
 
-@pytest.mark.parametrize("decode", [encodings.decode_grey, encodings.decode_bgr])
+@pytest.mark.parametrize("decode", [encodings.decode_gray, encodings.decode_bgr])
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize("keep", [0.02, 0.5, 0.97])
 def test_truncated_pictures_are_refused(photo, decode, suffix, keep):

@@ -11,12 +11,13 @@ from torch import nn
 from training_data import arrays, bars, class_folders
 
 from fer_ros.cli import evaluate
+from fer_ros.datasets import registry
+from fer_ros.datasets.registry import DataError
 from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.training import calibration, datasets, evaluation
-from fer_ros.training.datasets import DataError
+from fer_ros.evaluation import calibration, metrics
 
 
 class BrightestRow(nn.Module):
@@ -77,7 +78,7 @@ def test_measures_counted_by_hand():
     #   c (2)            0 1 1
     targets = np.array([0, 0, 0, 0, 1, 1, 2, 2])
     predicted = np.array([0, 0, 0, 1, 0, 1, 1, 2])
-    result = evaluation.measure(one_hot(predicted), targets, ("a", "b", "c"))
+    result = metrics.measure(one_hot(predicted), targets, ("a", "b", "c"))
     assert result.images == 8
     assert result.accuracy == 5 / 8
     assert result.confusion_matrix == [[3, 1, 0], [1, 1, 0], [0, 1, 1]]
@@ -91,7 +92,7 @@ def test_measures_counted_by_hand():
 
 
 def test_a_class_without_images_does_not_pull_the_averages():
-    result = evaluation.measure(one_hot(np.array([0, 1])), np.array([0, 1]), ("a", "b", "c"))
+    result = metrics.measure(one_hot(np.array([0, 1])), np.array([0, 1]), ("a", "b", "c"))
     assert result.macro_f1 == 1
     assert result.per_class["c"]["support"] == 0
 
@@ -118,37 +119,37 @@ def test_the_temperature_undoes_overconfidence():
 def test_labels_are_matched_by_name_not_by_place(tmp_path):
     path = tmp_path / "other.pt"
     model_file.write(path, InOtherOrder(), ModelMetadata(network="mini_xception", labels=FER2013[::-1]))
-    images = datasets.read([arrays(tmp_path / "a.npz", 21, 1, seed=1)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 21, 1, seed=1)], 48)
     classifier = Classifier(path)
-    targets = evaluation.targets_for(classifier.labels, images)
-    result = evaluation.measure(evaluation.scores(classifier, images), targets, classifier.labels)
+    targets = metrics.targets_for(classifier.labels, images)
+    result = metrics.measure(metrics.scores(classifier, images), targets, classifier.labels)
     assert result.accuracy == 1
     assert list(result.per_class) == list(FER2013[::-1])
 
 
 def test_a_label_the_model_lacks_is_an_error(tmp_path):
-    images = datasets.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
     with pytest.raises(DataError, match="2 images of 'neutral'; the model only answers angry, disgust"):
-        evaluation.targets_for(FER2013[:6], images)
-    assert evaluation.targets_for((*FER2013, "contempt"), images).tolist() == images.targets.tolist()
+        metrics.targets_for(FER2013[:6], images)
+    assert metrics.targets_for((*FER2013, "contempt"), images).tolist() == images.targets.tolist()
 
 
 def test_flip_averages_with_the_mirror_image(model, tmp_path):
     classifier = Classifier(model)
-    images = datasets.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
     mirrored = classifier.scores(images.pixels[:, :, ::-1])
-    expected = (evaluation.scores(classifier, images) + mirrored) / 2
-    np.testing.assert_allclose(evaluation.scores(classifier, images, flip=True), expected, atol=1e-6)
+    expected = (metrics.scores(classifier, images) + mirrored) / 2
+    np.testing.assert_allclose(metrics.scores(classifier, images, flip=True), expected, atol=1e-6)
 
 
-def test_ten_crops_are_corners_and_centre_and_their_mirror_images(model, tmp_path):
+def test_ten_crops_are_corners_and_center_and_their_mirror_images(model, tmp_path):
     classifier = Classifier(model)
-    images = datasets.read([arrays(tmp_path / "a.npz", 7, 1, seed=1)], 48)
+    images = registry.read([arrays(tmp_path / "a.npz", 7, 1, seed=1)], 48)
     expected = 0
     for y, x in ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2)):
         cut = np.stack([cv2.resize(image[y : y + 44, x : x + 44], (48, 48)) for image in images.pixels])
         expected = expected + classifier.scores(cut) + classifier.scores(cut[:, :, ::-1])
-    np.testing.assert_allclose(evaluation.scores(classifier, images, ten_crop=True), expected / 10, atol=1e-6)
+    np.testing.assert_allclose(metrics.scores(classifier, images, ten_crop=True), expected / 10, atol=1e-6)
 
 
 def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.emotion.decisions import Decisions
-from fer_ros.emotion.quality import Quality
-from fer_ros.emotion.smoothing import Smoothing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.search import Search
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import UNKNOWN, Box, Face, Frame
-from fer_ros.pipeline import Stream, recognise
+from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.people.hysteresis import LabelHysteresis
+from fer_ros.people.quality import Quality
+from fer_ros.people.smoothing import Smoothing
+from fer_ros.pipeline import Stream, recognize
+from fer_ros.types import UNKNOWN, Box, Frame, TrackedFace
 
 
 def stream(time_constant=0.5):
-    return Stream(Search(ViolaJones(), OverlapTracker()), Smoothing(time_constant))
+    return Stream(TrackingDetector(ViolaJones(), OverlapTracker()), Smoothing(time_constant))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def classifier():
 
 
 def test_a_smiling_face_is_happy(astronaut, classifier):
-    ((face,),) = recognise([stream()], [Frame(astronaut, 0.0)], classifier)
+    ((face,),) = recognize([stream()], [Frame(astronaut, 0.0)], classifier)
     assert face.emotion == "happy"
     assert face.confidence == pytest.approx(face.smoothed_scores.max())
     assert face.scores.sum() == pytest.approx(1, abs=1e-5)
@@ -37,10 +37,8 @@ def test_each_camera_gets_its_own_faces(astronaut, classifier):
     small = cv2.resize(astronaut, None, fx=0.7, fy=0.7)
     streams = [stream(), stream(), stream()]
     empty = Frame(np.zeros((200, 200), np.uint8), 0.0)
-    together = recognise(streams, [Frame(astronaut, 0.0), empty, Frame(small, 0.0)], classifier)
-    alone = [
-        recognise([stream()], [frame], classifier)[0] for frame in (Frame(astronaut, 0.0), Frame(small, 0.0))
-    ]
+    together = recognize(streams, [Frame(astronaut, 0.0), empty, Frame(small, 0.0)], classifier)
+    alone = [recognize([stream()], [frame], classifier)[0] for frame in (Frame(astronaut, 0.0), Frame(small, 0.0))]
     assert [len(faces) for faces in together] == [1, 0, 1]
     for batched, single in zip((together[0][0], together[2][0]), (alone[0][0], alone[1][0]), strict=True):
         assert batched.face.box == single.face.box
@@ -49,9 +47,9 @@ def test_each_camera_gets_its_own_faces(astronaut, classifier):
 
 def test_the_next_person_does_not_inherit_the_mood_of_the_last(astronaut, classifier):
     camera = stream(time_constant=100)
-    recognise([camera], [Frame(astronaut, 0.0)], classifier)
+    recognize([camera], [Frame(astronaut, 0.0)], classifier)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
-    ((face,),) = recognise([camera], [Frame(mirrored, 10.0)], classifier)
+    ((face,),) = recognize([camera], [Frame(mirrored, 10.0)], classifier)
     assert face.face.face_id == "f2"
     assert np.array_equal(face.smoothed_scores, face.scores)
 
@@ -59,9 +57,9 @@ def test_the_next_person_does_not_inherit_the_mood_of_the_last(astronaut, classi
 def test_who_is_forgotten_is_somebody_new(astronaut, classifier):
     camera = stream(time_constant=100)
     for number in range(3):
-        recognise([camera], [Frame(astronaut, 0.03 * number)], classifier)
+        recognize([camera], [Frame(astronaut, 0.03 * number)], classifier)
     camera.forget()
-    ((face,),) = recognise([camera], [Frame(astronaut, 0.1)], classifier)
+    ((face,),) = recognize([camera], [Frame(astronaut, 0.1)], classifier)
     assert face.face.face_id == "f2"
     assert face.face.tracked_for == 0
     assert np.array_equal(face.smoothed_scores, face.scores)
@@ -69,22 +67,24 @@ def test_who_is_forgotten_is_somebody_new(astronaut, classifier):
 
 def test_scores_of_two_models_are_never_averaged(astronaut, classifier):
     camera = stream(time_constant=100)
-    recognise([camera], [Frame(astronaut, 0.0)], classifier)
+    recognize([camera], [Frame(astronaut, 0.0)], classifier)
     other = copy.copy(classifier)
-    ((face,),) = recognise([camera], [Frame(astronaut, 0.03)], other)
+    ((face,),) = recognize([camera], [Frame(astronaut, 0.03)], other)
     assert face.face.face_id == "f1"
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 
 def test_a_decision_is_told_from_what_it_rests_on(astronaut, classifier):
-    unsure = Stream(Search(ViolaJones(), OverlapTracker()), Smoothing(), Decisions(min_confidence=0.999))
-    ((face,),) = recognise([unsure], [Frame(astronaut, 0.0)], classifier)
+    unsure = Stream(
+        TrackingDetector(ViolaJones(), OverlapTracker()), Smoothing(), LabelHysteresis(min_confidence=0.999)
+    )
+    ((face,),) = recognize([unsure], [Frame(astronaut, 0.0)], classifier)
     assert face.emotion == UNKNOWN
     assert face.confidence == pytest.approx(face.smoothed_scores.max())
 
 
 def test_a_smile_is_pleasant_and_a_sharp_face_has_no_fault(astronaut, classifier):
-    ((face,),) = recognise([stream()], [Frame(astronaut, 0.0)], classifier)
+    ((face,),) = recognize([stream()], [Frame(astronaut, 0.0)], classifier)
     assert face.quality == 0
     assert face.valence > 0.3
     assert -1 <= face.arousal <= 1
@@ -92,8 +92,8 @@ def test_a_smile_is_pleasant_and_a_sharp_face_has_no_fault(astronaut, classifier
 
 def test_an_image_out_of_focus_says_so_and_counts_less(astronaut, classifier):
     camera, blurred = stream(), cv2.GaussianBlur(astronaut, (0, 0), 4)
-    ((sharp,),) = recognise([camera], [Frame(astronaut, 0.0)], classifier)
-    ((soft,),) = recognise([camera], [Frame(blurred, 0.1)], classifier)
+    ((sharp,),) = recognize([camera], [Frame(astronaut, 0.0)], classifier)
+    ((soft,),) = recognize([camera], [Frame(blurred, 0.1)], classifier)
     assert soft.face.face_id == sharp.face.face_id
     assert Quality.BLURRED in Quality(soft.quality)
     plainly = Smoothing(0.5)
@@ -110,7 +110,7 @@ class Seen:
 
     def find(self, frame):
         widths = next(self.frames)
-        faces = [Face(face_id, Box(0, 0, width, width), 1.0, 0.0) for face_id, width in widths.items()]
+        faces = [TrackedFace(face_id, Box(0, 0, width, width), 1.0, 0.0) for face_id, width in widths.items()]
         return sorted(faces, key=lambda face: face.box.area, reverse=True)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.frame import Box
+from fer_ros.types import Box
 
 GRADIENT = np.tile(np.arange(100, dtype=np.uint8), (80, 1))
 """Every pixel says its own column."""
@@ -20,7 +20,7 @@ def test_the_margin_grows_the_box_on_every_side():
     assert np.array_equal(crop, GRADIENT[10:70, 20:80])
 
 
-def test_an_oblong_box_becomes_a_square_about_its_centre():
+def test_an_oblong_box_becomes_a_square_about_its_center():
     crop = Preprocessing(input_size=40).crop(GRADIENT, Box(40, 20, 20, 40))
     assert np.array_equal(crop, GRADIENT[20:60, 30:70])
 
@@ -46,7 +46,7 @@ def test_a_box_outside_the_image_is_refused():
         Preprocessing().crop(GRADIENT, Box(200, 0, 10, 10))
 
 
-def test_the_batch_is_normalised_by_mean_and_deviation():
+def test_the_batch_is_normalized_by_mean_and_deviation():
     black, white = np.zeros((48, 48), np.uint8), np.full((48, 48), 255, np.uint8)
     batch = Preprocessing(mean=0.5, std=0.25).batch([black, white])
     assert batch.shape == (2, 1, 48, 48)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.emotion.quality import Quality, assess, sharpness, weight
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.frame import Box
+from fer_ros.people.quality import Quality, assess, sharpness, weight
+from fer_ros.types import Box
 
 FACE = Box(177, 66, 95, 95)
 ROOT = Path(__file__).parents[2]
@@ -21,32 +21,32 @@ def scaled_box(scale):
     return Box(*(round(value * scale) for value in (FACE.x, FACE.y, FACE.width, FACE.height)))
 
 
-def quality_of(grey, box=FACE):
-    return assess(Preprocessing().crop(grey, box), box, grey.shape[::-1])
+def quality_of(gray, box=FACE):
+    return assess(Preprocessing().crop(gray, box), box, gray.shape[::-1])
 
 
-def lit(grey, factor):
-    return np.clip(grey * factor, 0, 255).astype(np.uint8)
+def lit(gray, factor):
+    return np.clip(gray * factor, 0, 255).astype(np.uint8)
 
 
-def smeared(grey, length, angle):
+def smeared(gray, length, angle):
     kernel = np.zeros((41, 41), np.float32)
     half = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))]) * length / 2
     cv2.line(kernel, *(tuple(int(v) for v in np.round(20 + sign * half)) for sign in (-1, 1)), 1.0)
-    return cv2.filter2D(grey, -1, kernel / kernel.sum())
+    return cv2.filter2D(gray, -1, kernel / kernel.sum())
 
 
 @pytest.mark.parametrize("scale", [0.4, 0.7, 1, 2, 4])
 def test_a_good_face_has_no_fault_at_any_distance(astronaut, scale):
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    grey = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=interpolation)
-    assert quality_of(grey, scaled_box(scale)) == Quality.OK
+    gray = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=interpolation)
+    assert quality_of(gray, scaled_box(scale)) == Quality.OK
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2, 4])
 def test_a_face_out_of_focus_is_blurred_whatever_its_size(astronaut, scale):
-    grey = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    assert quality_of(cv2.GaussianBlur(grey, (0, 0), 3 * scale), scaled_box(scale)) == Quality.BLURRED
+    gray = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    assert quality_of(cv2.GaussianBlur(gray, (0, 0), 3 * scale), scaled_box(scale)) == Quality.BLURRED
 
 
 @pytest.mark.parametrize("angle", [0, 90])
@@ -77,8 +77,8 @@ def test_a_face_half_in_the_glare_of_a_window_is_bright(astronaut):
 
 
 def test_a_small_face_is_too_small(astronaut):
-    grey = cv2.resize(astronaut, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
-    assert Quality.TOO_SMALL in quality_of(grey, scaled_box(0.3))
+    gray = cv2.resize(astronaut, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
+    assert Quality.TOO_SMALL in quality_of(gray, scaled_box(0.3))
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,6 @@ def test_people_in_real_footage_have_few_faults(name):
     found = []
     for index in range(0, footage.n_frames, 8):
         footage.seek(index)
-        grey = cv2.cvtColor(np.asarray(footage.convert("RGB")), cv2.COLOR_RGB2GRAY)
-        found += [quality_of(grey, face.box) for face in detector.detect(grey)]
+        gray = cv2.cvtColor(np.asarray(footage.convert("RGB")), cv2.COLOR_RGB2GRAY)
+        found += [quality_of(gray, face.box) for face in detector.detect(gray)]
     assert not any(found), found

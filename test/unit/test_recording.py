@@ -1,4 +1,4 @@
-"""What was recognised is found again in the files: each row, each picture, at the rate it was taken."""
+"""What was recognized is found again in the files: each row, each picture, at the rate it was taken."""
 
 import csv
 from collections import Counter
@@ -8,21 +8,21 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_ros.frame import Box, Face, FaceEmotion
-from fer_ros.live_report import LiveReport
-from fer_ros.pairing import Answer, Pair, Pairing
-from fer_ros.recording import BestPicture, EmotionsCsv, Recording, RecordingError, Video, fitted, frame_rate
+from fer_ros.recording.console import LiveReport
+from fer_ros.recording.files import BestImage, EmotionsCsv, Recording, RecordingError, Video, fitted, frame_rate
+from fer_ros.recording.synchronizer import Answer, Pair, Pairing
+from fer_ros.types import Box, FaceResult, TrackedFace
 
 LABELS = ("happy", "sad", "neutral")
 SECOND = 10**9
 
 
-def _face(face_id: str = "7", happy: float = 0.75, x: int = 1) -> FaceEmotion:
+def _face(face_id: str = "7", happy: float = 0.75, x: int = 1) -> FaceResult:
     scores = np.array([happy, (1 - happy) / 2, (1 - happy) / 2], np.float32)
-    return FaceEmotion(Face(face_id, Box(x, 2, 30, 40), 5.0, 1.5), scores[::-1], scores, "happy", happy)
+    return FaceResult(TrackedFace(face_id, Box(x, 2, 30, 40), 5.0, 1.5), scores[::-1], scores, "happy", happy)
 
 
-def _answer(stamp: int, *faces: FaceEmotion, labels: tuple[str, ...] = LABELS) -> Answer:
+def _answer(stamp: int, *faces: FaceResult, labels: tuple[str, ...] = LABELS) -> Answer:
     return Answer(stamp, labels, faces)
 
 
@@ -127,7 +127,7 @@ def test_one_pause_does_not_change_the_rate():
 
 
 def test_the_best_picture_has_the_most_faces_the_surest_and_these_in_the_middle(tmp_path):
-    best = BestPicture(tmp_path / "p.png")
+    best = BestImage(tmp_path / "p.png")
     best.offer(_picture(1), _answer(1))
     best.offer(_picture(2), _answer(2, _face(happy=0.6)))
     best.offer(_picture(3), _answer(3, _face(happy=0.92, x=20)))
@@ -180,7 +180,7 @@ def test_images_that_nobody_answers_do_not_pile_up():
 
 
 def test_the_live_line_tells_rate_latency_faces_and_scores():
-    report = LiveReport(colourful=False)
+    report = LiveReport(colorful=False)
     for stamp in range(15):
         report.add(_answer(stamp, _face("1")), 0.020)
     line = report.line(3.0, 1.0)
@@ -188,8 +188,8 @@ def test_the_live_line_tells_rate_latency_faces_and_scores():
     assert report.line(4.0, 1.0) == "   4.0 s  no emotions arrive"
 
 
-def test_colours_are_for_terminals_and_many_faces_stay_one_line():
-    report = LiveReport(colourful=True)
+def test_colors_are_for_terminals_and_many_faces_stay_one_line():
+    report = LiveReport(colorful=True)
     report.add(_answer(1, *(_face(str(number)) for number in range(5))), 0.5)
     line = report.line(1.0, 1.0)
     assert "\033[" in line
@@ -200,16 +200,16 @@ def test_colours_are_for_terminals_and_many_faces_stay_one_line():
 
 
 def test_the_summary_tells_shares_and_latency():
-    report = LiveReport(colourful=False)
+    report = LiveReport(colorful=False)
     for latency in (0.010, 0.020, 0.090):
         report.add(_answer(1, _face()), latency)
     lines = report.summary(4, Counter(happy=3, sad=1), [Path("out/emotions.csv")]).splitlines()
     assert lines == [
-        "3 of 4 images answered, 20 ms after they were taken (median; 95 % within 90 ms)",
+        "3 of 4 images processed, 20 ms after they were taken (median; 95 % within 90 ms)",
         "4 faces recorded: happy 75.0%, sad 25.0%",
         "  out/emotions.csv",
     ]
-    assert LiveReport(colourful=False).summary(0, Counter(), []).splitlines() == [
-        "0 of 0 images answered",
+    assert LiveReport(colorful=False).summary(0, Counter(), []).splitlines() == [
+        "0 of 0 images processed",
         "0 faces recorded",
     ]

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from fer_ros.cli import evaluate
+from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion import model_file
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
+from fer_ros.evaluation import profiling, robustness
 from fer_ros.networks import create
-from fer_ros.training import costs, robustness
-from fer_ros.training.datasets import DataError, FaceImages
 
 LABELS = ("happy", "sad")
 
@@ -36,33 +36,33 @@ def halves(upper, lower):
 
 @pytest.fixture
 def images():
-    """Two happy and two sad ones of which one is not recognised."""
+    """Two happy and two sad ones of which one is not recognized."""
     pixels = np.stack([halves(200, 150), halves(100, 50), halves(50, 100), halves(90, 20)])
     return FaceImages(pixels, np.array([0, 0, 1, 1]), LABELS, np.ones(4, np.uint8))
 
 
-def test_accuracy_is_measured_on_all_images_and_on_the_recognised_ones(images):
+def test_accuracy_is_measured_on_all_images_and_on_the_recognized_ones(images):
     result = robustness.measure(ByTopHalf(), images)
-    assert (result.images, result.unchanged, result.recognised_images) == (4, 0.75, 3)
-    assert [(row.all_images, row.recognised) for row in result.rotation] == [(0.75, 1.0)] * len(robustness.ROTATIONS)
+    assert (result.images, result.unchanged, result.recognized_images) == (4, 0.75, 3)
+    assert [(row.all_images, row.recognized) for row in result.rotation] == [(0.75, 1.0)] * len(robustness.ROTATIONS)
     by_factor = {row.value: row for row in result.brightness}
-    assert by_factor[0.3].recognised == 1.0
+    assert by_factor[0.3].recognized == 1.0
     # 200 and 150 both become white, and nothing tells the halves apart.
-    assert by_factor[1.8].recognised == pytest.approx(2 / 3)
+    assert by_factor[1.8].recognized == pytest.approx(2 / 3)
     assert by_factor[1.8].all_images == 0.5
 
 
-def test_a_few_recognised_images_of_each_class_are_taken(images):
-    assert robustness.measure(ByTopHalf(), images, per_class=1).recognised_images == 2
+def test_a_few_recognized_images_of_each_class_are_taken(images):
+    assert robustness.measure(ByTopHalf(), images, per_class=1).recognized_images == 2
 
 
-def test_a_model_that_recognises_nothing_has_nothing_to_lose(images):
+def test_a_model_that_recognizes_nothing_has_nothing_to_lose(images):
     wrong = FaceImages(images.pixels[:1], np.array([1]), LABELS, np.ones(1, np.uint8))
-    with pytest.raises(DataError, match="no image is recognised unchanged"):
+    with pytest.raises(DataError, match="no image is recognized unchanged"):
         robustness.measure(ByTopHalf(), wrong)
 
 
-def test_a_face_is_turned_about_its_centre_and_the_edge_is_repeated():
+def test_a_face_is_turned_about_its_center_and_the_edge_is_repeated():
     image = np.full((1, 49, 49), 100, np.uint8)
     image[0, 24, 30] = 255
     turned = robustness.rotated(image, 90)[0]
@@ -92,7 +92,7 @@ def test_a_crop_is_wider_tighter_or_aside():
 def test_crops_of_every_size_and_shift_are_measured(images):
     result = robustness.measure(ByTopHalf(), images)
     assert [row.value for row in result.side] == list(robustness.SIDES)
-    assert [row.recognised for row in result.shift] == [1.0] * len(robustness.SHIFTS)
+    assert [row.recognized for row in result.shift] == [1.0] * len(robustness.SHIFTS)
 
 
 def test_the_published_numbers_stand_beside_the_measured_ones(images):
@@ -109,7 +109,7 @@ def test_multiply_accumulates_are_counted_by_hand():
         torch.nn.Flatten(),
         torch.nn.Linear(100, 7),
     )
-    assert costs.multiply_accumulates(network, 10) == 3600 + 900 + 700
+    assert profiling.multiply_accumulates(network, 10) == 3600 + 900 + 700
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_ros.emotion.smoothing import Smoothing
+from fer_ros.people.smoothing import Smoothing
 
 BEFORE, AFTER = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 

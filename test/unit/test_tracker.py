@@ -3,7 +3,7 @@
 import pytest
 
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.frame import Box, Detection, Landmarks
+from fer_ros.types import Box, Detection, Landmarks
 
 
 def detections(*boxes):

@@ -19,12 +19,14 @@ from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
 
 from fer_ros import networks
 from fer_ros.cli import evaluate, export, train
+from fer_ros.datasets import registry
 from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.training import checkpoint, datasets, fit, watchers
+from fer_ros.training import checkpoint, progress
+from fer_ros.training import train as training_loop
 from fer_ros.training.augmentation import RESAMPLING, Augmentation
 from fer_ros.training.recipe import Recipe
 from fer_ros.training.run_folder import CHECKPOINT
@@ -188,7 +190,7 @@ def a_full_disk():
 def a_step_too_long():
     """Weights are thrown so far that the next loss is no number."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "learning_rate", lambda *_: 1e30)
+        patch.setattr(training_loop, "learning_rate", lambda *_: 1e30)
         yield
 
 
@@ -200,10 +202,12 @@ def a_step_too_long():
 def test_trouble_in_a_later_epoch_leaves_what_there_was_and_the_run_can_go_on(
     trouble, reason, run, data, tmp_path, capsys, monkeypatch
 ):
-    folder, epoch = tmp_path / "run", watchers.Terminal.epoch
+    folder, epoch = tmp_path / "run", progress.TerminalReporter.epoch
     with contextlib.ExitStack() as begun:
         # After the first epoch has been told of.
-        monkeypatch.setattr(watchers.Terminal, "epoch", lambda *told: epoch(*told) or begun.enter_context(trouble()))
+        monkeypatch.setattr(
+            progress.TerminalReporter, "epoch", lambda *told: epoch(*told) or begun.enter_context(trouble())
+        )
         assert fer_train("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder) == 1
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("fer-train: error: ")
@@ -300,10 +304,10 @@ def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_path, capsys):
     gentle = recipe(tmp_path / "gentle.yaml", epochs=1, learning_rate=1e-6)
-    begin = ["--data", data, "--recipe", gentle, "--start-from", run / "best.pt", "--output", tmp_path / "run"]
+    begin = ["--data", data, "--recipe", gentle, "--init-from", run / "best.pt", "--output", tmp_path / "run"]
     assert fer_train(*begin) == 0
     assert without_times(tmp_path / "run")[0]["training_accuracy"] > without_times(run)[0]["training_accuracy"]
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["start_from"].startswith("best@")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["init_from"].startswith("best@")
     capsys.readouterr()
     assert "best.pt is a model of 'mini_xception', not of 'cnn_layers'" in error_of(
         capsys, *begin[:-1], tmp_path / "other", "--network", "cnn_layers"
@@ -312,11 +316,11 @@ def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_pat
 
 @pytest.mark.usefixtures("undrawn")
 def test_crowd_votes_are_learned_from(tmp_path):
-    votes = np.zeros((70, 10), np.uint8)
-    votes[:, 0] = 10
-    arrays(tmp_path / "train.npz", 70, 0, seed=1, ferplus_votes=votes)
-    arrays(tmp_path / "public.npz", 14, 1, seed=2, ferplus_votes=votes[:14])
-    steps = recipe(tmp_path / "r.yaml", votes=1.0, epochs=1, average_decay=0.0)
+    crowd_votes = np.zeros((70, 10), np.uint8)
+    crowd_votes[:, 0] = 10
+    arrays(tmp_path / "train.npz", 70, 0, seed=1, ferplus_votes=crowd_votes)
+    arrays(tmp_path / "public.npz", 14, 1, seed=2, ferplus_votes=crowd_votes[:14])
+    steps = recipe(tmp_path / "r.yaml", crowd_weight=1.0, epochs=1, ema_decay=0.0)
     data = [tmp_path / "train.npz", tmp_path / "public.npz"]
     assert fer_train("--data", *data, "--recipe", steps, "--output", tmp_path / "run") == 0
     record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][0]
@@ -327,7 +331,7 @@ def test_crowd_votes_are_learned_from(tmp_path):
 def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
     targets = np.arange(70, dtype=np.uint8) % 7
     arrays(tmp_path / "wrong.npz", 70, 0, seed=1, pixels=bars(targets, seed=3), label=(targets + 1) % 7)
-    teaching = {"teachers": [str(run / "best.pt")], "teacher_share": 1.0, "label_smoothing": 0.0}
+    teaching = {"teachers": [str(run / "best.pt")], "teacher_weight": 1.0, "label_smoothing": 0.0}
     taught = recipe(tmp_path / "r.yaml", **teaching, epochs=4)
     wrong = [tmp_path / "wrong.npz", data / "public.npz"]
     assert fer_train("--data", *wrong, "--recipe", taught, "--output", tmp_path / "run") == 0
@@ -346,8 +350,8 @@ def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
 def test_several_teachers_are_asked_and_their_scores_averaged(run, data, tmp_path):
     other = tmp_path / "other.pt"
     model_file.write(other, networks.create("mini_xception", 7), ModelMetadata("mini_xception", FER2013))
-    images = datasets.read([data], 48).split("public")
-    both = Recipe("mini_xception", 1, teachers=[str(run / "best.pt"), str(other)], teacher_share=1.0)
+    images = registry.read([data], 48).split("public")
+    both = Recipe("mini_xception", 1, teachers=[str(run / "best.pt"), str(other)], teacher_weight=1.0)
     learned, *each = (
         Targets(dataclasses.replace(both, teachers=names), images).at(0).numpy()
         for names in (both.teachers, both.teachers[:1], both.teachers[1:])
@@ -358,7 +362,7 @@ def test_several_teachers_are_asked_and_their_scores_averaged(run, data, tmp_pat
 
 @pytest.mark.usefixtures("undrawn")
 def test_crops_may_be_small_at_first(data, tmp_path):
-    growing = recipe(tmp_path / "r.yaml", first_size=24, epochs=2)
+    growing = recipe(tmp_path / "r.yaml", initial_size=24, epochs=2)
     assert fer_train("--data", data, "--recipe", growing, "--output", tmp_path / "run") == 0
     assert Classifier(tmp_path / "run" / "best.pt").preprocessing.input_size == 48
 
@@ -371,7 +375,7 @@ def test_several_threads_take_batches_that_do_not_divide(data, tmp_path):
     assert ended.returncode == 0, ended.stderr
 
 
-def test_bicubic_resampling_keeps_detail_and_stays_within_grey_levels():
+def test_bicubic_resampling_keeps_detail_and_stays_within_gray_levels():
     pixels = torch.from_numpy(np.random.default_rng(0).choice([0, 128, 255], (20, 48, 48)).astype(np.uint8))
     detail = {}
     for resampling in RESAMPLING:
@@ -383,13 +387,13 @@ def test_bicubic_resampling_keeps_detail_and_stays_within_grey_levels():
     assert detail["bicubic"] > 1.2 * detail["bilinear"]
 
 
-def test_standardised_crops_are_the_same_in_every_light():
+def test_standardized_crops_are_the_same_in_every_light():
     crops = bars(np.arange(7), seed=1)
-    preprocessing = Preprocessing(standardise=True)
+    preprocessing = Preprocessing(standardize=True)
     inputs = preprocessing.batch(crops)
     np.testing.assert_allclose(inputs.mean(axis=(1, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(inputs.std(axis=(1, 2, 3)), 1, atol=1e-5)
-    np.testing.assert_allclose(preprocessing.normalise(crops * 0.4 + 20), inputs[:, 0], atol=1e-5)
+    np.testing.assert_allclose(preprocessing.normalize(crops * 0.4 + 20), inputs[:, 0], atol=1e-5)
     np.testing.assert_array_equal(preprocessing.batch(np.full((1, 48, 48), 77, np.uint8)), 0)
-    tensors = preprocessing.normalise(torch.from_numpy(crops).float())
+    tensors = preprocessing.normalize(torch.from_numpy(crops).float())
     np.testing.assert_allclose(tensors.numpy(), inputs[:, 0], atol=1e-5)

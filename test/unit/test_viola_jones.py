@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer_ros.faces.detectors.viola_jones import ViolaJones, find_cascade
-from fer_ros.frame import Box
+from fer_ros.types import Box
 
 ASTRONAUT_FACE = Box(177, 66, 95, 95)
 
@@ -83,23 +83,23 @@ def test_a_region_without_a_face_has_none(astronaut):
 def test_a_region_beside_the_image_or_empty_has_no_face(astronaut, region):
     detector = ViolaJones()
     assert detector.detect(astronaut, region, 40, 100) == []
-    assert detector.follow(astronaut, region, 60) == []
+    assert detector.redetect(astronaut, region, 60) == []
 
 
 def test_a_known_face_is_followed_from_a_guess(astronaut):
-    (found,) = ViolaJones().follow(astronaut, Box(157, 46, 135, 135), 90)
+    (found,) = ViolaJones().redetect(astronaut, Box(157, 46, 135, 135), 90)
     assert found.box.iou(ASTRONAUT_FACE) > 0.7
 
 
 def test_glimpses_cover_every_place_and_size_in_two_turns():
     detector = ViolaJones(min_size=30)
-    two_turns = detector.glimpses((480, 640), 0, 30, 480) + detector.glimpses((480, 640), 1, 30, 480)
-    sizes = sorted({glimpse.smallest for glimpse in two_turns})
+    two_turns = detector.tiles((480, 640), 0, 30, 480) + detector.tiles((480, 640), 1, 30, 480)
+    sizes = sorted({tile.smallest for tile in two_turns})
     assert sizes[0] <= 33
     assert sizes[-1] > 400
     assert all(later / sooner < 1.15 for sooner, later in pairwise(sizes))
     for size in sizes:
-        strips = [glimpse.region for glimpse in two_turns if glimpse.smallest == size]
+        strips = [tile.region for tile in two_turns if tile.smallest == size]
         assert strips[0].y == 0
         assert strips[-1].bottom == 480
         # A face that straddles two strips is whole in one of them.

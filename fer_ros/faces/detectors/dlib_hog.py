@@ -1,16 +1,16 @@
 """dlib's frontal faces: a sliding window over histograms of oriented gradients.
 
 Source: Dalal, Triggs, "Histograms of Oriented Gradients for Human Detection", 2005. The trained windows are part of
-dlib (Boost licence).
+dlib (Boost license).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips
-from fer_ros.frame import Box, Detection
+from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import FaceSizes, ScaledCrop, Shape, asked_for, strips
+from fer_ros.types import Box, Detection
 
 try:
     import dlib
@@ -49,15 +49,17 @@ class DlibHog(Detector):
 
     def detect(
         self,
-        grey: np.ndarray,
+        gray: np.ndarray,
         region: Box | None = None,
         smallest: int = 0,
         largest: int = 0,
         evidence: float = 1.0,
     ) -> list[Detection]:
         """The faces in an image; the score is dlib's, 0 and more unless less evidence will do. See `Detector`."""
-        smallest, largest = self._sizes.within(grey.shape, smallest, largest)
-        part = Part.of(grey, region, round(_CONTEXT * largest), _WINDOW / smallest) if smallest <= largest else None
+        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
+        part = (
+            ScaledCrop.of(gray, region, round(_CONTEXT * largest), _WINDOW / smallest) if smallest <= largest else None
+        )
         if part is None:
             return []
         rectangles, scores, _ = self._detector.run(part.pixels, 0, -_LENIENCE * (1 - evidence))
@@ -65,9 +67,9 @@ class DlibHog(Detector):
             Detection(_SHAPE.square(*part.edges(one.left(), one.top(), one.right() + 1, one.bottom() + 1)), score)
             for one, score in zip(rectangles, scores, strict=True)
         ]
-        return asked_for(distinct(found), region, smallest, largest)
+        return asked_for(non_max_suppression(found), region, smallest, largest)
 
-    def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
+    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
         """Strips. See `Detector`."""
         enlarged = _WINDOW / smallest
         return strips(shape, smallest, largest, round(shape[0] * shape[1] * enlarged * enlarged / _PIXELS_OF_A_GLIMPSE))

@@ -1,7 +1,7 @@
 """MTCNN faces: three small networks, each of which looks closer at what the one before has proposed.
 
 Source: Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks",
-2016. The weights are those of the package `mtcnn` (MIT licence), of which nothing else is used: it runs them with
+2016. The weights are those of the package `mtcnn` (MIT license), of which nothing else is used: it runs them with
 TensorFlow.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips, threshold
-from fer_ros.frame import Box, Detection, Landmarks
+from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import FaceSizes, ScaledCrop, Shape, asked_for, strips, threshold
+from fer_ros.types import Box, Detection, Landmarks
 
 try:
     import torch
@@ -39,13 +39,13 @@ _SHAPE = Shape(size=0.91, down=-0.01)
 _CONTEXT = 0.1
 """How much around a region the first network sees, in widths of the largest face."""
 _PIXELS_OF_A_GLIMPSE = 20_000
-"""Pixels of the reduced image that the first network looks at in one glimpse."""
+"""Pixels of the reduced image that the first network looks at in one tile."""
 
 
 class Mtcnn(Detector):
     """Finds faces in many poses, and their landmarks.
 
-    The networks were trained on colours. Here they see three equal channels, which is the same as one channel and the
+    The networks were trained on colors. Here they see three equal channels, which is the same as one channel and the
     sum of the first layer's weights.
 
     Args:
@@ -67,41 +67,41 @@ class Mtcnn(Detector):
 
     def detect(
         self,
-        grey: np.ndarray,
+        gray: np.ndarray,
         region: Box | None = None,
         smallest: int = 0,
         largest: int = 0,
         evidence: float = 1.0,
     ) -> list[Detection]:
         """The faces in an image, with five landmarks; the score is the last network's, 0..1. See `Detector`."""
-        smallest, largest = self._sizes.within(grey.shape, smallest, largest)
+        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
         if largest < smallest:
             return []
         first, second, third = (threshold(usual, evidence) for usual in _THRESHOLDS)
-        squares = self._propose(grey, region, smallest / _SHAPE.size, largest / _SHAPE.size, first)
+        squares = self._propose(gray, region, smallest / _SHAPE.size, largest / _SHAPE.size, first)
         if len(squares):
-            squares = self._refine(grey, squares, second)
-        return asked_for(self._finish(grey, squares, third), region, smallest, largest)
+            squares = self._refine(gray, squares, second)
+        return asked_for(self._finish(gray, squares, third), region, smallest, largest)
 
-    def follow(self, grey: np.ndarray, region: Box, size: int) -> list[Detection]:
+    def redetect(self, gray: np.ndarray, region: Box, size: int) -> list[Detection]:
         """The last network alone, on the middle of the region. See `Detector`."""
         side = size / _SHAPE.size
-        x, y = region.centre
+        x, y = region.center
         expected = np.array([[x, y - _SHAPE.down * side, side]])
-        return self._finish(grey, expected, _THRESHOLDS[2] * _FOLLOWING)
+        return self._finish(gray, expected, _THRESHOLDS[2] * _FOLLOWING)
 
-    def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
+    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
         """Strips. See `Detector`."""
         reduced = _WINDOW / smallest
         return strips(shape, smallest, largest, round(shape[0] * shape[1] * reduced * reduced / _PIXELS_OF_A_GLIMPSE))
 
     def _propose(
-        self, grey: np.ndarray, region: Box | None, smallest: float, largest: float, least: float
+        self, gray: np.ndarray, region: Box | None, smallest: float, largest: float, least: float
     ) -> np.ndarray:
-        """Where faces may be: (N, 3) squares, as centre x, y and side in pixels of the image."""
+        """Where faces may be: (N, 3) squares, as center x, y and side in pixels of the image."""
         found, sure = [], []
         size = smallest
-        part = Part.of(grey, region, round(_CONTEXT * largest), _WINDOW / size)
+        part = ScaledCrop.of(gray, region, round(_CONTEXT * largest), _WINDOW / size)
         while part is not None and size <= largest / _STEP**0.5:
             if min(part.pixels.shape) >= _WINDOW:
                 scores, moves = self._proposals(_as_input([part.pixels]))
@@ -119,19 +119,19 @@ class Mtcnn(Detector):
         edges = np.concatenate(found)
         return _squares(edges[_distinct(edges, np.concatenate(sure), 0.7)])
 
-    def _refine(self, grey: np.ndarray, squares: np.ndarray, least: float) -> np.ndarray:
+    def _refine(self, gray: np.ndarray, squares: np.ndarray, least: float) -> np.ndarray:
         """Those of the squares that hold faces, each moved onto its face."""
-        scores, moves = self._refinement(_as_input(_patches(grey, squares, 24)))
+        scores, moves = self._refinement(_as_input(_patches(gray, squares, 24)))
         keep = scores >= least
         edges = _moved(_edges(squares[keep]), moves[keep])
         return _squares(edges[_distinct(edges, scores[keep], 0.7)])
 
-    def _finish(self, grey: np.ndarray, squares: np.ndarray, least: float) -> list[Detection]:
+    def _finish(self, gray: np.ndarray, squares: np.ndarray, least: float) -> list[Detection]:
         if not len(squares):
             return []
-        scores, moves, points = self._output(_as_input(_patches(grey, squares, 48)))
+        scores, moves, points = self._output(_as_input(_patches(gray, squares, 48)))
         edges = _moved(_edges(squares), moves)
-        # Shares of the square, from its corner; a pixel's centre lies half a pixel from its edge.
+        # Shares of the square, from its corner; a pixel's center lies half a pixel from its edge.
         marks = squares[:, :2, np.newaxis] + (points.reshape(-1, 2, 5) - 0.5) * squares[:, 2:, np.newaxis] - 0.5
         detections = [
             Detection(
@@ -141,7 +141,7 @@ class Mtcnn(Detector):
             )
             for at in np.flatnonzero(scores >= least)
         ]
-        return distinct(detections)
+        return non_max_suppression(detections)
 
 
 # --- rectangles: (N, 4) left, top, right, bottom in pixels, and (N, 3) squares ---
@@ -169,16 +169,16 @@ def _distinct(edges: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarr
     return np.array(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, overlap), int).ravel()
 
 
-def _patches(grey: np.ndarray, squares: np.ndarray, size: int) -> list[np.ndarray]:
+def _patches(gray: np.ndarray, squares: np.ndarray, size: int) -> list[np.ndarray]:
     """The squares as pictures of size x size pixels; what lies outside of the image repeats its edge."""
-    return [_patch(grey, x, y, side, size) for x, y, side in squares]
+    return [_patch(gray, x, y, side, size) for x, y, side in squares]
 
 
-def _patch(grey: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
+def _patch(gray: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
     step = side / size
     mapping = np.array([[step, 0, x - side / 2 + step / 2 - 0.5], [0, step, y - side / 2 + step / 2 - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(grey, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(gray, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 # --- the networks ---
@@ -235,7 +235,7 @@ def _as_tensor(weight: np.ndarray) -> torch.Tensor:
 
 
 def _as_input(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Grey levels on the scale of the training: (N, 1, height, width) float32, -1..1."""
+    """Gray levels on the scale of the training: (N, 1, height, width) float32, -1..1."""
     return (np.stack(pictures)[:, np.newaxis].astype(np.float32) - 127.5) / 128
 
 

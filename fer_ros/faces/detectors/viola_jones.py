@@ -13,23 +13,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.image_level import Level, grouped
-from fer_ros.faces.detectors.parts import FaceSizes
-from fer_ros.frame import Box, Detection
+from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import FaceSizes
+from fer_ros.faces.detectors.pyramid import PyramidLevel, grouped
+from fer_ros.types import Box, Detection
 
-_STEP_OF_FOLLOWING = 1.1
+_REDETECT_STEP = 1.1
 """Ratio between the three sizes at which a known face is sought."""
-_POSITIONS_OF_A_GLIMPSE = 8000
-"""Places one glimpse tries, about 1 ms of one core; an image of 640x480 has 530 000 in a full scan."""
+_POSITIONS_PER_TILE = 8000
+"""Places one tile tries, about 1 ms of one core; an image of 640x480 has 530 000 in a full scan."""
 
 
 class ViolaJones(Detector):
     """Finds upright faces with a cascade.
 
     A full scan tries the cascade at every place and size. OpenCV does so in steps of one pixel of the reduced
-    image and, while the window is less than twice the cascade's own, of two. A face answers at dozens of neighbouring
-    places, so a quarter of them, two pixels apart at every size, still meets it: so `follow` and `hints` save time.
+    image and, while the window is less than twice the cascade's own, of two. A face answers at dozens of neighboring
+    places, so a quarter of them, two pixels apart at every size, still meets it: `redetect` and `proposals` rely on it.
 
     Args:
         cascade: a cascade's name, such as "haarcascade_frontalface_default", or a path to its xml file.
@@ -72,7 +72,7 @@ class ViolaJones(Detector):
 
     def detect(
         self,
-        grey: np.ndarray,
+        gray: np.ndarray,
         region: Box | None = None,
         smallest: int = 0,
         largest: int = 0,
@@ -83,7 +83,7 @@ class ViolaJones(Detector):
         A region is searched at the places and sizes at which the full scan would pass it, so that both find the same.
         `evidence` is the share of `min_neighbors` that is enough. See `Detector`.
         """
-        smallest, largest = self._sizes.within(grey.shape, smallest, largest)
+        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
         neighbors = math.ceil(self._min_neighbors * evidence)
         if largest < smallest:
             return []
@@ -91,11 +91,11 @@ class ViolaJones(Detector):
             hits = [
                 hit
                 for factor in _factors(self._base, self._scale_factor, smallest, largest)
-                for hit in self._hits(Level(grey.shape, factor, self._base), grey, region)
+                for hit in self._hits(PyramidLevel(gray.shape, factor, self._base), gray, region)
             ]
             return grouped(hits, neighbors)
         boxes, _, weights = self._cascade.detectMultiScale3(
-            grey,
+            gray,
             scaleFactor=self._scale_factor,
             minNeighbors=neighbors,
             minSize=(smallest, smallest),
@@ -106,40 +106,40 @@ class ViolaJones(Detector):
             Detection(Box(*map(int, box)), float(weight)) for box, weight in zip(boxes, np.ravel(weights), strict=True)
         ]
 
-    def follow(self, grey: np.ndarray, region: Box, size: int) -> list[Detection]:
+    def redetect(self, gray: np.ndarray, region: Box, size: int) -> list[Detection]:
         """Two hits that agree, at three sizes, are enough. See `Detector`."""
         hits = []
-        for width in (size / _STEP_OF_FOLLOWING, size, size * _STEP_OF_FOLLOWING):
+        for width in (size / _REDETECT_STEP, size, size * _REDETECT_STEP):
             if width >= self._base:
-                hits += self._hits(Level(grey.shape, width / self._base, self._base), grey, region, sparse=True)
+                hits += self._hits(PyramidLevel(gray.shape, width / self._base, self._base), gray, region, sparse=True)
         return grouped(hits, 1)
 
-    def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
+    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
         """Every second size in strips of the image, the sizes between in the next turn. See `Detector`."""
         factors = _factors(self._base, self._scale_factor, smallest, min(largest, *shape))
         sizes = [round(factor * self._base) for factor in factors]
         # The next two turns see every size a little aside, so that what does not move is not missed for ever.
         aside = turn // 2 % 2
         return [
-            glimpse
+            tile
             for width in sizes[turn % 2 :: 2]
-            for glimpse in _strips(shape, self._base, width, aside * width // self._base)
+            for tile in _strips(shape, self._base, width, aside * width // self._base)
         ]
 
-    def hints(self, grey: np.ndarray, glimpse: Glimpse) -> list[Detection]:
+    def proposals(self, gray: np.ndarray, tile: ScanTile) -> list[Detection]:
         """Wherever the cascade answers once, at every second size. See `Detector`."""
         hits: list[Detection] = []
-        size = float(glimpse.smallest)
-        while size <= glimpse.largest:
-            hits += self._hits(Level(grey.shape, size / self._base, self._base), grey, glimpse.region, sparse=True)
+        size = float(tile.smallest)
+        while size <= tile.largest:
+            hits += self._hits(PyramidLevel(gray.shape, size / self._base, self._base), gray, tile.region, sparse=True)
             size *= self._scale_factor**2
-        return distinct(hits)
+        return non_max_suppression(hits)
 
-    def _hits(self, level: Level, grey: np.ndarray, region: Box, sparse: bool = False) -> list[Detection]:
+    def _hits(self, level: PyramidLevel, gray: np.ndarray, region: Box, sparse: bool = False) -> list[Detection]:
         """Every place in `region` where the cascade answers at one size, or of a quarter of them when `sparse`."""
         window = (self._base, self._base)
         hits: list[Detection] = []
-        for corner, part in level.parts(grey, region, sparse):
+        for corner, part in level.parts(gray, region, sparse):
             places, _, weights = self._cascade.detectMultiScale3(
                 part, scaleFactor=2.0, minNeighbors=0, minSize=window, maxSize=window, outputRejectLevels=True
             )
@@ -162,16 +162,16 @@ def _factors(base: int, scale_factor: float, smallest: int, largest: int) -> lis
 
 
 @lru_cache(maxsize=256)
-def _strips(shape: tuple[int, int], base: int, size: int, aside: int) -> list[Glimpse]:
-    """An image cut into strips in which a face of `size` pixels has about as many places as a glimpse tries."""
+def _strips(shape: tuple[int, int], base: int, size: int, aside: int) -> list[ScanTile]:
+    """An image cut into strips in which a face of `size` pixels has about as many places as a tile tries."""
     height, width = shape[0] - aside, shape[1] - aside
     if min(height, width) < size:
         return []
     step = 2 * size / base
     places = max(1.0, (height - size) / step) * max(1.0, (width - size) / step)
-    tops = np.linspace(0, height - size, math.ceil(places / _POSITIONS_OF_A_GLIMPSE) + 1).astype(int)
+    tops = np.linspace(0, height - size, math.ceil(places / _POSITIONS_PER_TILE) + 1).astype(int)
     return [
-        Glimpse(Box(aside, aside + int(top), width, int(bottom - top) + size), size, size)
+        ScanTile(Box(aside, aside + int(top), width, int(bottom - top) + size), size, size)
         for top, bottom in pairwise(tops)
     ]
 

@@ -1,6 +1,6 @@
 """YuNet faces: one small network over the whole picture, run by OpenCV.
 
-Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023.
+Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level TrackedFace Detector", 2023.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_ros.faces.detectors import Detector, Glimpse, distinct
-from fer_ros.faces.detectors.parts import FaceSizes, Part, Shape, asked_for, strips, threshold
-from fer_ros.frame import Box, Detection, Landmarks
+from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import FaceSizes, ScaledCrop, Shape, asked_for, strips, threshold
+from fer_ros.types import Box, Detection, Landmarks
 
 _WINDOW = 24
 """Width in pixels of the smallest face that the network finds every time, measured ..."""
@@ -53,28 +53,28 @@ class YuNet(Detector):
 
     def detect(
         self,
-        grey: np.ndarray,
+        gray: np.ndarray,
         region: Box | None = None,
         smallest: int = 0,
         largest: int = 0,
         evidence: float = 1.0,
     ) -> list[Detection]:
         """The faces in an image, with five landmarks; the score is 0..1. See `Detector`."""
-        smallest, largest = self._sizes.within(grey.shape, smallest, largest)
+        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
         found: list[Detection] = []
         size = smallest
         while size <= largest:
-            found += self._look(grey, region, size, largest, evidence)
+            found += self._look(gray, region, size, largest, evidence)
             size = size * _LARGEST // _WINDOW  # as many sizes as the network sees at once
-        return asked_for(distinct(found), region, smallest, largest)
+        return asked_for(non_max_suppression(found), region, smallest, largest)
 
-    def glimpses(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[Glimpse]:
+    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
         """Strips. See `Detector`."""
         reduced = _WINDOW / smallest
         return strips(shape, smallest, largest, round(shape[0] * shape[1] * reduced * reduced / _PIXELS_OF_A_GLIMPSE))
 
     def _look(
-        self, grey: np.ndarray, region: Box | None, smallest: int, largest: int, evidence: float
+        self, gray: np.ndarray, region: Box | None, smallest: int, largest: int, evidence: float
     ) -> list[Detection]:
         """What one look at the picture finds, where the smallest face is just large enough for the network."""
         scale = _WINDOW / smallest
@@ -82,7 +82,7 @@ class YuNet(Detector):
         if region is not None:
             affordable = _SMALL_REGION**0.5 / (max(region.width, region.height) + 2 * margin)
             scale = max(scale, min(_COMFORT / smallest, affordable))
-        part = Part.of(grey, region, margin, scale)
+        part = ScaledCrop.of(gray, region, margin, scale)
         if part is None:
             return []
         height, width = part.pixels.shape
@@ -92,7 +92,7 @@ class YuNet(Detector):
         return [_detection(part, *map(float, row)) for row in rows] if rows is not None else []
 
 
-def _detection(part: Part, x: float, y: float, width: float, height: float, *more: float) -> Detection:
+def _detection(part: ScaledCrop, x: float, y: float, width: float, height: float, *more: float) -> Detection:
     """One row of the network's: the box, five points, the score."""
     *points, score = more
     landmarks = Landmarks(*[part.point(*point) for point in zip(points[::2], points[1::2], strict=True)])

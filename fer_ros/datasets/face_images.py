@@ -1,0 +1,126 @@
+"""The one form every data set takes in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+SPLITS = ("training", "public", "private")
+"""FER2013's names: learn from the first, choose on the second, report the third once."""
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file, the place in it and the fault."""
+
+
+@dataclass(frozen=True)
+class FaceImages:
+    """N gray faces of one size with their labels."""
+
+    pixels: np.ndarray
+    """(N, size, size) uint8."""
+    targets: np.ndarray
+    """(N,) int64: index into `labels`."""
+    labels: tuple[str, ...]
+    splits: np.ndarray
+    """(N,) uint8: index into `SPLITS`."""
+    crowd_votes: np.ndarray | None = None
+    """(N, len(labels)) float32: share of the crowd votes for each label; rows sum to 1, or 0 where nobody voted."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, which: np.ndarray) -> FaceImages:
+        """The images at the indices, or under the boolean mask, `which`."""
+        crowd_votes = None if self.crowd_votes is None else self.crowd_votes[which]
+        return replace(
+            self,
+            pixels=self.pixels[which],
+            targets=self.targets[which],
+            splits=self.splits[which],
+            crowd_votes=crowd_votes,
+        )
+
+    def split(self, name: str) -> FaceImages:
+        """The images of the split `name`, or all of them for "all".
+
+        Raises:
+            DataError: there are none; says which splits there are.
+        """
+        if name == "all":
+            return self
+        chosen = self.splits == SPLITS.index(name)
+        if not chosen.any():
+            there = [f"{split} ({n})" for i, split in enumerate(SPLITS) if (n := int((self.splits == i).sum()))]
+            raise DataError(f"the data has no image in the split '{name}'; it has: {', '.join(there)}")
+        return self.take(chosen)
+
+    def for_training(self, seed: int) -> tuple[FaceImages, FaceImages]:
+        """The images to learn from and those to choose the best epoch on.
+
+        These are the splits training and public. Data without a public split has one in ten images of each class
+        held out for it, drawn by `seed`.
+        """
+        training = self.split("training")
+        if (self.splits == SPLITS.index("public")).any():
+            return training, self.split("public")
+        held_out = np.zeros(len(training), bool)
+        order = np.random.default_rng(seed).permutation(len(training))
+        for target in range(len(self.labels)):
+            of_class = order[training.targets[order] == target]
+            held_out[of_class[: len(of_class) // 10 or len(of_class) > 1]] = True
+        return training.take(~held_out), training.take(held_out)
+
+    def check_every_label(self, source: str) -> None:
+        """Raises DataError, naming `source`, if a label has no image at all."""
+        counts = np.bincount(self.targets, minlength=len(self.labels))
+        if not counts.all():
+            raise DataError(f"{source}: the class '{self.labels[int(counts.argmin())]}' has no training image")
+
+    def identities(self) -> np.ndarray:
+        """(N,) 16-byte digests: equal for images with equal pixels."""
+        digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in self.pixels]
+        return np.array(digests, "V16").reshape(len(self))
+
+    def also_in(self, other: FaceImages) -> np.ndarray:
+        """(N,) bool: the same picture, pixel by pixel, is in `other` too."""
+        known = {digest.tobytes() for digest in other.identities()}
+        return np.array([digest.tobytes() in known for digest in self.identities()], bool).reshape(len(self))
+
+    def fingerprint(self) -> str:
+        """A short digest of pixels and targets, to recognize the same data again."""
+        digest = hashlib.blake2b(self.pixels.tobytes(), digest_size=8)
+        digest.update(self.targets.tobytes())
+        return digest.hexdigest()
+
+
+def concatenate(parts: Sequence[FaceImages]) -> FaceImages:
+    """All images of `parts`, in order; crowd_votes are kept only where every part has them.
+
+    Raises:
+        DataError: the parts do not share their labels.
+    """
+    if any(part.labels != parts[0].labels for part in parts):
+        raise DataError(f"data sets of different labels: {' and '.join(str(list(p.labels)) for p in parts)}")
+    return FaceImages(
+        pixels=np.concatenate([part.pixels for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        labels=parts[0].labels,
+        splits=np.concatenate([part.splits for part in parts]),
+        crowd_votes=None
+        if any(part.crowd_votes is None for part in parts)
+        else np.concatenate([part.crowd_votes for part in parts]),
+    )
+
+
+def resized(pixels: np.ndarray, image_size: int) -> np.ndarray:
+    """(N, height, width) uint8 to (N, image_size, image_size) uint8."""
+    if pixels.shape[1:] == (image_size, image_size):
+        return pixels
+    interpolation = cv2.INTER_AREA if min(pixels.shape[1:]) > image_size else cv2.INTER_LINEAR
+    scaled = [cv2.resize(image, (image_size, image_size), interpolation=interpolation) for image in pixels]
+    return np.stack(scaled) if scaled else np.empty((0, image_size, image_size), np.uint8)

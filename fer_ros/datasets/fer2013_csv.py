@@ -1,0 +1,77 @@
+"""Reads the official table of FER2013 (Goodfellow et al. 2013): `emotion,pixels,Usage`, one image a row."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resized
+from fer_ros.emotion.labels import FER2013
+
+_SPLIT_OF_USAGE = {"Training": "training", "PublicTest": "public", "PrivateTest": "private"}
+_COLUMNS = ("emotion", "pixels", "Usage")
+_CLASSES = {str(number) for number in range(len(FER2013))}
+_SIZE = 48
+
+
+def read(path: Path, image_size: int) -> FaceImages:
+    """Every row of the table.
+
+    Raises:
+        DataError: names the file, the row (counted from 1 at the header, as an editor shows it) and its fault.
+    """
+    with path.open(newline="") as file, warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.3 only warns about text in the numbers
+        rows = csv.reader(file)
+        number = 1
+        try:
+            at = _columns(path, next(rows, []))
+            faces = []
+            for row in rows:
+                number, first_line = rows.line_num, number + 1
+                if row:
+                    faces.append(_face(f"{path}, row {first_line}", row, at))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{path}, row {number + 1}: not a readable csv ({error})") from error
+    if not faces:
+        raise DataError(f"{path}: the table has no rows")
+    targets, pixels, splits = zip(*faces, strict=True)
+    return FaceImages(
+        pixels=resized(np.stack(pixels), image_size),
+        targets=np.array(targets, np.int64),
+        labels=FER2013,
+        splits=np.array(splits, np.uint8),
+    )
+
+
+def _columns(path: Path, header: list[str]) -> list[int]:
+    """Where emotion, pixels and Usage stand in a row."""
+    names = [name.strip() for name in header]
+    missing = [name for name in _COLUMNS if name not in names]
+    if missing:
+        raise DataError(f"{path}, row 1: no column '{missing[0]}'; FER2013 has {','.join(_COLUMNS)}")
+    return [names.index(name) for name in _COLUMNS]
+
+
+def _face(where: str, row: list[str], at: list[int]) -> tuple[int, np.ndarray, int]:
+    """Target, (48, 48) uint8 pixels and split of one row."""
+    if len(row) <= max(at):
+        raise DataError(f"{where}: has {len(row)} columns, not {max(at) + 1}")
+    emotion, text, usage = (row[column].strip() for column in at)
+    if emotion not in _CLASSES:
+        raise DataError(f"{where}: emotion '{emotion[:20]}' is not 0 to {len(FER2013) - 1}")
+    if usage not in _SPLIT_OF_USAGE:
+        raise DataError(f"{where}: Usage '{usage[:20]}' is not one of {', '.join(_SPLIT_OF_USAGE)}")
+    try:
+        values = np.fromstring(text, np.int64, sep=" ")
+    except (ValueError, DeprecationWarning):
+        wrong = next((word for word in text.split() if not word.isdecimal()), text)
+        raise DataError(f"{where}: pixel '{wrong[:20]}' is not a whole number") from None
+    if len(values) != _SIZE * _SIZE:
+        raise DataError(f"{where}: has {len(values)} pixels, not {_SIZE * _SIZE}")
+    if values.min() < 0 or values.max() > 255:
+        raise DataError(f"{where}: a pixel lies outside 0 to 255")
+    return int(emotion), values.astype(np.uint8).reshape(_SIZE, _SIZE), SPLITS.index(_SPLIT_OF_USAGE[usage])

@@ -1,0 +1,137 @@
+"""Curves, confusion matrices, calibration and robustness as PNG files, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from fer_ros.evaluation.calibration import Bin
+    from fer_ros.evaluation.robustness import Robustness
+
+_TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
+
+
+def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Loss, accuracy and learning rate over the epochs, from records as `fit` makes them."""
+    epochs = [record["epoch"] for record in records]
+
+    def values(key: str) -> np.ndarray:
+        return np.array([record[key] for record in records])
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    loss, accuracy, rate = figure.subplots(1, 3)
+    marker = "o" if len(epochs) < 3 else None
+    for axes, key, title, factor in ((loss, "loss", "loss", 1), (accuracy, "accuracy", "accuracy, %", 100)):
+        axes.plot(epochs, factor * values(f"training_{key}"), _TRAINING, marker=marker, label="training, as augmented")
+        axes.plot(epochs, factor * values(f"validation_{key}"), _VALIDATION, marker=marker, label="validation")
+        axes.set_title(title)
+    best = int(values("validation_accuracy").argmax())
+    accuracy.plot(epochs[best], 100 * values("validation_accuracy")[best], "o", color=_VALIDATION)
+    accuracy.legend(
+        title=f"best: {100 * values('validation_accuracy')[best]:.2f} % in epoch {epochs[best]}",
+        frameon=False,
+        loc="lower right",
+    )
+    rate.plot(epochs, values("learning_rate"), _RATE, marker=marker)
+    rate.set_title("learning rate")
+    for axes in (loss, accuracy, rate):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    _write(path, figure)
+
+
+def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
+    """Counts (true label in rows, predicted in columns), colored by their share of the row."""
+    matrix = np.array(counts)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(1.8 + 0.85 * len(labels), 1.4 + 0.75 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares):
+        color = "white" if share > 0.5 else "black"
+        axes.text(column, row - 0.12, f"{100 * share:.0f} %", ha="center", va="center", color=color)
+        axes.text(column, row + 0.24, f"{matrix[row, column]}", ha="center", va="center", color=color, fontsize=7)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title)
+    axes.spines[:].set_visible(False)
+    _write(path, figure)
+
+
+def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
+    """Accuracy over confidence, where a calibrated model lies on the diagonal, and how many images are how sure."""
+    figure = Figure(figsize=(4.6, 5), layout="constrained")
+    accuracy, share = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    confidence = [100 * each.confidence for each in bins]
+    accuracy.plot((0, 100), (0, 100), "--", color=_TRAINING, label="calibrated")
+    accuracy.plot(confidence, [100 * each.accuracy for each in bins], "o-", ms=4, color=_VALIDATION, label="model")
+    accuracy.set_ylabel("right answers, %")
+    accuracy.set_ylim(0, 102)
+    accuracy.legend(frameon=False)
+    accuracy.set_title(title)
+    share.bar(confidence, [each.images for each in bins], width=4, color=_VALIDATION)
+    share.set_ylabel("images")
+    share.set_xlabel("confidence, %")
+    share.set_xlim(0, 100)
+    for axes in (accuracy, share):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    _write(path, figure)
+
+
+def robustness(path: Path, result: Robustness, title: str) -> None:
+    """Accuracy over each change, on all images and on those recognized unchanged."""
+    lines = {
+        f"all {result.images} images": (result, "all_images", result.unchanged),
+        f"{result.recognized_images} recognized unchanged": (result, "recognized", 1.0),
+    }
+    _over_changes(path, lines, title)
+
+
+def robustness_of_several(path: Path, results: Mapping[str, Robustness], title: str) -> None:
+    """Accuracy on all images over each change, by the name of the model."""
+    _over_changes(path, {name: (one, "all_images", one.unchanged) for name, one in results.items()}, title)
+
+
+def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]], title: str) -> None:
+    """Draws for each name a result's shares in the field named, from the share without any change."""
+    # Not above: scikit-learn comes with it, and most who draw have nothing of the kind to draw.
+    from fer_ros.evaluation.robustness import CHANGES
+
+    figure = Figure(figsize=(10, 7.4), layout="constrained")
+    for axes, (change, head) in zip(figure.subplots(2, 2).flat, CHANGES.items(), strict=True):
+        unchanged = 0 if change in ("rotation", "shift") else 1
+        for name, (result, key, start) in lines.items():
+            rows = [(row.value, getattr(row, key)) for row in getattr(result, change)]
+            values, shares = zip(*sorted([(unchanged, start), *rows]), strict=True)
+            axes.plot(values, [100 * share for share in shares], "o-", ms=3, label=name)
+        axes.set_xlabel(head)
+        axes.set_ylabel("right answers, %")
+        axes.set_ylim(0, 102)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    figure.suptitle(title)
+    _write(path, figure)
+
+
+def _write(path: Path, figure: Figure) -> None:
+    figure.set_dpi(110)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        # Not figure.savefig, which lays everything out and draws it once more before, for kinds of files that need it.
+        FigureCanvasAgg(figure).print_png(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

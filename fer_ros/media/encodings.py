@@ -1,0 +1,329 @@
+"""Camera bytes to gray or color pixels, only what is asked for.
+
+The names are those of sensor_msgs/image_encodings.hpp. Where cv_bridge knows an encoding, the pixels are the same as
+its `imgmsg_to_cv2(message, "mono8" | "bgr8")`; beyond those, the YUV formats under their newer names, NV12, NV21 and
+NV24 are read, and `8UC1`, `8UC3`, `8UC4` as OpenCV means them: gray, BGR, BGRA. `16UC1` and `32FC1` are refused: by
+REP-118 they carry depth, and a face in millimeters is not a face.
+
+YUV is ITU-R BT.601 with 16..235 luma; gray is that luma as it comes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+
+class ImageError(ValueError):
+    """An image that cannot be read; the message names the reason with its numbers."""
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """An image as a camera driver sends it: the fields of sensor_msgs/Image under their own names."""
+
+    data: Any
+    """Any object with the buffer protocol (array.array, bytes, a contiguous array); read, never written."""
+    height: int
+    """Pixels."""
+    width: int
+    """Pixels."""
+    encoding: str
+    step: int
+    """Bytes from one row to the next, padding included; for NV12, NV21 and NV24 of the luma plane."""
+    is_bigendian: bool = False
+    """Byte order of 16-bit samples."""
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Pixels that follow each other, each with all its samples."""
+
+    samples: int
+    depth: int
+    """Bits of one sample: 8 or 16."""
+    to_gray: int | None
+    """OpenCV's conversion code; None: the pixels are gray already."""
+    to_bgr: int | None
+
+    @property
+    def pixel_bytes(self) -> int:
+        return self.samples * self.depth // 8
+
+
+@dataclass(frozen=True)
+class _Planar:
+    """A luma plane, and after it one plane of interleaved chroma."""
+
+    to_bgr: int
+    """OpenCV's two-plane conversion code."""
+    subsampled: bool
+    """One chroma sample for 2x2 pixels (4:2:0), or else one for each pixel (4:4:4)."""
+    pixel_bytes: int = 1
+    """Of the luma plane, the one that `step` speaks of."""
+
+
+def _bayer(depth: int) -> dict[str, _Packed]:
+    # ROS names a pattern by the first two pixels of the first two rows, OpenCV by the second and third pixel of the
+    # second row: what ROS calls rggb is BayerBG there.
+    return {
+        f"bayer_rggb{depth}": _Packed(1, depth, cv2.COLOR_BayerBG2GRAY, cv2.COLOR_BayerBG2BGR),
+        f"bayer_bggr{depth}": _Packed(1, depth, cv2.COLOR_BayerRG2GRAY, cv2.COLOR_BayerRG2BGR),
+        f"bayer_gbrg{depth}": _Packed(1, depth, cv2.COLOR_BayerGR2GRAY, cv2.COLOR_BayerGR2BGR),
+        f"bayer_grbg{depth}": _Packed(1, depth, cv2.COLOR_BayerGB2GRAY, cv2.COLOR_BayerGB2BGR),
+    }
+
+
+def _colors(depth: int) -> dict[str, _Packed]:
+    return {
+        f"mono{depth}": _Packed(1, depth, None, cv2.COLOR_GRAY2BGR),
+        f"bgr{depth}": _Packed(3, depth, cv2.COLOR_BGR2GRAY, None),
+        f"rgb{depth}": _Packed(3, depth, cv2.COLOR_RGB2GRAY, cv2.COLOR_RGB2BGR),
+        f"bgra{depth}": _Packed(4, depth, cv2.COLOR_BGRA2GRAY, cv2.COLOR_BGRA2BGR),
+        f"rgba{depth}": _Packed(4, depth, cv2.COLOR_RGBA2GRAY, cv2.COLOR_RGBA2BGR),
+    }
+
+
+_UYVY = _Packed(2, 8, cv2.COLOR_YUV2GRAY_UYVY, cv2.COLOR_YUV2BGR_UYVY)
+_YUYV = _Packed(2, 8, cv2.COLOR_YUV2GRAY_YUYV, cv2.COLOR_YUV2BGR_YUYV)
+_FORMATS: dict[str, _Packed | _Planar] = {
+    **_colors(8),
+    **_colors(16),
+    **_bayer(8),
+    **_bayer(16),
+    "uyvy": _UYVY,
+    "yuv422": _UYVY,
+    "yuyv": _YUYV,
+    "yuv422_yuy2": _YUYV,
+    "nv12": _Planar(cv2.COLOR_YUV2BGR_NV12, subsampled=True),
+    "nv21": _Planar(cv2.COLOR_YUV2BGR_NV21, subsampled=True),
+    "nv24": _Planar(cv2.COLOR_YUV2BGR_NV12, subsampled=False),
+}
+_FORMATS["8UC1"] = _FORMATS["mono8"]
+_FORMATS["8UC3"] = _FORMATS["bgr8"]
+_FORMATS["8UC4"] = _FORMATS["bgra8"]
+
+KNOWN = tuple(_FORMATS)
+"""The encodings that `gray` and `bgr` read."""
+
+
+def gray(raw: RawImage) -> np.ndarray:
+    """The picture in shades of gray: (height, width) uint8.
+
+    For mono8, 8UC1, nv12, nv21 and nv24 this is a view of `raw.data`, not a copy. 16-bit samples are scaled by
+    255/65535, as cv_bridge does.
+
+    Raises:
+        ImageError: see `check`.
+    """
+    check(raw)
+    return _convert(raw, _packed_gray, _luma)
+
+
+def bgr(raw: RawImage) -> np.ndarray:
+    """The picture in color: (height, width, 3) uint8, blue first.
+
+    For bgr8 and 8UC3 this is a view of `raw.data`, not a copy.
+
+    Raises:
+        ImageError: see `check`.
+    """
+    check(raw)
+    return _convert(raw, _packed_bgr, _planar_bgr)
+
+
+def pixel_bytes(encoding: str) -> int:
+    """The bytes of one pixel in a row of `step` bytes (for NV12, NV21 and NV24 in the luma plane).
+
+    Raises:
+        ImageError: `encoding` is not one of `KNOWN`.
+    """
+    if encoding not in _FORMATS:
+        raise ImageError(_unknown(encoding))
+    return _FORMATS[encoding].pixel_bytes
+
+
+def check(raw: RawImage) -> None:
+    """Refuses what cannot be an image of the size and encoding it claims.
+
+    Raises:
+        ImageError: unknown encoding, no pixels, `step` too small for the width, `data` shorter than step x height
+            (with the chroma plane: x 1.5 for nv12 and nv21, x 3 for nv24), or `data` that is not bytes.
+    """
+    row = raw.width * pixel_bytes(raw.encoding)
+    if raw.width <= 0 or raw.height <= 0:
+        raise ImageError(f"the image has no pixels: it is {raw.width} wide and {raw.height} high")
+    if raw.step < row:
+        raise ImageError(f"step is {raw.step}, but a row of {raw.width} pixels of {raw.encoding} has {row} bytes")
+    present, needed = _buffer(raw.data).nbytes, _needed_bytes(raw)
+    if present < needed:
+        raise ImageError(
+            f"data has {present} bytes, but {raw.height} rows of step {raw.step} in {raw.encoding} need {needed}"
+        )
+
+
+def decode_gray(data: Any) -> np.ndarray:
+    """The picture in a JPEG, PNG or other file that OpenCV reads, in shades of gray: (height, width) uint8.
+
+    A JPEG's luma is taken as it is, which is cheaper than decoding its colors. An orientation in the file is
+    ignored, as image_transport does, so that boxes fit the picture that other nodes see.
+
+    Args:
+        data: the whole file in any object with the buffer protocol.
+
+    Raises:
+        ImageError: empty, truncated, or nothing that OpenCV can decode. Flipped bits inside a JPEG's pixels are not
+            noticed by any decoder.
+    """
+    return _decode(data, cv2.IMREAD_GRAYSCALE)
+
+
+def decode_bgr(data: Any) -> np.ndarray:
+    """The same in color: (height, width, 3) uint8, blue first; arguments and errors are those of `decode_gray`."""
+    return _decode(data, cv2.IMREAD_COLOR)
+
+
+def _unknown(encoding: str) -> str:
+    if encoding in ("16UC1", "32FC1"):
+        return f"encoding '{encoding}' carries depth (REP-118), not a picture; give the camera's color or gray topic"
+    near = difflib.get_close_matches(encoding.lower(), KNOWN, n=3)
+    meant = f"; nearest are {', '.join(near)}" if near else ""
+    return f"unknown encoding '{encoding}'{meant}; known are {', '.join(KNOWN)}"
+
+
+def _buffer(data: Any) -> memoryview:
+    try:
+        view = memoryview(data)
+    except TypeError as error:
+        raise ImageError(f"data is {type(data).__name__}, not bytes") from error
+    if not view.c_contiguous:
+        raise ImageError("data is not contiguous in memory")
+    return view
+
+
+def _needed_bytes(raw: RawImage) -> int:
+    layout = _FORMATS[raw.encoding]
+    rows = raw.height
+    if isinstance(layout, _Planar):
+        # Drivers disagree on whether an odd last row still has chroma, so it is not insisted on.
+        rows += raw.height // 2 if layout.subsampled else 2 * raw.height
+    return raw.step * rows
+
+
+def _convert(raw: RawImage, packed: Callable[[RawImage, _Packed], Any], planar: Callable[[RawImage, _Planar], Any]):
+    layout = _FORMATS[raw.encoding]
+    try:
+        return packed(raw, layout) if isinstance(layout, _Packed) else planar(raw, layout)
+    except cv2.error as error:
+        size = f"{raw.width}x{raw.height}"
+        raise ImageError(f"OpenCV cannot convert this {size} image from {raw.encoding}: {error}") from error
+
+
+def _packed_gray(raw: RawImage, layout: _Packed) -> np.ndarray:
+    pixels = _pixels(raw, layout, raw.width)
+    return _to_8_bit(pixels if layout.to_gray is None else cv2.cvtColor(pixels, layout.to_gray))
+
+
+def _packed_bgr(raw: RawImage, layout: _Packed) -> np.ndarray:
+    if layout in (_UYVY, _YUYV) and raw.width % 2:
+        return cv2.cvtColor(_whole_pairs(raw, layout), layout.to_bgr)[:, : raw.width]
+    pixels = _pixels(raw, layout, raw.width)
+    return _to_8_bit(pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr))
+
+
+def _pixels(raw: RawImage, layout: _Packed, width: int) -> np.ndarray:
+    """A view of the first `width` pixels of each row: (height, width) or (height, width, samples)."""
+    order = ">" if raw.is_bigendian else "<"
+    dtype = np.dtype(np.uint8 if layout.depth == 8 else f"{order}u2")
+    shape, strides = (raw.height, width), (raw.step, layout.pixel_bytes)
+    if layout.samples > 1:
+        shape, strides = (*shape, layout.samples), (*strides, dtype.itemsize)
+    pixels = np.ndarray(shape, dtype, _buffer(raw.data), strides=strides)
+    if dtype.isnative and pixels.flags.aligned:
+        return pixels
+    return pixels.astype(dtype.newbyteorder("="))
+
+
+def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
+    return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+
+
+def _whole_pairs(raw: RawImage, layout: _Packed) -> np.ndarray:
+    """4:2:2 pixels in an even number of columns, which OpenCV needs: at an odd width it writes past its result."""
+    even = raw.width + 1
+    if raw.step >= even * layout.pixel_bytes:
+        return _pixels(raw, layout, even)
+    padded = np.full((raw.height, even, layout.samples), 128, np.uint8)
+    padded[:, : raw.width] = _pixels(raw, layout, raw.width)
+    if raw.width > 1:
+        padded[:, raw.width] = padded[:, raw.width - 2]
+    return padded
+
+
+def _luma(raw: RawImage, layout: _Planar) -> np.ndarray:
+    return np.ndarray((raw.height, raw.width), np.uint8, _buffer(raw.data), strides=(raw.step, 1))
+
+
+def _planar_bgr(raw: RawImage, layout: _Planar) -> np.ndarray:
+    luma = _luma(raw, layout)
+    if not layout.subsampled:
+        return _full_chroma_bgr(luma, raw)
+    luma = _repeat_edges(luma, raw.height + raw.height % 2, raw.width + raw.width % 2)
+    return cv2.cvtColorTwoPlane(luma, _chroma(raw), layout.to_bgr)[: raw.height, : raw.width]
+
+
+def _chroma(raw: RawImage) -> np.ndarray:
+    """One pair of samples for 2x2 pixels: (height / 2, width / 2, 2) uint8, both rounded up."""
+    rows, columns = (raw.height + 1) // 2, (raw.width + 1) // 2
+    start = raw.step * raw.height
+    present = min(rows, (_buffer(raw.data).nbytes - start) // raw.step), min(columns, raw.step // 2)
+    if 0 in present:
+        return np.full((rows, columns, 2), 128, np.uint8)
+    pairs = np.ndarray((*present, 2), np.uint8, _buffer(raw.data), start, (raw.step, 2, 1))
+    return _repeat_edges(pairs, rows, columns)
+
+
+def _repeat_edges(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    below, right = height - pixels.shape[0], width - pixels.shape[1]
+    return cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else pixels
+
+
+def _full_chroma_bgr(luma: np.ndarray, raw: RawImage) -> np.ndarray:
+    """OpenCV has no 4:4:4 of this range; each pixel is written twice as a YUYV pair, and every second one read."""
+    height, width = luma.shape
+    chroma = np.ndarray((height, width, 2), np.uint8, _buffer(raw.data), raw.step * height, (2 * raw.step, 2, 1))
+    pairs = np.empty((height, width, 4), np.uint8)
+    pairs[..., 0::2] = luma[..., np.newaxis]
+    pairs[..., 1::2] = chroma
+    doubled = cv2.cvtColor(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2BGR_YUYV)
+    return np.ascontiguousarray(doubled[:, ::2])
+
+
+def _decode(data: Any, flags: int) -> np.ndarray:
+    content = _buffer(data).tobytes()
+    if not content:
+        raise ImageError("the compressed image has no bytes")
+    if _truncated(content):
+        raise ImageError(f"the compressed image is cut off after {len(content)} bytes: its end marker is missing")
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise ImageError(f"the compressed image of {len(content)} bytes cannot be decoded: {error}") from error
+    if picture is None:
+        start = content[:4].hex(" ")
+        raise ImageError(f"the compressed image of {len(content)} bytes, starting {start}, cannot be decoded")
+    return picture
+
+
+def _truncated(content: bytes) -> bool:
+    """Whether a JPEG or PNG lacks its end; decoders fill the rest with gray and say nothing."""
+    if content.startswith(b"\xff\xd8"):
+        # An end marker cannot occur inside coded pixels, so one after the last start of scan is the real one. One in
+        # an embedded thumbnail comes before that. Cameras may pad after it.
+        return content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
+    return content.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in content[-64:]
