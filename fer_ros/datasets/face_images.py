@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
+
+from fer_ros.media.resize import resize
 
 SPLITS = ("training", "public", "private")
 """FER2013's names: learn from the first, choose on the second, report the third once."""
@@ -121,6 +122,5 @@ def resized(pixels: np.ndarray, image_size: int) -> np.ndarray:
     """(N, height, width) uint8 to (N, image_size, image_size) uint8."""
     if pixels.shape[1:] == (image_size, image_size):
         return pixels
-    interpolation = cv2.INTER_AREA if min(pixels.shape[1:]) > image_size else cv2.INTER_LINEAR
-    scaled = [cv2.resize(image, (image_size, image_size), interpolation=interpolation) for image in pixels]
+    scaled = [resize(image, (image_size, image_size)) for image in pixels]
     return np.stack(scaled) if scaled else np.empty((0, image_size, image_size), np.uint8)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fer_ros.media.resize import resize
 from fer_ros.types import Box
 
 _LEAST_CONTRAST = 4.0
@@ -62,8 +63,7 @@ class Preprocessing:
                 square.right - inside.right,
                 cv2.BORDER_REPLICATE,
             )
-        interpolation = cv2.INTER_AREA if side > self.input_size else cv2.INTER_LINEAR
-        return cv2.resize(patch, (self.input_size, self.input_size), interpolation=interpolation)
+        return resize(patch, (self.input_size, self.input_size))
 
     def _turned(self, gray: np.ndarray, square: Box, roll: float) -> np.ndarray:
         """Resampled once; a large face onto a finer grid, whose pixels are then averaged as INTER_AREA does."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_ros.media.resize import resize
 from fer_ros.media.synthetic_scene import HORIZONTAL_FOV, SyntheticScene
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -223,8 +224,7 @@ def scaled(picture: np.ndarray, width: int = 0, height: int = 0) -> np.ndarray:
         width, height = own_width, own_height
     if (width, height) == (own_width, own_height):
         return picture
-    smaller = width * height < own_width * own_height
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return resize(picture, (width, height))
 
 
 def pictures_in(folder: Path) -> list[Path]:

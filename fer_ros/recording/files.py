@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_ros.media.resize import resize
 from fer_ros.recording.synchronizer import Answer
 from fer_ros.types import FaceResult
 
@@ -228,8 +229,7 @@ def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     inside = (max(1, min(size[0], round(width * scale))), max(1, min(size[1], round(height * scale))))
     frame = np.zeros((size[1], size[0], 3), np.uint8)
     x, y = (size[0] - inside[0]) // 2, (size[1] - inside[1]) // 2
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    frame[y : y + inside[1], x : x + inside[0]] = cv2.resize(picture, inside, interpolation=interpolation)
+    frame[y : y + inside[1], x : x + inside[0]] = resize(picture, inside)
     return frame
 
 

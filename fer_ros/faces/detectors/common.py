@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
 from fer_ros.faces.detectors.base import ScanTile
+from fer_ros.media.resize import resize
 from fer_ros.types import Box, Detection, Point
 
 _SMALLEST_FACE = 30
@@ -88,7 +88,7 @@ class ScaledCrop:
         if min(size) < 1:
             return None
         pixels = gray[wanted.y : wanted.bottom, wanted.x : wanted.right]
-        scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        scaled = resize(pixels, size)
         return cls(scaled, wanted.x, wanted.y, wanted.width / size[0], wanted.height / size[1])
 
     def reduced(self, scale: float) -> ScaledCrop | None:
@@ -96,7 +96,7 @@ class ScaledCrop:
         size = round(self.pixels.shape[1] * scale), round(self.pixels.shape[0] * scale)
         if min(size) < 1:
             return None
-        pixels = cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)
+        pixels = resize(self.pixels, size)
         across, down = self.pixels.shape[1] / size[0], self.pixels.shape[0] / size[1]
         return ScaledCrop(pixels, self.x, self.y, self.across * across, self.down * down)
 
