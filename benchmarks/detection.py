@@ -112,7 +112,7 @@ def measure(name: str, frames: list[np.ndarray], rate: float) -> Row:
         plain_times.append(1e3 * (between - start))
         plain.append([found.box for found in detections])
         tracked.append([face.box for face in faces])
-        identities |= {face.face_id for face in faces}
+        identities |= {face.id for face in faces}
     stable = [[box for box in boxes if _run(plain, step, box) >= RUN] for step, boxes in enumerate(plain)]
     third = [[box for box in boxes if _streak(plain, step, box, -1) >= RUN] for step, boxes in enumerate(plain)]
     near = [list(chain(*stable[max(0, step - 2) : step + 3])) for step in range(len(frames))]

@@ -86,7 +86,7 @@ def of_ours(frames: np.ndarray) -> dict:
         (faces,) = recognize([stream], [frame], classifier)
         cpu.append(1e3 * (time.process_time() - started))
         wall.append(1e3 * (time.perf_counter() - began))
-        boxes.append([[*vars(face.face.box).values()] for face in faces])
+        boxes.append([[*vars(face.box).values()] for face in faces])
     return {"cpu": cpu, "wall": wall, "boxes": boxes}
 
 

@@ -19,7 +19,7 @@ from fer_ros.people import quality
 from fer_ros.people.events import EventKind, FaceEvents
 from fer_ros.people.hysteresis import LabelHysteresis
 from fer_ros.people.smoothing import Smoothing
-from fer_ros.types import Box, FaceResult, TrackedFace
+from fer_ros.types import Box, FaceResult
 
 RATES = (5, 15, 30)
 RESULT = Path("out/bench/smoothing.json")
@@ -101,8 +101,16 @@ def _word(moment: Moment, smoothing: Smoothing, decisions: LabelHysteresis) -> s
 
 
 def _face(word: str, moment: Moment) -> FaceResult:
-    face = TrackedFace("1", Box(0, 0, 80, 80), 1.0, moment.stamp)
-    return FaceResult(face, moment.scores, moment.scores, word, float(moment.scores.max()))
+    return FaceResult(
+        box=Box(0, 0, 80, 80),
+        id="1",
+        tracked_for=moment.stamp,
+        labels=FER2013,
+        scores=moment.scores,
+        smoothed_scores=moment.scores,
+        emotion=word,
+        confidence=float(moment.scores.max()),
+    )
 
 
 def as_table(results: dict[str, dict[int, dict[str, float]]]) -> str:

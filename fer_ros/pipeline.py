@@ -57,11 +57,9 @@ class Stream:
         if not 0 < self._max_faces < len(faces):
             return faces
         # One that counts gives way to one that is clearly larger; else two of a size would take turns.
-        ranked = sorted(
-            faces, key=lambda face: face.box.area * (_FIRM if face.face_id in self._chosen else 1), reverse=True
-        )
-        self._chosen = {face.face_id for face in ranked[: self._max_faces]}
-        return [face for face in faces if face.face_id in self._chosen]
+        ranked = sorted(faces, key=lambda face: face.box.area * (_FIRM if face.id in self._chosen else 1), reverse=True)
+        self._chosen = {face.id for face in ranked[: self._max_faces]}
+        return [face for face in faces if face.id in self._chosen]
 
     def crops(self, frame: Frame, faces: Sequence[TrackedFace], preprocessing: Preprocessing) -> list[np.ndarray]:
         """`faces`, found in `frame`, as the network is to see them."""
@@ -99,11 +97,26 @@ class Stream:
     ) -> FaceResult:
         height, width = frame.gray.shape
         faults = quality.assess(crop, face.box, (width, height))
-        smoothed = self._smoothing.update(face.face_id, scores, frame.stamp, quality.weight(faults))
-        emotion = self._decisions.update(face.face_id, smoothed, labels, frame.stamp)
+        smoothed = self._smoothing.update(face.id, scores, frame.stamp, quality.weight(faults))
+        emotion = self._decisions.update(face.id, smoothed, labels, frame.stamp)
         named = int(smoothed.argmax()) if emotion == UNKNOWN else labels.index(emotion)
         valence, arousal = valence_and_arousal(smoothed, labels)
-        return FaceResult(face, scores, smoothed, emotion, float(smoothed[named]), int(faults), valence, arousal)
+        return FaceResult(
+            box=face.box,
+            id=face.id,
+            detection_score=face.detection_score,
+            tracked_for=face.tracked_for,
+            landmarks=face.landmarks,
+            roll=face.roll,
+            labels=labels,
+            scores=scores,
+            smoothed_scores=smoothed,
+            emotion=emotion,
+            confidence=float(smoothed[named]),
+            quality=int(faults),
+            valence=valence,
+            arousal=arousal,
+        )
 
     def _keep_only(self, face_ids: set[str]) -> None:
         self._smoothing.keep_only(face_ids)

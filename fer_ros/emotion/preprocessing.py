@@ -70,7 +70,7 @@ class Preprocessing:
         finer = max(1, round(square.width / self.input_size))
         size = finer * self.input_size
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        mapping = square.upright(roll, square.width / size)
+        mapping = square.derotation(roll, square.width / size)
         fine = cv2.warpAffine(gray, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return cv2.resize(fine, (self.input_size, self.input_size), interpolation=cv2.INTER_AREA)
 

@@ -81,7 +81,7 @@ def by_eyes(landmarks: Landmarks) -> tuple[Box, float]:
 def find_eyes(gray: np.ndarray, box: Box, roll: float, cascade: cv2.CascadeClassifier) -> Landmarks | None:
     """The most plausible pair of eyes in a box that is turned by `roll`, or None."""
     scale = box.width / _WIDTH
-    mapping = box.upright(roll, scale)
+    mapping = box.derotation(roll, scale)
     upright = cv2.warpAffine(
         gray,
         mapping,

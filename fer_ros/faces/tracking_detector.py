@@ -120,7 +120,7 @@ class TrackingDetector:
         elapsed = frame.stamp - self._last_stamp
         new = elapsed < 0 or frame.gray.shape != self._shape
         # Who is behind would, by a full scan, fall behind for good.
-        whole = new or (elapsed >= self._period and not frame.behind)
+        whole = new or (elapsed >= self._period and not frame.lagging)
         self._last_stamp, self._shape = frame.stamp, frame.gray.shape
         scanned = whole or not self._detect_by_tracking
         _spread(_THREADS if scanned else 1)

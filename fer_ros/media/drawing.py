@@ -44,32 +44,35 @@ _SMALLEST_TEXT = 7
 """Pixels of height below which letters are specks."""
 
 
-def draw(
-    picture: np.ndarray, faces: Sequence[FaceResult], labels: Sequence[str], dominant_face_id: str = ""
-) -> np.ndarray:
-    """A copy of `picture` with `faces` drawn on it.
+def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") -> np.ndarray:
+    """Return a BGR copy of `image` with the box, the emotion and the class scores of each face drawn onto it.
 
-    Bars are left out where they would hide a face, or do not fit into the picture.
+    The bars of the class scores are left out where they would cover a face or do not fit into the image.
 
     Args:
-        picture: (height, width, 3) uint8, blue first; left as it is. Any size from 1x1.
-        faces: their boxes in pixels of `picture`; what lies outside is cut off.
-        labels: the words for each face's `smoothed_scores`, in their order.
-        dominant_face_id: the face whose box is drawn bolder; empty for none.
+        image: (height, width, 3) BGR or (height, width) gray, uint8, from 1x1 pixel. Not modified.
+        faces: with boxes in pixels of `image`; what lies outside is cut off.
+        dominant_id: id of the face whose box is drawn bolder; empty for none.
+
+    Returns:
+        (height, width, 3) uint8, BGR.
+
+    >>> draw(np.zeros((480, 640), np.uint8), []).shape
+    (480, 640, 3)
     """
-    drawn = picture.copy()
-    boxes = [face.face.box for face in faces]
+    drawn = image.copy() if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    boxes = [face.box for face in faces]
     for face in faces:
-        _draw_box(drawn, face, bold=face.face.face_id == dominant_face_id)
+        _draw_box(drawn, face, bold=face.id == dominant_id != "")
     # All plates before the first panel: the word matters more, so it has the first choice of a place.
     plates = []
     for face in faces:
         plates.append(_draw_plate(drawn, face, boxes + plates))
     panels = []
     for face in faces:
-        for row in _row_heights(drawn, face.face.box, len(labels)):
-            panel = _Panel(drawn, face.face.box, labels, row, boxes + plates + panels)
-            if panel.fits and not _hides_a_face(panel.place, face.face.box, boxes):
+        for row in _row_heights(drawn, face.box, len(face.labels)):
+            panel = _Panel(drawn, face.box, face.labels, row, boxes + plates + panels)
+            if panel.fits and not _hides_a_face(panel.place, face.box, boxes):
                 panel.draw(drawn, face)
                 panels.append(panel.place)
                 break
@@ -144,7 +147,7 @@ def _row_heights(picture: np.ndarray, box: Box, rows: int) -> list[int]:
 
 def _draw_box(picture: np.ndarray, face: FaceResult, bold: bool) -> None:
     """The box's edge, with stronger corners, all of it inside the box."""
-    box, color = face.face.box, color_of(face.emotion)
+    box, color = face.box, color_of(face.emotion)
     thin = max(round(_text_height(picture) / 10), 1) * (2 if bold else 1)
     arm = min(box.width, box.height) // 5
     for thickness, length in ((thin, max(box.width, box.height)), (2 * thin, arm)):
@@ -162,7 +165,7 @@ def _strokes(box: Box, thickness: int, length: int) -> Iterator[Box]:
 
 def _draw_plate(picture: np.ndarray, face: FaceResult, taken: Sequence[Box]) -> Box:
     """The emotion and its percentage on a plate in the emotion's color; returns where."""
-    box, color = face.face.box, color_of(face.emotion)
+    box, color = face.box, color_of(face.emotion)
     text = _text(f"{face.emotion} {_percent(face.confidence)}".rstrip(), _text_height(picture))
     padding = text.shape[0] // 3
     height, width = text.shape[0] + 2 * padding, text.shape[1] + 2 * padding

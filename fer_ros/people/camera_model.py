@@ -145,4 +145,4 @@ def placed(faces: Sequence[FaceResult], camera: CameraModel, face_width: float =
         camera: that took it.
         face_width: as for `CameraModel.position`.
     """
-    return [replace(shown, position=camera.position(shown.face.box, face_width)) for shown in faces]
+    return [replace(shown, position=camera.position(shown.box, face_width)) for shown in faces]

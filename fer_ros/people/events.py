@@ -121,7 +121,7 @@ class FaceEvents:
             self._see(face, stamp)
         self._last_stamp = stamp
         self._attend(faces, stamp, image_size)
-        return lost + [event for face in faces for event in self._pending_event(self._people[face.face.face_id])]
+        return lost + [event for face in faces for event in self._pending_event(self._people[face.id])]
 
     def drop_all(self) -> list[Event]:
         """Everybody is lost: for a camera that is no longer looked at."""
@@ -132,7 +132,7 @@ class FaceEvents:
         return events
 
     def _lose(self, stamp: float, faces: Sequence[FaceResult]) -> list[Event]:
-        seen = {face.face.face_id for face in faces}
+        seen = {face.id for face in faces}
         gone = [
             face_id
             for face_id, person in self._people.items()
@@ -142,13 +142,13 @@ class FaceEvents:
         return [self._lost_event(person) for person in people if person.reported]
 
     def _see(self, face: FaceResult, stamp: float) -> None:
-        person = self._people.setdefault(face.face.face_id, _Track(face, stamp))
+        person = self._people.setdefault(face.id, _Track(face, stamp))
         if person.last_seen == self._last_stamp:
             person.watched_for += stamp - self._last_stamp
         person.emotion, person.last_seen = face, stamp
 
     def _attend(self, faces: Sequence[FaceResult], stamp: float, image_size: tuple[int, int]) -> None:
-        present = {face.face.face_id: face for face in faces if self._counts(self._people[face.face.face_id])}
+        present = {face.id: face for face in faces if self._counts(self._people[face.id])}
         # While the one attended to is hidden for a moment, nobody else takes the place.
         if self.dominant in present or self.dominant not in self._people:
             self._dominance.update(present, stamp, image_size)
@@ -168,7 +168,7 @@ class FaceEvents:
         return self._event(EventKind.LOST, person, person.reported, "", math.nan)
 
     def _event(self, kind: EventKind, person: _Track, previous: str, current: str, confidence: float) -> Event:
-        face_id = person.emotion.face.face_id
+        face_id = person.emotion.id
         return Event(kind, face_id, face_id == self.dominant, previous, current, confidence, person.emotion.position)
 
 
@@ -203,7 +203,7 @@ _Merits = Callable[[Mapping[str, FaceResult], tuple[int, int]], dict[str, float]
 
 
 def _size(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
-    return {face_id: math.log(max(shown.face.box.area, 1)) / 2 for face_id, shown in present.items()}
+    return {face_id: math.log(max(shown.box.area, 1)) / 2 for face_id, shown in present.items()}
 
 
 def _nearness(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
@@ -215,13 +215,11 @@ def _nearness(present: Mapping[str, FaceResult], image_size: tuple[int, int]) ->
 
 def _centrality(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
     middle = image_size[0] / 2, image_size[1] / 2
-    return {
-        face_id: -math.dist(shown.face.box.center, middle) / math.hypot(*middle) for face_id, shown in present.items()
-    }
+    return {face_id: -math.dist(shown.box.center, middle) / math.hypot(*middle) for face_id, shown in present.items()}
 
 
 def _acquaintance(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
-    return {face_id: shown.face.tracked_for for face_id, shown in present.items()}
+    return {face_id: shown.tracked_for for face_id, shown in present.items()}
 
 
 _RULES: dict[str, tuple[_Merits, float]] = {

@@ -90,7 +90,7 @@ class LiveReport:
         return "\n".join(lines)
 
     def _face(self, face: FaceResult, labels: Sequence[str]) -> str:
-        decision = f"{face.face.face_id}: {face.emotion} {face.confidence:.0%}"
+        decision = f"{face.id}: {face.emotion} {face.confidence:.0%}"
         scores = [
             self._score(label, float(score), label == face.emotion)
             for label, score in zip(labels, face.smoothed_scores, strict=False)

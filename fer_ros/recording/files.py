@@ -69,11 +69,11 @@ class EmotionsCsv:
         self._table.writerow([*COLUMNS, *labels])
 
     def _row(self, answer: Answer, recognized: FaceResult) -> list:
-        box = recognized.face.box
+        box = recognized.box
         scores = dict(zip(answer.labels, recognized.smoothed_scores, strict=False))
         return [
             f"{answer.stamp // 10**9}.{answer.stamp % 10**9:09d}",
-            recognized.face.face_id,
+            recognized.id,
             *(box.x, box.y, box.width, box.height),
             recognized.emotion,
             *(f"{scores[label]:.6f}" if label in scores else "" for label in self._labels),
@@ -149,7 +149,7 @@ class BestImage:
         value = (
             len(answer.faces),
             round(sum(face.confidence for face in answer.faces), 1),
-            -sum(math.dist(face.face.box.center, middle) for face in answer.faces),
+            -sum(math.dist(face.box.center, middle) for face in answer.faces),
         )
         if value > self._best:
             self._best, self._picture = value, picture.copy()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_ros.people.camera_model import CameraModel, placed
-from fer_ros.types import Box, FaceResult, TrackedFace
+from fer_ros.types import Box, FaceResult
 
 K = (1000.0, 0.0, 650.0, 0.0, 1010.0, 370.0, 0.0, 0.0, 1.0)
 P = (900.0, 0.0, 640.0, 0.0, 0.0, 900.0, 360.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -154,7 +154,8 @@ def test_a_camera_info_with_the_wrong_number_of_numbers_is_named():
 
 def test_every_face_of_an_image_is_placed():
     scores = np.ones(1)
+    shown = {"labels": ("happy",), "scores": scores, "smoothed_scores": scores, "emotion": "happy", "confidence": 1.0}
     boxes = [Box(600, 320, 100, 100), Box(200, 320, 50, 50)]
-    faces = [FaceResult(TrackedFace("1", box, 1.0, 0.0), scores, scores, "happy", 1.0) for box in boxes]
+    faces = [FaceResult(box=box, **shown) for box in boxes]
     assert [face.position for face in placed(faces, camera())] == [camera().position(box) for box in boxes]
     assert [face.position for face in placed(faces, camera(k=(0.0,) * 9))] == [None, None]

@@ -109,10 +109,10 @@ def test_a_moving_face_is_followed_and_a_second_one_found(astronaut, kind):
         if step > 1:
             image[100:280, 280:450] = head
         faces = search.find(Frame(image, step / 15))
-        first = next(face for face in faces if face.face_id == "f1")
+        first = next(face for face in faces if face.id == "f1")
         assert first.box.iou(Box(57 + 3 * step, 90, 95, 95)) > 0.6
         assert (first.landmarks is not None) == (kind in ("mtcnn", "yunet"))
-    assert {face.face_id for face in faces} == {"f1", "f2"}
+    assert {face.id for face in faces} == {"f1", "f2"}
 
 
 @pytest.fixture(scope="module")

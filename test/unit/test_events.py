@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_ros.people.events import DOMINANT_RULES, EventKind, FaceEvents
-from fer_ros.types import UNKNOWN, Box, FaceResult, TrackedFace
+from fer_ros.types import UNKNOWN, Box, FaceResult
 
 APPEARED, CHANGED, LOST = EventKind
 SIZE = (640, 480)
@@ -17,8 +17,17 @@ SCORES = np.array([0.7, 0.3])
 
 
 def face(face_id="1", emotion="happy", box=(100, 100, 80, 80), position=None, tracked_for=0.0):
-    known = TrackedFace(face_id, Box(*box), 5.0, tracked_for)
-    return FaceResult(known, SCORES, SCORES, emotion, 0.7, position=position)
+    return FaceResult(
+        box=Box(*box),
+        id=face_id,
+        tracked_for=tracked_for,
+        labels=("happy", "sad"),
+        scores=SCORES,
+        smoothed_scores=SCORES,
+        emotion=emotion,
+        confidence=0.7,
+        position=position,
+    )
 
 
 def watch(people, images, rate=10, start=0.0):

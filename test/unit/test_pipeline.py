@@ -41,7 +41,7 @@ def test_each_camera_gets_its_own_faces(astronaut, classifier):
     alone = [recognize([stream()], [frame], classifier)[0] for frame in (Frame(astronaut, 0.0), Frame(small, 0.0))]
     assert [len(faces) for faces in together] == [1, 0, 1]
     for batched, single in zip((together[0][0], together[2][0]), (alone[0][0], alone[1][0]), strict=True):
-        assert batched.face.box == single.face.box
+        assert batched.box == single.box
         assert np.allclose(batched.scores, single.scores, atol=1e-5)
 
 
@@ -50,7 +50,7 @@ def test_the_next_person_does_not_inherit_the_mood_of_the_last(astronaut, classi
     recognize([camera], [Frame(astronaut, 0.0)], classifier)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
     ((face,),) = recognize([camera], [Frame(mirrored, 10.0)], classifier)
-    assert face.face.face_id == "f2"
+    assert face.id == "f2"
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 
@@ -60,8 +60,8 @@ def test_who_is_forgotten_is_somebody_new(astronaut, classifier):
         recognize([camera], [Frame(astronaut, 0.03 * number)], classifier)
     camera.forget()
     ((face,),) = recognize([camera], [Frame(astronaut, 0.1)], classifier)
-    assert face.face.face_id == "f2"
-    assert face.face.tracked_for == 0
+    assert face.id == "f2"
+    assert face.tracked_for == 0
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 
@@ -70,7 +70,7 @@ def test_scores_of_two_models_are_never_averaged(astronaut, classifier):
     recognize([camera], [Frame(astronaut, 0.0)], classifier)
     other = copy.copy(classifier)
     ((face,),) = recognize([camera], [Frame(astronaut, 0.03)], other)
-    assert face.face.face_id == "f1"
+    assert face.id == "f1"
     assert np.array_equal(face.smoothed_scores, face.scores)
 
 
@@ -94,7 +94,7 @@ def test_an_image_out_of_focus_says_so_and_counts_less(astronaut, classifier):
     camera, blurred = stream(), cv2.GaussianBlur(astronaut, (0, 0), 4)
     ((sharp,),) = recognize([camera], [Frame(astronaut, 0.0)], classifier)
     ((soft,),) = recognize([camera], [Frame(blurred, 0.1)], classifier)
-    assert soft.face.face_id == sharp.face.face_id
+    assert soft.id == sharp.id
     assert Quality.BLURRED in Quality(soft.quality)
     plainly = Smoothing(0.5)
     plainly.update("1", sharp.scores, 0.0)
@@ -120,5 +120,5 @@ def test_of_too_many_faces_the_largest_count_and_do_not_take_turns(astronaut):
         Smoothing(),
         max_faces=2,
     )
-    found = [[face.face_id for face in camera.find(Frame(astronaut, 0.0))] for _ in range(4)]
+    found = [[face.id for face in camera.find(Frame(astronaut, 0.0))] for _ in range(4)]
     assert found == [["c", "b"], ["c", "b"], ["a", "c"], ["a"]]

@@ -11,7 +11,7 @@ import pytest
 from fer_ros.recording.console import LiveReport
 from fer_ros.recording.files import BestImage, EmotionsCsv, Recording, RecordingError, Video, fitted, frame_rate
 from fer_ros.recording.synchronizer import Answer, Pair, Pairing
-from fer_ros.types import Box, FaceResult, TrackedFace
+from fer_ros.types import Box, FaceResult
 
 LABELS = ("happy", "sad", "neutral")
 SECOND = 10**9
@@ -19,7 +19,15 @@ SECOND = 10**9
 
 def _face(face_id: str = "7", happy: float = 0.75, x: int = 1) -> FaceResult:
     scores = np.array([happy, (1 - happy) / 2, (1 - happy) / 2], np.float32)
-    return FaceResult(TrackedFace(face_id, Box(x, 2, 30, 40), 5.0, 1.5), scores[::-1], scores, "happy", happy)
+    return FaceResult(
+        box=Box(x, 2, 30, 40),
+        id=face_id,
+        labels=LABELS,
+        scores=scores[::-1],
+        smoothed_scores=scores,
+        emotion="happy",
+        confidence=happy,
+    )
 
 
 def _answer(stamp: int, *faces: FaceResult, labels: tuple[str, ...] = LABELS) -> Answer:

@@ -61,7 +61,7 @@ def test_the_crop_of_a_turned_face_is_that_of_the_upright_one(portrait, degrees)
 def test_a_tilted_face_is_found_with_its_angle_and_in_its_place(portrait, degrees):
     looking = search(max_tilt=40)
     for step in range(10):
-        (face,) = (face for face in looking.find(Frame(turned(portrait, degrees), step / 5)) if face.face_id == "f1")
+        (face,) = (face for face in looking.find(Frame(turned(portrait, degrees), step / 5)) if face.id == "f1")
     assert face.roll == pytest.approx(degrees, abs=10)
     assert face.box.iou(FACE) > 0.6
 
@@ -75,8 +75,8 @@ def test_where_no_tilt_is_asked_for_none_is_looked_for(portrait):
 def test_a_face_is_followed_while_it_tilts(portrait):
     tilting = search()
     first, *later = [tilting.find(Frame(turned(portrait, step), step / 20)) for step in range(0, 31, 2)]
-    assert first[0].face_id == "f1"
-    assert all([face.face_id for face in faces] == ["f1"] for faces in later)
+    assert first[0].id == "f1"
+    assert all([face.id for face in faces] == ["f1"] for faces in later)
     assert later[-1][0].roll == pytest.approx(30, abs=10)
 
 
@@ -165,7 +165,7 @@ def test_an_alignment_that_is_none_is_refused():
 def test_a_smile_stays_a_smile_when_the_head_is_tilted(portrait, classifier, degrees):
     camera = Stream(search(), Smoothing())
     ((face, *_),) = recognize([camera], [Frame(turned(portrait, degrees), 0.0)], classifier)
-    assert face.face.box.iou(FACE) > 0.6
+    assert face.box.iou(FACE) > 0.6
     assert face.emotion == "happy"
     ((upright,),) = recognize([Stream(search(0), Smoothing())], [Frame(portrait, 0.0)], classifier)
     assert face.confidence == pytest.approx(upright.confidence, abs=0.2)

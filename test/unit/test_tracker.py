@@ -11,7 +11,7 @@ def detections(*boxes):
 
 
 def ids(faces):
-    return [face.face_id for face in faces]
+    return [face.id for face in faces]
 
 
 def crossing(tracker, stamps, hidden=()):
@@ -101,7 +101,7 @@ def test_a_looped_recording_starts_anew(back_to):
     tracker = OverlapTracker(keep_for=1.0)
     tracker.update(detections((0, 0, 50, 50)), 100.0)
     (face,) = tracker.update(detections((0, 0, 50, 50)), back_to)
-    assert (face.face_id, face.tracked_for) == ("f2", 0.0)
+    assert (face.id, face.tracked_for) == ("f2", 0.0)
 
 
 def test_an_image_that_was_overtaken_by_the_next_changes_nothing():

@@ -106,7 +106,7 @@ def test_a_new_face_is_found_within_the_set_time_and_keeps_its_identity(head, sc
     found = searched(search, images, start=5 / RATE)
     first = next(step for step, faces in enumerate(found) if faces)
     assert first <= within * RATE
-    assert all([face.face_id for face in faces] == ["f1"] for faces in found[first:])
+    assert all([face.id for face in faces] == ["f1"] for faces in found[first:])
 
 
 def test_no_frame_pays_for_the_full_scan(head):
@@ -136,7 +136,7 @@ def test_slow_images_are_scanned_in_full(head):
 def test_images_that_are_slow_because_others_were_passed_over_are_not_scanned_in_full(head):
     detector = CountingViolaJones()
     search = TrackingDetector(detector, OverlapTracker(), full_scan_period=0.4)
-    seen = [search.find(Frame(scene(head, (200, 200)), second, behind=True)) for second in np.arange(0, 6, 0.6)]
+    seen = [search.find(Frame(scene(head, (200, 200)), second, lagging=True)) for second in np.arange(0, 6, 0.6)]
     assert detector.full_scans == 1
     assert all(len(faces) == 1 for faces in seen[2:])
 
@@ -146,7 +146,7 @@ def test_a_looped_recording_and_another_image_size_start_with_a_full_scan(head):
     search = TrackingDetector(detector, OverlapTracker())
     searched(search, [scene(head, (200, 200))] * 3, start=100.0)
     (again,) = search.find(Frame(scene(head, (200, 200)), 99.0))
-    assert again.face_id == "f2"
+    assert again.id == "f2"
     (smaller,) = search.find(Frame(scene(head, (100, 100), shape=(240, 320)), 99.03))
     assert smaller.box.right <= 320
     assert detector.full_scans == 3
@@ -155,7 +155,7 @@ def test_a_looped_recording_and_another_image_size_start_with_a_full_scan(head):
 def test_a_face_at_the_border_is_followed_out_and_forgotten(head):
     search = TrackingDetector(ViolaJones(), OverlapTracker(keep_for=0.3))
     found = searched(search, [scene(head, (200 - 8 * step, 240)) for step in range(50)])
-    assert all([face.face_id for face in faces] in (["f1"], []) for faces in found)
+    assert all([face.id for face in faces] in (["f1"], []) for faces in found)
     assert all(face.box.x >= 0 for faces in found for face in faces)
     assert found[15]
     assert not found[-1]
@@ -200,7 +200,7 @@ def test_a_detector_with_nothing_but_detect_works_too():
             return [Detection(Box(50, 60, 40, 40), 1.0)]
 
     found = searched(TrackingDetector(Fixed(), OverlapTracker()), [np.zeros((240, 320), np.uint8)] * 10)
-    assert [[face.face_id for face in faces] for faces in found] == [["f1"]] * 10
+    assert [[face.id for face in faces] for faces in found] == [["f1"]] * 10
 
 
 def test_a_period_that_is_none_is_refused():

@@ -90,7 +90,7 @@ class RotatedDetector(Detector):
         """What `look` finds in a picture in which `region` stands upright, as detections in the image."""
         size = region.width, region.height
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        mapping = region.upright(self._roll)
+        mapping = region.derotation(self._roll)
         picture = cv2.warpAffine(gray, mapping, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
         found = [self._back(one, region) for one in look(picture, Box(0, 0, *size))]
         height, width = gray.shape
@@ -111,7 +111,7 @@ class RotatedDetector(Detector):
         return Box(round(x - box.width / 2), round(y - box.height / 2), box.width, box.height)
 
     def _landmarks(self, landmarks: Landmarks, region: Box) -> Landmarks:
-        mapping = region.upright(self._roll)
+        mapping = region.derotation(self._roll)
         points = (point and tuple(map(float, mapping @ (*point, 1))) for point in astuple(landmarks))
         return Landmarks(*points)
 

@@ -16,7 +16,7 @@ from fer_ros.msg import EmotionEvent, FaceEmotionArray
 from fer_ros.msg import FaceEmotion as FaceEmotionMessage
 from fer_ros.people.events import Event
 from fer_ros.recording.synchronizer import Answer
-from fer_ros.types import Box, FaceResult, Position, TrackedFace
+from fer_ros.types import Box, FaceResult, Position
 
 
 def face_emotion_array(
@@ -65,20 +65,19 @@ def emotion_event(header: Header, event: Event) -> EmotionEvent:
     )
 
 
-def _face_emotion(recognized: FaceResult, image_size: tuple[int, int]) -> FaceEmotionMessage:
-    face = recognized.face
+def _face_emotion(face: FaceResult, image_size: tuple[int, int]) -> FaceEmotionMessage:
     return FaceEmotionMessage(
-        face_id=face.face_id,
+        face_id=face.id,
         roi=_region(face.box.clipped(*image_size)),
         detection_score=face.detection_score,
-        quality=recognized.quality,
-        emotion=recognized.emotion,
-        confidence=recognized.confidence,
-        scores=_floats(recognized.scores),
-        smoothed_scores=_floats(recognized.smoothed_scores),
-        valence=recognized.valence,
-        arousal=recognized.arousal,
-        position=_point(recognized.position),
+        quality=face.quality,
+        emotion=face.emotion,
+        confidence=face.confidence,
+        scores=_floats(face.scores),
+        smoothed_scores=_floats(face.smoothed_scores),
+        valence=face.valence,
+        arousal=face.arousal,
+        position=_point(face.position),
         tracked_for=duration(face.tracked_for),
     )
 
@@ -105,21 +104,25 @@ def duration(seconds: float) -> Duration:
 
 def answer(message: FaceEmotionArray) -> Answer:
     """What a message says, as the node that sent it had it in `face_emotion_array`."""
-    stamp = message.header.stamp
+    stamp, labels = message.header.stamp, tuple(message.labels)
     return Answer(
         stamp=stamp.sec * 1_000_000_000 + stamp.nanosec,
-        labels=tuple(message.labels),
-        faces=tuple(_recognized(face) for face in message.faces),
+        labels=labels,
+        faces=tuple(_recognized(face, labels) for face in message.faces),
         dominant_face_id=message.dominant_face_id,
     )
 
 
-def _recognized(message: FaceEmotionMessage) -> FaceResult:
+def _recognized(message: FaceEmotionMessage, labels: tuple[str, ...]) -> FaceResult:
     region, point, tracked = message.roi, message.position, message.tracked_for
     box = Box(region.x_offset, region.y_offset, region.width, region.height)
     tracked_for = tracked.sec + tracked.nanosec * 1e-9
     return FaceResult(
-        face=TrackedFace(message.face_id, box, message.detection_score, tracked_for),
+        box=box,
+        id=message.face_id,
+        detection_score=message.detection_score,
+        tracked_for=tracked_for,
+        labels=labels,
         scores=np.asarray(message.scores, np.float32),
         # A node that does not smooth leaves these empty.
         smoothed_scores=np.asarray(message.smoothed_scores or message.scores, np.float32),

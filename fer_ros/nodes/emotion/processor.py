@@ -170,7 +170,7 @@ class ImageProcessor:
         if verdict == Decision.ANSWER_ANEW:
             self._forget(camera)
         try:
-            return Frame(self._converter.gray(newest.image), stamp, behind=newest.passed_over > 0)
+            return Frame(self._converter.gray(newest.image), stamp, lagging=newest.passed_over > 0)
         except ImageError as error:
             camera.report_bad_image(error)
             return None

@@ -108,7 +108,7 @@ class CameraOutput:
         if not (raw or compressed):
             return
         emotions = result.emotions
-        drawn = drawing.draw(result.picture(), result.faces, emotions.labels, emotions.dominant_face_id)
+        drawn = drawing.draw(result.picture(), result.faces, emotions.dominant_face_id)
         if raw:
             self._annotated.publish(to_message(drawn, emotions.header))
         if compressed:

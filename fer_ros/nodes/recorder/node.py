@@ -159,7 +159,7 @@ class EmotionRecorderNode(Node):
             picture = self._converter.bgr(image)
         except ImageError as error:
             return str(error)
-        annotated = drawing.draw(picture, answer.faces, answer.labels, answer.dominant_face_id)
+        annotated = drawing.draw(picture, answer.faces, answer.dominant_face_id)
         self._recording.add_picture(annotated, answer)
         return ""
 

@@ -65,7 +65,7 @@ class Publisher:
         for message, recognized in zip(emotions.faces, result.faces, strict=True):
             face = self._faces.get(unique_id(camera, message.face_id))
             if face:
-                face.publish(message, recognized.face.landmarks, result)
+                face.publish(message, recognized.landmarks, result)
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
         """Makes the topics of whom has appeared, and takes away those of whom is lost."""
