@@ -1,4 +1,5 @@
-"""The whole chain on this machine: publisher, emotion node and recorder as processes of their own, on real DDS."""
+# SPDX-License-Identifier: Apache-2.0
+"""fer-demo: video publisher, emotion node and recorder as three processes on this machine."""
 
 from __future__ import annotations
 
@@ -13,25 +14,26 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fer_ros import dds_profile
-from fer_ros.cli.processes import Interrupts, NodeProcess, end_all, wait_until
+from fer_ros.child_process import ChildProcess, stop_all
+from fer_ros.cli.errors import BAD_INPUT, FAILED, STOPPED, one_line_errors
+from fer_ros.cli.processes import Interrupts, start_node, wait_until
 from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, SourceError, open_source
 
 _DURATION = 20.0
-"""Seconds, of sources that have no end of their own. One period of the scene."""
+"""Seconds, for sources without an end: one period of the synthetic scene."""
 _PATIENCE = 90.0
-"""Seconds until the first emotion must have come; a busy machine loads the model in half of it."""
+"""Seconds until the first emotion must arrive; a busy machine loads the model in half of it."""
 _DRAIN = 2.0
-"""Seconds that the last images of a file get to be answered."""
-_FAILED, _BAD_INPUT, _STOPPED = 1, 2, 130
+"""Seconds for the last images of a file to be processed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is shown for how long, and where it goes."""
+    """Source, duration and output of a demo."""
 
     source: str
     duration: float
-    """Seconds, 0 for until the source ends."""
+    """Seconds; 0 runs to the end of the source."""
     loop: bool
     output: Path
     model: str
@@ -59,19 +61,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def plan(options: argparse.Namespace) -> Plan:
-    """Fills in what the user has left open."""
+    """Fill in the options that were not given."""
     source = options.input or SCENE
-    is_picture = Path(source).suffix.lower() in IMAGE_SUFFIXES
+    is_image = Path(source).suffix.lower() in IMAGE_SUFFIXES
     duration = options.duration
     if duration is None:
-        duration = _DURATION if source == SCENE or is_picture else 0.0
-    return Plan(source, duration, is_picture, options.output, options.model)
+        duration = _DURATION if source == SCENE or is_image else 0.0
+    return Plan(source, duration, is_image, options.output, options.model)
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """For the nodes: a ROS domain of their own on this machine, unless the user has chosen one."""
+    """Return the nodes' environment: `base`, plus a random ROS domain limited to this machine where none is set."""
     chosen = {
-        # Not the usual 0, and below those that the tests take; above 101 the ports of DDS are not always free.
+        # Not the default 0, below the range that the tests use; above 101 the ports of DDS are not always free.
         "ROS_DOMAIN_ID": str(random.randint(1, 60)),
         "RCUTILS_CONSOLE_OUTPUT_FORMAT": "[{severity}] {name}: {message}",
     }
@@ -83,12 +85,12 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def show(plan: Plan) -> int:
-    """Runs the demo; the exit status."""
+    """Run the demo; return the exit status."""
     nodes = environment(os.environ)
-    processes: list[NodeProcess] = []
+    processes: list[ChildProcess] = []
 
-    def start(name: str, **parameters: object) -> NodeProcess:
-        processes.append(NodeProcess(name, parameters, nodes))
+    def start(name: str, **parameters: object) -> ChildProcess:
+        processes.append(start_node(name, parameters, nodes))
         return processes[-1]
 
     with Interrupts() as interrupts:
@@ -97,53 +99,58 @@ def show(plan: Plan) -> int:
                 "emotion_recorder_node", output=str(plan.output), duration=float(plan.duration), patience=_PATIENCE
             )
             node = start("emotion_node", model=plan.model)
-            # It begins when both have subscribed, and the emotion node does so when it is ready to answer.
+            # Publishing starts when both have subscribed; the emotion node subscribes once its model is loaded.
             publisher = start("video_publisher_node", source=plan.source, loop=plan.loop, wait_for_subscribers=2)
-            died = _watch(recorder, node, publisher, interrupts)
+            failed = _watch(recorder, node, publisher, interrupts)
         finally:
-            end_all(processes[::-1])
-    if interrupts.came and recorder.status == -signal.SIGTERM:
-        return _STOPPED  # before there was anything to complete
-    if recorder.status and not died:
-        died.append(recorder)
-    for process in died:
+            stop_all(processes[::-1])
+    if interrupts.received and recorder.status == -signal.SIGTERM:
+        return STOPPED  # interrupted before there was anything to record
+    if recorder.status and not failed:
+        failed.append(recorder)
+    for process in failed:
         print(process.exit_summary, file=sys.stderr)
-    return _FAILED if died else 0
+    return FAILED if failed else 0
 
 
 def _watch(
-    recorder: NodeProcess, node: NodeProcess, publisher: NodeProcess, interrupts: Interrupts
-) -> list[NodeProcess]:
-    """Returns when the demo is over, with the processes that ended and should not have."""
+    recorder: ChildProcess, node: ChildProcess, publisher: ChildProcess, interrupts: Interrupts
+) -> list[ChildProcess]:
+    """Wait until the demo is over; return the processes that ended early or with an error."""
 
-    def has_failed() -> list[NodeProcess]:
+    def failed() -> list[ChildProcess]:
         return [
             process
-            for process, good in ((node, ()), (publisher, (0,)), (recorder, (0,)))
-            if process.status is not None and process.status not in good
+            for process, expected in ((node, ()), (publisher, (0,)), (recorder, (0,)))
+            if process.status is not None and process.status not in expected
         ]
 
     def is_over() -> bool:
-        return interrupts.came or bool(has_failed()) or recorder.status is not None
+        return interrupts.received or bool(failed()) or recorder.status is not None
 
     wait_until(lambda: is_over() or publisher.status is not None)
     if publisher.status == 0:
         wait_until(is_over, _DRAIN)
-    return has_failed()
+    return failed()
 
 
+@one_line_errors("fer-demo")
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; 0 when emotions were recorded, 1 when not or a node failed, 2 for input that cannot be used."""
+    """Run the command; return 0 when emotions were recorded, 1 when not or a node failed, 2 for unusable input."""
     planned = plan(parser().parse_args(arguments))
     if not (find_spec("rclpy") and find_spec("fer_ros.msg")):
-        print("demo: ROS 2 and the built package are not in reach: run `make demo`", file=sys.stderr)
-        return _FAILED
+        print(
+            "fer-demo: error: ROS 2 or the package's messages are not found: run `make setup` and source "
+            "scripts/env.sh, or build the package with colcon and source its install/setup.bash",
+            file=sys.stderr,
+        )
+        return FAILED
     try:
         if not planned.source.isdigit():
             open_source(planned.source, warn=lambda _: None).close()
     except SourceError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return _BAD_INPUT
+        print(f"fer-demo: error: {error}", file=sys.stderr)
+        return BAD_INPUT
     return show(planned)
 
 

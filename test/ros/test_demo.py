@@ -17,7 +17,7 @@ pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-
 from robot import DEADLINE
 
 from fer_ros import resources
-from fer_ros.cli import demo
+from fer_ros.cli import demo, errors
 
 COMMAND = [sys.executable, "-m", "fer_ros.cli.demo"]
 
@@ -100,7 +100,7 @@ def test_interrupted_while_it_starts_it_leaves_no_process(light_model, tmp_path)
     finally:
         running.kill()
         running.wait()
-    assert running.returncode in (demo._STOPPED, demo._FAILED)
+    assert running.returncode in (errors.STOPPED, errors.FAILED)
     assert len(nodes) == 3
     assert not [pid for pid in nodes if is_alive(pid)]
     assert "Traceback" not in log
@@ -114,8 +114,8 @@ def test_when_a_node_dies_it_says_which_and_why(tmp_path):
         timeout=2 * DEADLINE,
     )
     assert ended.returncode == 1
-    assert "emotion_node ended with status 1; the last it said:" in ended.stderr
-    assert "no_such_model" in ended.stderr.split("the last it said:")[-1]
+    assert "emotion_node exited with status 1; its last output:" in ended.stderr
+    assert "no_such_model" in ended.stderr.split("its last output:")[-1]
 
 
 def test_input_that_cannot_be_shown_is_refused_before_anything_starts(tmp_path, capsys):
