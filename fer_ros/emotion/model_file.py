@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
@@ -24,6 +23,7 @@ from fer_ros import resources
 from fer_ros.emotion import onnx_metadata
 from fer_ros.emotion.labels import KNOWN
 from fer_ros.emotion.preprocessing import Preprocessing
+from fer_ros.files import atomic_write
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -142,12 +142,8 @@ def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
     difference = float(np.abs(found - expected).max())
     if not difference < 1e-4:
         raise ModelFileError(f"{path} was not written: its outputs differ by {difference} from the network's")
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _as_torchscript(network: nn.Module, example: Tensor, several: Tensor, text: str) -> tuple[bytes, np.ndarray]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import jinja2
 
+from fer_ros.files import atomic_write
+
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
@@ -48,12 +50,8 @@ def write(path: Path, title: str, sections: Sequence[Section]) -> None:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = _embedded
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(template.render(title=title, sections=sections), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(template.render(title=title, sections=sections), encoding="utf-8")
 
 
 def _embedded(picture: Path) -> str:

@@ -11,6 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fer_ros.files import atomic_write
+
 if TYPE_CHECKING:
     from fer_ros.evaluation.calibration import Bin
     from fer_ros.evaluation.robustness import Robustness
@@ -128,10 +130,6 @@ def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]]
 
 def _write(path: Path, figure: Figure) -> None:
     figure.set_dpi(110)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with atomic_write(path) as temporary:
         # Not figure.savefig, which lays everything out and draws it once more before, for kinds of files that need it.
-        FigureCanvasAgg(figure).print_png(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        FigureCanvasAgg(figure).print_png(temporary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from fer_ros.datasets.registry import FaceImages
+from fer_ros.files import atomic_write
 from fer_ros.training.recipe import Recipe, flat, from_dict
 from fer_ros.training.run_folder import CHECKPOINT
 
@@ -51,7 +51,6 @@ def save(
     Raises:
         OSError: it cannot be written; the old one is intact.
     """
-    partial = folder / f".{CHECKPOINT}.partial"
     content = {
         "recipe": recipe.to_dict(),
         "labels": list(training.labels),
@@ -64,11 +63,8 @@ def save(
     # Not straight to the file: on a full disk torch raises what is no OSError.
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    try:
-        partial.write_bytes(buffer.getbuffer())
-        os.replace(partial, folder / CHECKPOINT)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(folder / CHECKPOINT) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import nn
 from fer_ros import networks
 from fer_ros.emotion import model_file
 from fer_ros.emotion.model_file import ModelFileError, ModelMetadata
+from fer_ros.files import atomic_write
 from fer_ros.training import checkpoint, run_folder
 from fer_ros.training.recipe import Recipe, from_dict
 
@@ -76,7 +76,8 @@ def export(source: Path, path: Path) -> ModelMetadata:
         return _from_checkpoint(source, path)
     metadata = model_file.read_metadata(source)
     if path.suffix == source.suffix:
-        _copy(source, path)
+        with atomic_write(path) as temporary:
+            shutil.copyfile(source, temporary)
     else:
         network = networks.create(metadata.network, classes=len(metadata.labels), **metadata.network_options)
         network.load_state_dict(_weights(source))
@@ -99,12 +100,3 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
         return torch.jit.load(str(path), map_location="cpu").state_dict()
     except RuntimeError as error:
         raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
-
-
-def _copy(source: Path, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        shutil.copyfile(source, partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

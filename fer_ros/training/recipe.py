@@ -13,6 +13,7 @@ import yaml
 
 from fer_ros import networks, resources
 from fer_ros.emotion.preprocessing import Preprocessing
+from fer_ros.files import atomic_write
 from fer_ros.training.augmentation import RESAMPLING, Augmentation
 
 
@@ -150,7 +151,8 @@ def load(name: str) -> Recipe:
 
 
 def save(path: Path, recipe: Recipe) -> None:
-    path.write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False))
+    with atomic_write(path) as temporary:
+        temporary.write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False))
 
 
 def from_dict(keys: Any) -> Recipe:

@@ -26,6 +26,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_ros.files import atomic_write
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -47,12 +49,10 @@ def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
     """Metrics and curves of all epochs so far."""
     from fer_ros.evaluation import plots  # here, so that who only reads a run need not load what draws
 
-    partial = folder / f".{METRICS}.partial"
-    with partial.open("w", newline="") as file:
+    with atomic_write(folder / METRICS) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(records[0]))
         writer.writeheader()
         writer.writerows(records)
-    partial.replace(folder / METRICS)
     plots.curves(folder / CURVES, records)
 
 
@@ -78,9 +78,8 @@ def best_accuracy(folder: Path) -> float:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    partial.replace(path)
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
