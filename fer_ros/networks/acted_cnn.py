@@ -1,10 +1,11 @@
-"""A small network for the large faces of acted emotions: 180x180 gray.
+# SPDX-License-Identifier: Apache-2.0
+"""A small network for 180x180 gray faces of acted emotions.
 
 Source: Ding, Tang, Lu, "Investigation on Light-Weight Deep Learning Model for Emotion Recognition Using
-Facial Expressions". Three 3x3 convolutions, the second and third with four times the filters of the first, a
-pooling after each, and 542,136 parameters: with 16, 64 and 64 filters that keep the size, 2x2 pooling, and
-dense layers of 16 and 8 it adds up exactly for the paper's 8 classes. The L1 penalty on the dense layer is
-the recipe's.
+Facial Expressions". The paper gives three 3x3 convolutions, the second and third with four times the filters of the
+first, a pooling after each, and 542,136 parameters. With 16, 64 and 64 filters, zero padding, 2x2 pooling and dense
+layers of 16 and 8 units the number is exact for the paper's 8 classes. The L1 penalty on the dense layers is set in
+the recipe.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from fer_ros.networks.registry import ActedCnnOptions
+
 
 class ActedCnn(nn.Module):
-    """(N, 1, 180, 180) float32 to (N, classes) logits.
+    """Map (N, 1, 180, 180) float32 crops to (N, classes) logits.
 
     Args:
-        dropout: share of values dropped before each of the two dense layers, 0..1; the paper raised it from 0.3 to 0.5.
+        classes: number of logits.
+        dropout: probability of dropping each input of the two dense layers, 0..1; the paper compares 0.3 and 0.5.
     """
-
-    input_size = 180
 
     def __init__(self, classes: int, dropout: float = 0.3):
         super().__init__()
         self.stages = nn.Sequential(_stage(1, 16), _stage(16, 64), _stage(64, 64))
-        side = self.input_size // 8
+        side = ActedCnnOptions.input_size // 8
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(dropout),

@@ -1,9 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plain networks of 3, 4, 5 and 6 convolution layers.
 
 Source: Yang, Zhang, Zheng, "Recognizing facial emotion leveraging convolutional neural network", which
-compares those depths with 2x2 pooling, dropout and batch norm, and gives no widths. Here the layers have 32,
-64, 128, 128, 256 and 256 filters; the first four are followed by a pooling, from 48x48 to 3x3, and with three
-layers the last maps are 6x6.
+compares these depths with 2x2 pooling, dropout and batch norm; the widths are not published. Here the layers have
+32, 64, 128, 128, 256 and 256 filters. A pooling follows each of the first four, so that maps of 48x48 end at 3x3, and
+at 6x6 with three layers.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from fer_ros.networks.registry import CnnLayersOptions
+
 _FILTERS = (32, 64, 128, 128, 256, 256)
 _POOLED = 4
+"""Layers that a pooling follows."""
+_INPUT_SIZE = CnnLayersOptions.input_size
 
 
 class CnnLayers(nn.Module):
-    """(N, 1, 48, 48) float32 to (N, classes) logits.
+    """Map (N, 1, 48, 48) float32 crops to (N, classes) logits.
 
     Args:
+        classes: number of logits.
         layers: number of convolution layers, 3 to 6.
-        dropout: share of values dropped before each of the two dense layers, 0..1.
+        dropout: probability of dropping each input of the two dense layers, 0..1.
 
     Raises:
-        ValueError: another number of layers.
+        ValueError: the number of layers is out of range.
     """
-
-    input_size = 48
 
     def __init__(self, classes: int, layers: int = 4, dropout: float = 0.25):
         super().__init__()
@@ -36,7 +40,7 @@ class CnnLayers(nn.Module):
         self.stages = nn.Sequential(
             *(_layer(i, o, k < _POOLED) for k, (i, o) in enumerate(zip((1, *filters), filters, strict=False)))
         )
-        side = self.input_size >> min(layers, _POOLED)
+        side = _INPUT_SIZE >> min(layers, _POOLED)
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(dropout),

@@ -1,10 +1,11 @@
-"""A small DenseNet for 48x48 gray faces, the strongest of the baselines that Rao et al. compare with.
+# SPDX-License-Identifier: Apache-2.0
+"""A small DenseNet for 48x48 gray faces, the strongest baseline of Rao et al.
 
 Source: Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks", 2017, its form
 DenseNet-BC for small images: three dense blocks, a 1x1 bottleneck of four times the growth rate before each
 3x3 convolution, and transitions that halve channels, width and height. Rao et al. call theirs "DenseNet-1", with 95,263
-parameters, and say no more. The plain form nearest to that has a growth rate of 10 and five layers in each
-block: 98,779 parameters with 7 classes, 95,515 of them trainable.
+parameters, without further description. The closest plain form has a growth rate of 10 and five layers a block:
+98,779 parameters with 7 classes, 95,515 of them trainable.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 
 class DenseLayer(nn.Module):
-    """Adds `growth` maps to those that come in."""
+    """Append `growth` feature maps to the input."""
 
     def __init__(self, inputs: int, growth: int):
         super().__init__()
@@ -26,14 +27,15 @@ class DenseLayer(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """(N, 1, size, size) float32 to (N, classes) logits; size is at least 8.
+    """Map (N, 1, size, size) float32 crops to (N, classes) logits; size is at least 8.
 
     Args:
-        growth: maps that each layer adds.
+        classes: number of logits.
+        growth: feature maps that each layer adds.
         layers: layers in each of the three blocks.
 
     Raises:
-        ValueError: either is no positive number.
+        ValueError: growth or layers is below 1.
     """
 
     def __init__(self, classes: int, growth: int = 10, layers: int = 5):
@@ -42,9 +44,9 @@ class DenseNet(nn.Module):
             raise ValueError(f"growth and layers must be at least 1, not {growth} and {layers}")
         channels = 2 * growth
         self.stem = nn.Conv2d(1, channels, 3, padding=1, bias=False)
-        stages = []
+        stages: list[nn.Module] = []
         for block in range(3):
-            transition = []
+            transition: list[nn.Module] = []
             if block:
                 transition = [*_conv(channels, channels // 2, 1), nn.AvgPool2d(2)]
                 channels //= 2

@@ -1,15 +1,18 @@
-"""lite-XceptionFCNet: mini-Xception's plan with the weight where the maps are small.
+# SPDX-License-Identifier: Apache-2.0
+"""lite-XceptionFCNet: mini-Xception's layout with most parameters in the last two stages.
 
 Source: Vo, Vo, "Facial Expression Recognition: A Lite Deep Learning Based Approach". The paper gives the maps
 (46x46x8, 44x44x8, residual separable stages of 22x22x16, 11x11x32, 6x6x64 and 3x3x128, then 7 classes) and
-"around 488,700 parameters". No plain reading has that number: with two separable convolutions in each stage
-it is near 58,000, with two full ones near 316,000. Built here is the nearest reading found that keeps every
-shape: three convolutions in a stage, as in the middle of Xception (Chollet 2017), separable where the maps
-are large and full in the last two stages, and mini-Xception's end. With 7 classes that is 488,583 parameters,
-of which 486,631 are trainable.
+"around 488,700 parameters". No direct reading of the text gives that number: two separable convolutions a stage
+give about 58,000 parameters, two full ones about 316,000. This implementation is the closest reading found that keeps
+every map size: three convolutions a stage, as in the middle flow of Xception (Chollet 2017), separable in the first
+two stages and full in the last two, followed by mini-Xception's head. With 7 classes it has 488,583 parameters,
+486,631 of them trainable.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -26,9 +29,15 @@ class FullConv(nn.Sequential):
 
 
 class LiteStage(nn.Module):
-    """Three convolutions of the class `conv` and a pooling beside a strided 1x1 shortcut; halves width and height."""
+    """Three convolutions and a pooling beside a strided 1x1 shortcut; halves width and height.
 
-    def __init__(self, conv: type[nn.Sequential], inputs: int, outputs: int):
+    Args:
+        conv: creates each of the three convolutions from its numbers of input and output channels.
+        inputs: channels of the input.
+        outputs: channels of the output.
+    """
+
+    def __init__(self, conv: Callable[[int, int], nn.Module], inputs: int, outputs: int):
         super().__init__()
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs))
         self.body = nn.Sequential(
@@ -45,7 +54,7 @@ class LiteStage(nn.Module):
 
 
 class LiteXception(nn.Module):
-    """(N, 1, 48, 48) float32 to (N, classes) logits."""
+    """Map (N, 1, 48, 48) float32 crops to (N, classes) logits."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -60,5 +69,5 @@ class LiteXception(nn.Module):
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         maps = self.head(self.stages(self.stem(crops)))
-        # Not `mean`, which becomes an operation that OpenCV before 4.7 gets wrong for more than one face.
+        # Not `mean`: it becomes an ONNX operation that OpenCV before 4.7 computes wrongly for more than one face.
         return functional.adaptive_avg_pool2d(maps, 1).flatten(1)

@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 """Residual network of full 3x3 convolutions with squeeze-and-excitation, no larger than lite-XceptionFCNet.
 
-Made for this project. Sources of its parts: residual blocks, He, Zhang, Ren, Sun, "Deep Residual Learning for
+Designed for this project from published parts: residual blocks, He, Zhang, Ren, Sun, "Deep Residual Learning for
 Image Recognition", 2016; squeeze-and-excitation, Hu, Shen, Sun, "Squeeze-and-Excitation Networks", 2018.
 Three stages of two blocks, with 24, 64 and 96 channels on maps of 24x24, 12x12 and 6x6: 469,565 parameters
 with 7 classes, 467,677 of them trainable.
@@ -13,7 +14,12 @@ from torch import nn
 
 
 class SqueezeExcitation(nn.Module):
-    """Weighs each channel by what all of them show together."""
+    """Scale each channel by a factor computed from the mean of all channels.
+
+    Args:
+        channels: of the input and the output.
+        reduction: how many times narrower the hidden layer is.
+    """
 
     def __init__(self, channels: int, reduction: int = 8):
         super().__init__()
@@ -55,10 +61,11 @@ class ResidualBlock(nn.Module):
 
 
 class ResSe(nn.Module):
-    """(N, 1, 48, 48) float32 to (N, classes) logits.
+    """Map (N, 1, size, size) float32 crops to (N, classes) logits; it was designed for a size of 48.
 
     Args:
-        dropout: share of the 96 pooled features dropped before the last layer, 0..1.
+        classes: number of logits.
+        dropout: probability of dropping each of the 96 pooled features before the last layer, 0..1.
     """
 
     def __init__(self, classes: int, dropout: float = 0.2):

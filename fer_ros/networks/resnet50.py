@@ -1,6 +1,7 @@
-"""ResNet-50 for gray faces, the deep baseline that the papers compare with.
+# SPDX-License-Identifier: Apache-2.0
+"""ResNet-50 for gray faces, a baseline of several papers.
 
-Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", 2016; a block's stride lies in
+Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", 2016; a block's stride is in
 its 3x3 convolution, as in later implementations. With one input channel and 7 classes it has 23,569,223
 parameters, 23,516,103 of them trainable.
 """
@@ -12,7 +13,7 @@ from torch import nn
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution beside a shortcut; gives four times `width` channels."""
+    """1x1, 3x3 and 1x1 convolutions beside a shortcut; returns four times `width` channels."""
 
     def __init__(self, inputs: int, width: int, stride: int):
         super().__init__()
@@ -33,12 +34,12 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """(N, 1, size, size) float32 to (N, classes) logits."""
+    """Map (N, 1, size, size) float32 crops to (N, classes) logits."""
 
     def __init__(self, classes: int):
         super().__init__()
         self.stem = nn.Sequential(*_conv(1, 64, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2, padding=1))
-        # The stem's pooling has halved the maps already, so the first stage keeps their size.
+        # The stem's pooling halves the maps already, so the first stage keeps their size.
         self.stages = nn.Sequential(
             _stage(64, 64, blocks=3, stride=1),
             _stage(256, 128, blocks=4, stride=2),

@@ -1,9 +1,10 @@
-"""VGG-16 for small gray faces, the heavy baseline that the papers compare with.
+# SPDX-License-Identifier: Apache-2.0
+"""VGG-16 for small gray faces, a baseline of several papers.
 
 Source: Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015, its
-configuration D with batch norm (Ioffe, Szegedy 2015), so that it learns from nothing, and one input channel.
-Of 48x48 its five poolings leave one pixel, so the first dense layer is 49 times smaller than on 224x224:
-33,637,447 parameters with 7 classes, 33,628,999 of them trainable.
+configuration D with one input channel, and with batch norm (Ioffe, Szegedy 2015), which it needs to train without
+pretraining. Five poolings reduce 48x48 maps to one pixel, so the first dense layer is 49 times smaller than with
+224x224: 33,637,447 parameters with 7 classes, 33,628,999 of them trainable.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
 class Vgg(nn.Module):
-    """(N, 1, size, size) float32 to (N, classes) logits; size is at least 32.
+    """Map (N, 1, size, size) float32 crops to (N, classes) logits; size is at least 32.
 
     Args:
-        dropout: share of values dropped after each of the two hidden dense layers, 0..1.
+        classes: number of logits.
+        dropout: probability of dropping each output of the two hidden dense layers, 0..1.
     """
 
     def __init__(self, classes: int, dropout: float = 0.5):
@@ -45,8 +47,8 @@ class Vgg(nn.Module):
 
 
 def _stage(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
-    """3x3 convolutions of one width and a pooling that halves width and height."""
-    layers = []
+    """Return 3x3 convolutions of one width and a pooling that halves width and height."""
+    layers: list[nn.Module] = []
     for channels in (inputs, *[outputs] * (convolutions - 1)):
         layers += [
             nn.Conv2d(channels, outputs, 3, padding=1, bias=False),

@@ -49,8 +49,11 @@ def load_weights(path: Path, recipe: Recipe, labels: tuple[str, ...], network: n
         ModelFileError: a model of another network than the recipe's, or of other labels.
     """
     metadata = model_file.read_metadata(path)
-    if (metadata.network, metadata.network_options) != (recipe.network, recipe.network_options):
+    if metadata.network != recipe.network:
         raise ModelFileError(f"{path} is a model of '{metadata.network}', not of '{recipe.network}' as in the recipe")
+    theirs, ours = (networks.options_of(each.network, each.network_options) for each in (metadata, recipe))
+    if theirs != ours:
+        raise ModelFileError(f"{path} was trained with {theirs}, not with {ours} as in the recipe")
     if metadata.labels != labels:
         raise ModelFileError(f"{path} answers {', '.join(metadata.labels)}; the data has {', '.join(labels)}")
     network.load_state_dict(_weights(path))

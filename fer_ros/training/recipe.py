@@ -81,8 +81,10 @@ class Recipe:
             chosen = attrgetter(name)(self)
             if chosen not in choices:
                 raise RecipeError(f"'{name}' is '{chosen}'{_nearest(chosen, choices)}")
-        if self.network not in networks.REGISTRY:
-            raise RecipeError(f"there is no network '{self.network}'{_nearest(self.network, networks.REGISTRY)}")
+        try:
+            networks.options_of(self.network, self.network_options)
+        except ValueError as error:
+            raise RecipeError(str(error)) from error
         only = networks.input_size(self.network)
         if only not in (None, self.preprocessing.input_size):
             raise RecipeError(f"'{self.network}' needs 'preprocessing.input_size' {only}, not another")

@@ -66,7 +66,7 @@ def fit(
         )
     torch.manual_seed(recipe.seed)
     try:
-        network = networks.create(recipe.network, classes=len(training.labels), **recipe.network_options)
+        network = networks.create(recipe.network, len(training.labels), **recipe.network_options)
     except ValueError as error:
         raise RecipeError(str(error)) from error
     if init_from:

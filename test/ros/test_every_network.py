@@ -24,7 +24,6 @@ from fer_ros.training.recipe import from_dict
 from fer_ros.training.train import fit
 
 SMALLER = {
-    "mini_xception_width": {"network_options": {"width": 8}},
     "vgg": {"preprocessing": {"input_size": 32}},
     "resnet50": {"preprocessing": {"input_size": 32}},
 }
@@ -60,7 +59,7 @@ def faces(recipe, seed):
 
 
 @pytest.mark.usefixtures("quick_start")
-@pytest.mark.parametrize("name", networks.REGISTRY)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_every_network_is_trained_judged_and_exported(trained, name):
     run = trained(name)
     torchscript = model_cache.Classifier(run / "best.pt", "torchscript")
@@ -76,7 +75,7 @@ def test_every_network_is_trained_judged_and_exported(trained, name):
 def test_the_node_changes_over_to_every_network(robot, model, quick_start, astronaut, trained):
     assert robot.start(EmotionNode, model=str(model)).autostart()
     camera = robot.heard_camera()
-    for name in networks.REGISTRY:
+    for name in networks.NETWORKS:
         response = robot.call(LoadModel, "emotion_node/load_model", model=str(trained(name) / "best.pt"))
         assert response.success, response.message
         answer = robot.ask(camera, astronaut)

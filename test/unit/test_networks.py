@@ -1,6 +1,8 @@
-"""Every architecture has the shapes and the number of parameters that its source gives."""
+# SPDX-License-Identifier: Apache-2.0
+"""Each network has the map sizes and the number of parameters of its source, and is created by name."""
 
 import zipfile
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,10 +15,9 @@ from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.networks import create
+from fer_ros.registry import Entry
 
-SMALL = ["mini_xception", "mini_xception_width", "lite_xception", "res_se", "cnn_layers", "acted_cnn", "densenet"]
-OPTIONS = {"mini_xception_width": {"width": 16}}
-"""Less than the default where that is large, for speed."""
+SMALL = ["mini_xception", "lite_xception", "res_se", "cnn_layers", "acted_cnn", "densenet"]
 
 
 def trainable(network):
@@ -24,16 +25,16 @@ def trainable(network):
 
 
 def statistics(network):
-    """Batch norm's running means and variances; papers that use Keras count them among the parameters."""
+    """Count batch norm's running means and variances, which papers that use Keras count among the parameters."""
     return sum(values.numel() for values in network.buffers() if values.is_floating_point())
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "classes", "total", "of_them_trainable"),
+    ("name", "options", "classes", "total", "trainable_parameters"),
     [
         ("mini_xception", {}, 7, 58_423, 56_951),
-        ("mini_xception_width", {"width": 8}, 7, 58_423, 56_951),
-        ("mini_xception_width", {"width": 64}, 7, 2_936_711, 2_924_935),
+        ("mini_xception", {"width": 8}, 7, 58_423, 56_951),
+        ("mini_xception", {"width": 64}, 7, 2_936_711, 2_924_935),
         ("lite_xception", {}, 7, 488_583, 486_631),
         ("res_se", {}, 7, 469_565, 467_677),
         ("cnn_layers", {"layers": 3}, 7, 684_199, 683_751),
@@ -46,15 +47,15 @@ def statistics(network):
         ("resnet50", {}, 7, 23_569_223, 23_516_103),
     ],
 )
-def test_the_number_of_parameters_is_exact(name, options, classes, total, of_them_trainable):
-    with torch.device("meta"):  # counts without filling a hundred megabytes of weights
+def test_number_of_parameters_matches_source(name, options, classes, total, trainable_parameters):
+    with torch.device("meta"):  # counts without allocating the weights
         network = create(name, classes, **options)
-    assert trainable(network) == of_them_trainable
+    assert trainable(network) == trainable_parameters
     assert trainable(network) + statistics(network) == total
 
 
 @pytest.mark.parametrize("name", ["lite_xception", "res_se"])
-def test_the_larger_networks_of_robots_stay_within_the_papers_size(name):
+def test_larger_networks_stay_within_the_paper_size(name):
     network = create(name, 7)
     assert trainable(network) + statistics(network) <= 488_700
 
@@ -67,14 +68,14 @@ XCEPTION_MAPS = [(8, 44, 44), (16, 22, 22), (32, 11, 11), (64, 6, 6), (128, 3, 3
     [
         ("mini_xception", {}, XCEPTION_MAPS),
         ("lite_xception", {}, XCEPTION_MAPS),
-        ("mini_xception_width", {"width": 2}, [(2, 44, 44), (4, 22, 22), (8, 11, 11), (16, 6, 6), (32, 3, 3)]),
+        ("mini_xception", {"width": 2}, [(2, 44, 44), (4, 22, 22), (8, 11, 11), (16, 6, 6), (32, 3, 3)]),
         ("res_se", {}, [(24, 48, 48), (24, 24, 24), (64, 12, 12), (96, 6, 6)]),
         ("cnn_layers", {"layers": 6}, [(32, 24, 24), (64, 12, 12), (128, 6, 6), (128, 3, 3)] + 2 * [(256, 3, 3)]),
         ("densenet", {}, [(20, 48, 48), (70, 48, 48), (85, 24, 24), (92, 12, 12)]),
         ("acted_cnn", {}, [(16, 90, 90), (64, 45, 45), (64, 22, 22)]),
     ],
 )
-def test_the_maps_have_the_sizes_of_the_source(name, options, maps):
+def test_map_sizes_match_source(name, options, maps):
     network = create(name, 7, **options).eval()
     size = networks.input_size(name) or 48
     values = torch.zeros(1, 1, size, size)
@@ -87,9 +88,9 @@ def test_the_maps_have_the_sizes_of_the_source(name, options, maps):
 
 
 @pytest.mark.parametrize("name", [*SMALL, "vgg", "resnet50"])
-def test_a_face_has_the_same_logits_alone_and_among_others(name):
+def test_logits_do_not_depend_on_the_batch(name):
     size = networks.input_size(name) or 48
-    network, faces = create(name, 5, **OPTIONS.get(name, {})).eval(), torch.rand(4, 1, size, size)
+    network, faces = create(name, 5).eval(), torch.rand(4, 1, size, size)
     with torch.inference_mode():
         together, alone = network(faces), network(faces[:1])
     assert together.shape == (4, 5)
@@ -97,13 +98,13 @@ def test_a_face_has_the_same_logits_alone_and_among_others(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_model_file_of_the_network_gives_its_scores(tmp_path, name):
+def test_model_file_gives_the_scores_of_the_network(tmp_path, name):
     torch.manual_seed(0)
-    network = create(name, 7, **OPTIONS.get(name, {}))
+    network = create(name, 7)
     preprocessing = Preprocessing(input_size=networks.input_size(name) or 48)
     crops = np.random.default_rng(0).integers(0, 255, (3, preprocessing.input_size, preprocessing.input_size), np.uint8)
     batch = torch.from_numpy(preprocessing.batch(crops))
-    # One pass in training moves the statistics of batch norm off their start, where mistakes with them would not show.
+    # One pass in training mode changes the batch-norm statistics: their initial values would hide mistakes.
     network.train()(batch)
     path = tmp_path / "m.pt"
     model_file.write(path, network, ModelMetadata(name, FER2013, preprocessing))
@@ -117,34 +118,65 @@ OLD_OPERATORS = {
     *("_convolution", "adaptive_avg_pool2d", "add.Tensor", "avg_pool2d", "batch_norm", "cat", "dropout"),
     *("flatten.using_ints", "linear", "max_pool2d", "mul.Tensor", "relu", "relu_", "sigmoid"),
 }
-"""All of them in torch 1.10 as they are today."""
+"""Operators that torch 1.10 has with today's signatures."""
 
 
 def assert_old_torch_reads(path):
-    """A robot's torch is years older than the one that wrote the file: nothing in it may be newer than both."""
+    """Fail where the file uses an archive version or an operator that torch 1.10 on a robot does not have."""
     with zipfile.ZipFile(path) as archive:
         (version,) = [archive.read(name) for name in archive.namelist() if name.endswith("/version")]
-    # Raised by torch only for a file that needs it; 3 is read since 1.5.
+    # torch raises the version only where the content needs it; version 3 is readable since torch 1.5.
     assert int(version) <= 3
     used = torch.jit.export_opnames(torch.jit.load(str(path)))
     assert {name.removeprefix("aten::") for name in used} <= OLD_OPERATORS
 
 
-def test_an_unknown_network_is_refused_with_the_nearest_name():
-    with pytest.raises(ValueError, match=r"no network 'lite_exception', did you mean 'lite_xception'"):
+def test_unknown_network_names_the_nearest():
+    with pytest.raises(ValueError, match=r"unknown network 'lite_exception', did you mean 'lite_xception'"):
         create("lite_exception", 7)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("mini_xception", {"width": 8}, "'mini_xception'.*width"),
-        ("mini_xception_width", {"width": 0}, "'mini_xception_width': width must be at least 1"),
+        ("lite_xception", {"width": 8}, "'lite_xception' has no option 'width', and no other"),
+        (
+            "mini_xception",
+            {"widht": 8},
+            "'mini_xception' has no option 'widht', did you mean 'width'; available: width",
+        ),
+        ("mini_xception", {"width": "8"}, "width must be of type int, not '8'"),
+        ("mini_xception", {"width": 0}, "'mini_xception': width must be at least 1"),
         ("cnn_layers", {"layers": 7}, "'cnn_layers': layers must be from 3 to 6, not 7"),
         ("densenet", {"growth": 0}, "growth and layers must be at least 1, not 0 and 5"),
         ("cnn_layers", {"layers": 2}, "layers must be from 3 to 6, not 2"),
     ],
 )
-def test_an_option_that_does_not_fit_is_named(name, options, message):
+def test_unusable_option_is_named(name, options, message):
     with pytest.raises(ValueError, match=message):
         create(name, 7, **options)
+
+
+def test_shipped_models_have_the_weights_of_their_network():
+    for name in ("mini_xception", "res_se"):
+        path = model_file.find(name, (".pt",))
+        metadata = model_file.read_metadata(path)
+        network = create(metadata.network, len(metadata.labels), **metadata.network_options)
+        network.load_state_dict(torch.jit.load(str(path)).state_dict())
+
+
+def test_network_of_another_package_is_created_by_name():
+    class Toy(torch.nn.Sequential):
+        def __init__(self, classes, hidden):
+            super().__init__(torch.nn.Flatten(), torch.nn.LazyLinear(hidden), torch.nn.LazyLinear(classes))
+
+    @dataclass(frozen=True)
+    class ToyOptions:
+        hidden: int = 3
+
+    networks.NETWORKS.register("toy", Entry(lambda options, classes: Toy(classes, options.hidden), ToyOptions))
+    try:
+        assert create("toy", 4, hidden=5)(torch.zeros(2, 1, 8, 8)).shape == (2, 4)
+        assert networks.input_size("toy") is None
+    finally:
+        networks.NETWORKS.unregister("toy")
