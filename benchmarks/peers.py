@@ -22,10 +22,7 @@ import numpy as np
 from benchmarks.crowd import crowd
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.faces.tracking_detector import TrackingDetector
-from fer_ros.people.smoothing import Smoothing
-from fer_ros.pipeline import Stream, recognize
+from fer_ros.pipeline import CameraState, recognize
 from fer_ros.types import Frame
 
 ENVIRONMENTS = Path("out/bench/peers")
@@ -78,12 +75,12 @@ def of_peer(peer: Peer, frames: Path) -> dict:
 def of_ours(frames: np.ndarray) -> dict:
     """The same of this package, without ROS."""
     classifier = Classifier("mini_xception")
-    stream = Stream(TrackingDetector(ViolaJones(), OverlapTracker()), Smoothing())
+    state = CameraState(ViolaJones())
     cpu, wall, boxes = [], [], []
     for step, picture in enumerate(frames):
         started, began = time.process_time(), time.perf_counter()
         frame = Frame(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), step / RATE)
-        (faces,) = recognize([stream], [frame], classifier)
+        (faces,) = recognize([(state, frame)], classifier)
         cpu.append(1e3 * (time.process_time() - started))
         wall.append(1e3 * (time.perf_counter() - began))
         boxes.append([[*vars(face.box).values()] for face in faces])

@@ -1,24 +1,25 @@
-"""How steady and how quick emotions are: `python -m benchmarks.smoothing` prints a table and writes JSON.
+# SPDX-License-Identifier: Apache-2.0
+"""Stability and delay of emotions over time: `python -m benchmarks.smoothing` prints a table and writes JSON.
 
-On made faces whose emotions are known: how many CHANGED events are false, and how long a true change takes.
+On simulated faces whose emotions are known: how many CHANGED events are false, and how long a true change takes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.made_faces import Moment, made_face
+from benchmarks.simulated_faces import Moment, simulated_face
 from fer_ros.emotion.labels import FER2013
 from fer_ros.people import quality
-from fer_ros.people.events import EventKind, FaceEvents
-from fer_ros.people.hysteresis import LabelHysteresis
-from fer_ros.people.smoothing import Smoothing
+from fer_ros.people.events import EventKind, EventSettings, FaceEvents
+from fer_ros.people.hysteresis import HysteresisSettings, LabelHysteresis
+from fer_ros.people.smoothing import Smoothing, SmoothingSettings
 from fer_ros.types import Box, FaceResult
 
 RATES = (5, 15, 30)
@@ -26,35 +27,33 @@ RESULT = Path("out/bench/smoothing.json")
 FACES, SECONDS = 30, 60.0
 DURATION = FACES * SECONDS
 
-Way = Callable[[], tuple[Smoothing, LabelHysteresis]]
+Method = tuple[SmoothingSettings, HysteresisSettings]
 
-UNSMOOTHED: Way = lambda: (Smoothing(0), LabelHysteresis(hold=0, margin=0, min_confidence=0))  # noqa: E731
-SMOOTHED_ONLY: Way = lambda: (Smoothing(), LabelHysteresis(hold=0, margin=0, min_confidence=0))  # noqa: E731
-HELD_ONLY: Way = lambda: (Smoothing(0), LabelHysteresis())  # noqa: E731
-DEFAULT: Way = lambda: (Smoothing(), LabelHysteresis())  # noqa: E731
-WAYS = {
-    "best score of each image": UNSMOOTHED,
-    "smoothing alone": SMOOTHED_ONLY,
-    "hysteresis alone": HELD_ONLY,
-    "both (the default)": DEFAULT,
+_NO_SMOOTHING = SmoothingSettings(time_constant=0)
+_NO_HYSTERESIS = HysteresisSettings(hold=0, margin=0, min_confidence=0)
+METHODS: dict[str, Method] = {
+    "best score of each image": (_NO_SMOOTHING, _NO_HYSTERESIS),
+    "smoothing alone": (SmoothingSettings(), _NO_HYSTERESIS),
+    "hysteresis alone": (_NO_SMOOTHING, HysteresisSettings()),
+    "both (the default)": (SmoothingSettings(), HysteresisSettings()),
 }
 
 
 @dataclass
 class Result:
-    """What came of one way at one rate."""
+    """Counts for one method at one rate."""
 
     images: int = 0
     right: int = 0
     truths: int = 0
-    """True changes."""
+    """Number of true changes."""
     false_events: int = 0
     """CHANGED events that do not name a new true emotion for the first time."""
     delays: list[float] = field(default_factory=list)
     """Seconds from a true change to the event that names it; one for each that was named."""
 
     def figures(self) -> dict[str, float]:
-        """What the table shows; delays in seconds."""
+        """Return the columns of the table; delays in seconds."""
         median, late = np.percentile(self.delays, (50, 95))
         return {
             "false_a_minute": self.false_events / (DURATION / 60),
@@ -66,22 +65,23 @@ class Result:
         }
 
 
-def measure(way: Way, rate: int) -> Result:
-    """Runs `way` over the made faces at `rate` images a second."""
+def measure(method: Method, rate: int) -> Result:
+    """Run `method` on the simulated faces at `rate` images a second."""
     result = Result()
     for seed in range(FACES):
-        _watch(list(made_face(SECONDS, rate, seed)), *way(), result)
+        smoothing, hysteresis = Smoothing(method[0]), LabelHysteresis(method[1])
+        _run(list(simulated_face(SECONDS, rate, seed)), smoothing, hysteresis, result)
     return result
 
 
-def _watch(moments: Sequence[Moment], smoothing: Smoothing, decisions: LabelHysteresis, result: Result) -> None:
-    people, named = FaceEvents(appear_after=0), set()
-    # The emotion a face starts with is not a change.
+def _run(moments: Sequence[Moment], smoothing: Smoothing, hysteresis: LabelHysteresis, result: Result) -> None:
+    face_events, named = FaceEvents(EventSettings(appear_after=0)), set()
+    # The first emotion of a face is not a change.
     named.add(moments[0].since)
     result.truths += len({moment.since for moment in moments}) - 1
     for moment in moments:
-        word = _word(moment, smoothing, decisions)
-        events = people.update([_face(word, moment)], moment.stamp, (640, 480))
+        emotion = _decide(moment, smoothing, hysteresis)
+        events = face_events.update([_face(emotion, moment)], moment.stamp, (640, 480))
         for event in events:
             if event.kind != EventKind.CHANGED:
                 continue
@@ -91,16 +91,16 @@ def _watch(moments: Sequence[Moment], smoothing: Smoothing, decisions: LabelHyst
             else:
                 result.false_events += 1
         result.images += 1
-        result.right += word == moment.truth
+        result.right += emotion == moment.truth
 
 
-def _word(moment: Moment, smoothing: Smoothing, decisions: LabelHysteresis) -> str:
+def _decide(moment: Moment, smoothing: Smoothing, hysteresis: LabelHysteresis) -> str:
     weight = quality.weight(moment.quality)
     smoothed = smoothing.update("1", moment.scores, moment.stamp, weight)
-    return decisions.update("1", smoothed, FER2013, moment.stamp)
+    return hysteresis.update("1", smoothed, FER2013, moment.stamp)
 
 
-def _face(word: str, moment: Moment) -> FaceResult:
+def _face(emotion: str, moment: Moment) -> FaceResult:
     return FaceResult(
         box=Box(0, 0, 80, 80),
         id="1",
@@ -108,13 +108,13 @@ def _face(word: str, moment: Moment) -> FaceResult:
         labels=FER2013,
         scores=moment.scores,
         smoothed_scores=moment.scores,
-        emotion=word,
+        emotion=emotion,
         confidence=float(moment.scores.max()),
     )
 
 
 def as_table(results: dict[str, dict[int, dict[str, float]]]) -> str:
-    """Every way at every rate, in markdown."""
+    """Return a Markdown table of all methods at all rates."""
     head = (
         "| what is reported | images/s | false CHANGED a minute | delay, median (s) | 95 % (s) "
         "| changes never named | time right (%) |\n|---|---|---|---|---|---|---|"
@@ -122,25 +122,25 @@ def as_table(results: dict[str, dict[int, dict[str, float]]]) -> str:
     rows = [
         f"| {name} | {rate} | {row['false_a_minute']:.1f} | {row['delay_median']:.2f} | {row['delay_p95']:.2f} "
         f"| {row['never_named']} of {row['true_changes']} | {100 * row['time_right']:.1f} |"
-        for name, of_way in results.items()
-        for rate, row in of_way.items()
+        for name, of_method in results.items()
+        for rate, row in of_method.items()
     ]
     return "\n".join([head, *rows])
 
 
 def main() -> None:
-    """Prints the table, writes it as JSON, and draws the picture if it is wanted."""
+    """Print the table, write it as JSON, and optionally plot one face."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--picture", type=Path, help="where to draw what happens on one face (png)")
+    parser.add_argument("--plot", type=Path, help="PNG file for a plot of one face over time")
     arguments = parser.parse_args()
-    results = {name: {rate: measure(way, rate).figures() for rate in RATES} for name, way in WAYS.items()}
+    results = {name: {rate: measure(method, rate).figures() for rate in RATES} for name, method in METHODS.items()}
     print(as_table(results))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(results, indent=1) + "\n")
-    if arguments.picture:
-        from benchmarks.smoothing_picture import draw
+    if arguments.plot:
+        from benchmarks.smoothing_plot import draw
 
-        draw(arguments.picture)
+        draw(arguments.plot)
 
 
 if __name__ == "__main__":

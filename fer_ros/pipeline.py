@@ -1,71 +1,123 @@
-"""From frames to what every face in them shows."""
+# SPDX-License-Identifier: Apache-2.0
+"""From frames to results: detect and track faces, classify them in one batch, smooth and decide."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.faces.alignment import Alignment
-from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.faces.detectors.base import Detector
+from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.faces.tracking_detector import TrackingDetector, TrackingSettings
 from fer_ros.people import quality
 from fer_ros.people.affect import valence_and_arousal
-from fer_ros.people.hysteresis import LabelHysteresis
-from fer_ros.people.smoothing import Smoothing
+from fer_ros.people.camera_model import FACE_WIDTH, CameraModel
+from fer_ros.people.events import Event, EventSettings, FaceEvents
+from fer_ros.people.hysteresis import HysteresisSettings, LabelHysteresis, best
+from fer_ros.people.smoothing import Smoothing, SmoothingSettings
 from fer_ros.types import UNKNOWN, FaceResult, Frame, TrackedFace
 
-_FIRM = 1.44
-"""By how much larger, in area, a face must be to take the place of another where not all count."""
+_MAX_FACES_MARGIN = math.log(1.44)
+"""By how much the logarithm of a face's area must exceed that of a selected face to replace it."""
 
 
-class Stream:
-    """What is remembered of one camera from frame to frame: its faces, their scores over time, what was decided.
+@dataclass(frozen=True)
+class CameraSettings:
+    """Settings of `CameraState`.
 
-    Args:
-        search: finds the faces.
-        smoothing: averages their scores; of this stream alone.
-        decisions: gives each face a word; of this stream alone. None takes one with its defaults.
-        max_faces: how many faces of a frame count, the largest; 0: all.
-        alignment: says what to crop of each face. None takes one with its defaults.
+    Raises:
+        ValueError: a value is out of its range.
     """
 
-    def __init__(
-        self,
-        search: TrackingDetector,
-        smoothing: Smoothing,
-        decisions: LabelHysteresis | None = None,
-        max_faces: int = 0,
-        alignment: Alignment | None = None,
-    ):
-        self._search = search
-        self._smoothing = smoothing
-        self._decisions = decisions or LabelHysteresis()
-        self._max_faces = max_faces
-        self._chosen: set[str] = set()
-        self._alignment = alignment or Alignment()
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    smoothing: SmoothingSettings = field(default_factory=SmoothingSettings)
+    hysteresis: HysteresisSettings = field(default_factory=HysteresisSettings)
+    events: EventSettings = field(default_factory=EventSettings)
+    alignment: str = "tilted"
+    """Which faces are derotated for the network; see `fer_ros.faces.alignment.Alignment`."""
+    max_faces: int = 0
+    """Number of faces that are classified in an image, the largest; 0 for all."""
+    face_width: float = FACE_WIDTH
+    """Width in meters that the detector's box spans at the face; positions are proportional to it."""
+
+    def __post_init__(self):
+        if self.max_faces < 0:
+            raise ValueError(f"max_faces must be 0 (all) or more, not {self.max_faces}")
+        if not 0 < self.face_width < math.inf:
+            raise ValueError(f"face_width must be above 0 m, not {self.face_width}")
+
+
+class CameraState:
+    """Everything that is remembered of one camera from frame to frame.
+
+    Args:
+        detector: detects faces in single images; may be shared between cameras, as it has no state.
+        settings: of tracking, smoothing, decisions, events and positions.
+
+    Raises:
+        ValueError: there is no such alignment.
+        FileNotFoundError: OpenCV's eye cascade, which the alignment "on" needs, is not installed.
+    """
+
+    def __init__(self, detector: Detector, settings: CameraSettings = CameraSettings()):
+        tracker = OverlapTracker(settings.tracking.keep_for, settings.tracking.min_hits)
+        self._set_up(detector, settings, tracker, FaceEvents(settings.events))
+        self.camera_model: CameraModel | None = None
+        """Calibration for the size of the frames; positions are computed while it is set."""
+
+    def _set_up(
+        self, detector: Detector, settings: CameraSettings, tracker: OverlapTracker, events: FaceEvents
+    ) -> None:
+        self._settings = settings
+        self._tracker = tracker
+        tracking = settings.tracking
+        self._faces = TrackingDetector(
+            detector, tracker, tracking.enabled, tracking.scan_period, tracking.max_roll, tracking.contrast
+        )
+        self._alignment = Alignment(settings.alignment)
+        self._smoothing = Smoothing(settings.smoothing)
+        self._decisions = LabelHysteresis(settings.hysteresis)
+        self._selected: list[str] = []
         self._classifier: Classifier | None = None
+        self.events = events
+        """Derives events from the results; to be updated with those of every frame where events are wanted."""
 
-    def forget(self) -> None:
-        """Makes everybody unknown; who is seen next is somebody new."""
-        self._search.forget()
+    def with_settings(self, settings: CameraSettings, detector: Detector) -> CameraState:
+        """Return a state that continues with the same faces under other settings; do not use this one any more.
 
-    def find(self, frame: Frame) -> list[TrackedFace]:
-        """The faces in `frame` that count, largest first."""
-        faces = self._search.find(frame)
-        if not 0 < self._max_faces < len(faces):
+        Ids and the faces known to `events` stay; the averages of scores restart. `keep_for` and `min_hits` stay as
+        they are.
+        """
+        other = object.__new__(CameraState)
+        other._set_up(detector, settings, self._tracker, self.events.with_settings(settings.events))
+        other.camera_model = self.camera_model
+        return other
+
+    def reset(self) -> list[Event]:
+        """Drop all tracks; the next face gets a new id. Return the LOST events of the faces that had appeared."""
+        self._faces.forget()
+        return self.events.reset()
+
+    def detect(self, frame: Frame) -> list[TrackedFace]:
+        """Return the faces in `frame` that are to be classified, largest first."""
+        faces = self._faces.find(frame)
+        if not 0 < self._settings.max_faces < len(faces):
             return faces
-        # One that counts gives way to one that is clearly larger; else two of a size would take turns.
-        ranked = sorted(faces, key=lambda face: face.box.area * (_FIRM if face.id in self._chosen else 1), reverse=True)
-        self._chosen = {face.id for face in ranked[: self._max_faces]}
-        return [face for face in faces if face.id in self._chosen]
+        merits = {face.id: math.log(face.box.area) for face in faces}
+        self._selected = best(merits, self._selected, _MAX_FACES_MARGIN, self._settings.max_faces)
+        return [face for face in faces if face.id in self._selected]
 
-    def crops(self, frame: Frame, faces: Sequence[TrackedFace], preprocessing: Preprocessing) -> list[np.ndarray]:
-        """`faces`, found in `frame`, as the network is to see them."""
+    def crop(self, frame: Frame, faces: Sequence[TrackedFace], preprocessing: Preprocessing) -> list[np.ndarray]:
+        """Return the crops of `faces`, detected in `frame`, for the network: (size, size) uint8 each."""
         return [preprocessing.crop(frame.gray, *self._alignment.place(frame.gray, face)) for face in faces]
 
-    def judge(
+    def update(
         self,
         frame: Frame,
         faces: Sequence[TrackedFace],
@@ -73,33 +125,33 @@ class Stream:
         scores: np.ndarray,
         classifier: Classifier,
     ) -> list[FaceResult]:
-        """What `faces` show; with another classifier than for the last frame, the averages of all scores start anew.
+        """Update averages and decisions with the scores of a new frame, and return the results.
+
+        With another classifier than for the last frame the averages restart: scores of two models are never mixed.
 
         Args:
-            frame: in which they were found.
+            frame: that shows the faces.
             faces: largest first.
             crops: of these faces, (size, size) uint8 each.
-            scores: of these crops, (len(faces), classes).
-            classifier: that gave the scores.
+            scores: of these crops, (len(faces), classes) float32.
+            classifier: that computed the scores.
         """
         if classifier is not self._classifier:
-            # Scores of one model are never averaged with those of another.
-            self._keep_only(set())
+            self._keep_only(())
             self._classifier = classifier
-        self._keep_only(self._search.known_ids)
+        self._keep_only(self._faces.known_ids)
         return [
-            self._judge(frame, face, crop, own_scores, classifier.labels)
-            for face, crop, own_scores in zip(faces, crops, scores, strict=True)
+            self._result(frame, face, crop, face_scores, classifier.labels)
+            for face, crop, face_scores in zip(faces, crops, scores, strict=True)
         ]
 
-    def _judge(
+    def _result(
         self, frame: Frame, face: TrackedFace, crop: np.ndarray, scores: np.ndarray, labels: tuple[str, ...]
     ) -> FaceResult:
         height, width = frame.gray.shape
         faults = quality.assess(crop, face.box, (width, height))
         smoothed = self._smoothing.update(face.id, scores, frame.stamp, quality.weight(faults))
         emotion = self._decisions.update(face.id, smoothed, labels, frame.stamp)
-        named = int(smoothed.argmax()) if emotion == UNKNOWN else labels.index(emotion)
         valence, arousal = valence_and_arousal(smoothed, labels)
         return FaceResult(
             box=face.box,
@@ -112,46 +164,47 @@ class Stream:
             scores=scores,
             smoothed_scores=smoothed,
             emotion=emotion,
-            confidence=float(smoothed[named]),
+            confidence=float(smoothed.max() if emotion == UNKNOWN else smoothed[labels.index(emotion)]),
             quality=int(faults),
             valence=valence,
             arousal=arousal,
+            position=self.camera_model.position(face.box, self._settings.face_width) if self.camera_model else None,
         )
 
-    def _keep_only(self, face_ids: set[str]) -> None:
+    def _keep_only(self, face_ids: Collection[str]) -> None:
         self._smoothing.keep_only(face_ids)
         self._decisions.keep_only(face_ids)
 
 
 def recognize(
-    streams: Sequence[Stream],
-    frames: Sequence[Frame],
+    states_and_frames: Sequence[tuple[CameraState, Frame]],
     classifier: Classifier,
     lap: Callable[[str], None] = lambda stage: None,
 ) -> list[list[FaceResult]]:
-    """What the faces in one new frame of each stream show, all faces classified in one batch.
+    """Recognize the emotions of all faces in one new frame of each camera; all faces are classified in one batch.
 
     Args:
-        streams: one for each frame.
-        frames: the newest of each.
+        states_and_frames: the state of each camera, and its frame; each state once.
         classifier: for all of them.
-        lap: called with the name of each stage when it is over, for who wants to know how long it took.
+        lap: called at the end of each stage with its name: "detection", "classification", "decision".
 
     Returns:
-        One list for each stream, largest face first.
+        The results for each frame, largest face first.
     """
-    found = [stream.find(frame) for stream, frame in zip(streams, frames, strict=True)]
+    detected = [state.detect(frame) for state, frame in states_and_frames]
     lap("detection")
     crops = [
-        stream.crops(frame, faces, classifier.preprocessing)
-        for stream, frame, faces in zip(streams, frames, found, strict=True)
+        state.crop(frame, faces, classifier.preprocessing)
+        for (state, frame), faces in zip(states_and_frames, detected, strict=True)
     ]
-    scores = classifier.scores([crop for of_stream in crops for crop in of_stream])
+    scores = classifier.scores([crop for camera_crops in crops for crop in camera_crops])
     lap("classification")
-    by_stream = np.split(scores, np.cumsum([len(faces) for faces in found])[:-1])
-    judged = [
-        stream.judge(frame, faces, own_crops, own_scores, classifier)
-        for stream, frame, faces, own_crops, own_scores in zip(streams, frames, found, crops, by_stream, strict=True)
+    scores_by_camera = np.split(scores, np.cumsum([len(faces) for faces in detected])[:-1])
+    results = [
+        state.update(frame, faces, camera_crops, camera_scores, classifier)
+        for (state, frame), faces, camera_crops, camera_scores in zip(
+            states_and_frames, detected, crops, scores_by_camera, strict=True
+        )
     ]
     lap("decision")
-    return judged
+    return results

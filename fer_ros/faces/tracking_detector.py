@@ -48,6 +48,18 @@ _THREADS = cv2.getNumThreads()
 """In which OpenCV scans a whole image; see `_spread`."""
 
 
+@dataclass(frozen=True)
+class TrackingSettings:
+    """Settings of `TrackingDetector` and its tracker."""
+
+    enabled: bool = True
+    scan_period: float = 0.3
+    keep_for: float = 1.0
+    min_hits: int = 1
+    max_roll: float = 0.0
+    contrast: str = "auto"
+
+
 @dataclass
 class _Proof:
     """What speaks for a track being a face."""

@@ -1,8 +1,9 @@
-"""Valence and arousal: how pleasant and how excited a face looks, from its class scores.
+# SPDX-License-Identifier: Apache-2.0
+"""Valence and arousal: how pleasant and how excited a face looks, derived from its class scores.
 
-Source of the numbers: Warriner, Kuperman, Brysbaert, "Norms of valence, arousal, and dominance for 13,915 English
-lemmas", Behavior Research Methods 45, 2013. Each is the mean rating of the adjective beside it on a scale from 1 to 9.
-They say what people think of when they read the word; nobody rated faces for them.
+Source of the ratings: Warriner, Kuperman, Brysbaert, "Norms of valence, arousal, and dominance for 13,915 English
+lemmas", Behavior Research Methods 45, 2013: mean ratings, on a scale from 1 to 9, of the adjective beside each label.
+They are ratings of words by readers, not of faces.
 """
 
 from __future__ import annotations
@@ -24,15 +25,24 @@ _RATINGS = {
     "contempt": (3.22, 4.61),  # the noun: its adjective was not rated
     "calm": (6.89, 1.67),
 }
-_MIDDLE, _REACH = 5.0, 4.0
-"""Of the raters' scale: its middle, and how far it goes to either side."""
+"""Valence and arousal by label, 1..9."""
+_SCALE_CENTER, _SCALE_HALF_WIDTH = 5.0, 4.0
 
 
 def valence_and_arousal(scores: np.ndarray, labels: Sequence[str]) -> tuple[float, float]:
-    """The expectation over `scores`, (classes,) with sum 1, in the order of `labels`.
+    """Return the expected valence and arousal over the classes.
+
+    Args:
+        scores: (classes,), sum 1.
+        labels: of the classes, in the same order.
 
     Returns:
-        Valence, -1 (unpleasant)..1 (pleasant), and arousal, -1 (sleepy)..1 (excited); both NaN when a label has none.
+        Valence, -1 (unpleasant)..1 (pleasant), and arousal, -1 (sleepy)..1 (excited); both NaN when one of the labels
+        has no rating.
+
+    >>> valence, arousal = valence_and_arousal(np.array([1.0, 0.0]), ("happy", "sad"))
+    >>> round(valence, 2), round(arousal, 2)
+    (0.87, 0.26)
     """
     valence, arousal = scores @ _table(tuple(labels))
     return float(valence), float(arousal)
@@ -40,6 +50,6 @@ def valence_and_arousal(scores: np.ndarray, labels: Sequence[str]) -> tuple[floa
 
 @lru_cache
 def _table(labels: tuple[str, ...]) -> np.ndarray:
-    """(classes, 2) on a scale of -1..1."""
+    """Return (classes, 2) float32: valence and arousal of each label, -1..1."""
     ratings = [_RATINGS.get(label, (math.nan, math.nan)) for label in labels]
-    return (np.array(ratings, np.float32) - _MIDDLE) / _REACH
+    return (np.array(ratings, np.float32) - _SCALE_CENTER) / _SCALE_HALF_WIDTH

@@ -1,4 +1,5 @@
-"""Where a face is: from its box in the image to meters before the camera.
+# SPDX-License-Identifier: Apache-2.0
+"""Pinhole camera model with lens distortion: from a face's box in the image to its position in meters.
 
 Positions are in the camera's optical frame (REP 103): x to the right, y down, z forward.
 """
@@ -6,50 +7,56 @@ Positions are in the camera's optical frame (REP 103): x to the right, y down, z
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from fer_ros.types import Box, FaceResult, Position
+from fer_ros.types import Box, Position
 
 FACE_WIDTH = 0.15
-"""Meters across what a Viola-Jones box spans, on average over adults: 63 mm from pupil to pupil (Dodgson, "Variation
-and extrema of human interpupillary distance", 2004), and in boxes that is 0.41 of the width (measured:
-docs/emotions-over-time.md). One person's distance can be off by 20 % either way."""
+"""Width in meters that a Viola-Jones box spans at an average adult's face: 63 mm between the pupils (Dodgson,
+"Variation and extrema of human interpupillary distance", 2004) are 0.41 of the width of a box (measured, see
+docs/emotions-over-time.md). The distance to one person can be off by 20 % either way."""
 
 _COEFFICIENTS = {
     "plumb_bob": (4, 5),
     "rational_polynomial": (8, 12, 14),
     "equidistant": (4,),
 }
-"""Distortion models by their name in sensor_msgs/CameraInfo, and how many numbers each can have."""
+"""Distortion models by their name in sensor_msgs/CameraInfo, with the numbers of coefficients each can have."""
 
 
 @dataclass(frozen=True)
 class CameraModel:
-    """What a sensor_msgs/CameraInfo says of a camera; the fields are called and filled as there.
+    """Intrinsic calibration of a camera, with the names and conventions of sensor_msgs/CameraInfo.
 
     Raises:
-        ValueError: the distortion model is not known here, or a list has a wrong length.
+        ValueError: the distortion model is not supported, or a list has a wrong length.
+
+    >>> camera = CameraModel(width=640, height=480, k=(500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0))
+    >>> x, y, z = camera.position(Box(270, 190, 100, 100), face_width=0.15)
+    >>> round(z, 3)
+    0.75
     """
 
     width: int
-    """Of the full image of the sensor, pixels; `height` likewise."""
+    """Of the full sensor image, pixels; `height` likewise."""
     height: int
     k: Sequence[float]
-    """3x3, row by row; all 0 when the camera is not calibrated."""
+    """Camera matrix, 3x3, row-major; all 0 when the camera is not calibrated."""
     d: Sequence[float] = ()
+    """Distortion coefficients of `distortion_model`."""
     distortion_model: str = ""
     p: Sequence[float] = (0.0,) * 12
-    """3x4, row by row: for rectified images."""
+    """Projection matrix, 3x4, row-major: for rectified images."""
     binning_x: int = 0
-    """Pixels of the sensor, side by side, that make one of the image; 0 is 1. `binning_y` likewise."""
+    """Sensor columns combined into one image column; 0 means 1. `binning_y` likewise, for rows."""
     binning_y: int = 0
     roi: Box | None = None
-    """The part of the full image that was taken, in its pixels; None or an empty box is all of it."""
+    """Region of the sensor image that is captured, in its pixels; None or an empty box means all of it."""
     rectified: bool = False
-    """Whether the images have gone through rectification, as in image_rect; CameraInfo does not say."""
+    """Whether images are rectified, as on the topic image_rect; CameraInfo does not tell."""
 
     def __post_init__(self):
         if len(self.k) != 9 or len(self.p) != 12:
@@ -58,7 +65,7 @@ class CameraModel:
             return
         if self.distortion_model not in _COEFFICIENTS:
             raise ValueError(
-                f"camera_info has the distortion model '{self.distortion_model}'; known are "
+                f"camera_info has the distortion model '{self.distortion_model}'; supported are "
                 f"{', '.join(_COEFFICIENTS)}. Rectified images (image_proc) need none"
             )
         allowed = _COEFFICIENTS[self.distortion_model]
@@ -70,53 +77,56 @@ class CameraModel:
 
     @property
     def calibrated(self) -> bool:
-        """Whether positions can be computed."""
+        """Whether the camera is calibrated, so that positions can be computed."""
         return (self.p[0] if self.rectified else self.k[0]) != 0
 
     def check(self, image_size: tuple[int, int]) -> None:
-        """Makes sure that the images are those this model speaks of.
+        """Check that this calibration belongs to images of this size.
 
         Args:
-            image_size: their width and height, pixels.
+            image_size: width and height, pixels.
 
         Raises:
-            ValueError: the model describes images of another size; names both.
+            ValueError: it describes images of another size; names both.
         """
-        taken, binning = self._taken, self._binning
-        expected = taken.width // binning[0], taken.height // binning[1]
-        # Drivers round a size that cannot be divided up or down.
+        captured, binning = self._captured, self._binning
+        expected = captured.width // binning[0], captured.height // binning[1]
+        # Drivers round a size that is not divisible by the binning up or down.
         if all(0 <= size - least <= 1 for size, least in zip(image_size, expected, strict=True)):
             return
         raise ValueError(
             f"camera_info is for images of {expected[0]}x{expected[1]} pixels (full size {self.width}x{self.height}, "
-            f"binning {binning[0]}x{binning[1]}, roi {taken.width}x{taken.height}), but the images have "
-            f"{image_size[0]}x{image_size[1]}: republish it scaled, as image_proc's resize does, or take the "
-            "images that belong to it"
+            f"binning {binning[0]}x{binning[1]}, roi {captured.width}x{captured.height}), but the images have "
+            f"{image_size[0]}x{image_size[1]}: scale camera_info with the images, as image_proc's resize node does, or "
+            "subscribe to the images that it describes"
         )
 
     def position(self, box: Box, face_width: float = FACE_WIDTH) -> Position | None:
-        """Where the middle of a face is, or None when the camera is not calibrated there.
+        """Return the position of the center of a face, or None without calibration or outside its valid area.
 
-        The face is taken to be parallel to the image. In rectified images of a second stereo camera the position is in
-        the frame of the first, as P is.
+        The face is assumed to be parallel to the image plane. For rectified images of the second camera of a stereo
+        pair, the position is in the frame of the first, as in P.
 
         Args:
-            box: the face in pixels of the image, the whole of it.
-            face_width: what the box's width is in the world, meters.
+            box: of the face in pixels of the image, not clipped.
+            face_width: width of the box in the world, meters.
+
+        Returns:
+            (x, y, z) in meters, in the camera's optical frame.
         """
         if not self.calibrated:
             return None
         middle = box.center[1]
-        (left, _), (x, y), (right, _) = self._rays([(box.x, middle), box.center, (box.right, middle)])
-        if not right > left:  # far outside of what the lens was calibrated for
+        (left, _), (x, y), (right, _) = self._rays([(box.x, middle), box.center, (box.right, middle)]).tolist()
+        if not right > left:  # far outside the area that the distortion model is valid for
             return None
         z = face_width / (right - left)
-        # Tx and Ty, which are 0 but for a second stereo camera: u = (fx X + cx Z + Tx) / Z.
+        # Tx and Ty are 0 except for the second camera of a stereo pair: u = (fx X + cx Z + Tx) / Z.
         shift = (self.p[3] / self.p[0], self.p[7] / self.p[5]) if self.rectified else (0.0, 0.0)
         return x * z - shift[0], y * z - shift[1], z
 
     @property
-    def _taken(self) -> Box:
+    def _captured(self) -> Box:
         return self.roi if self.roi and self.roi.area else Box(0, 0, self.width, self.height)
 
     @property
@@ -124,9 +134,9 @@ class CameraModel:
         return self.binning_x or 1, self.binning_y or 1
 
     def _rays(self, corners: Sequence[tuple[float, float]]) -> np.ndarray:
-        """(N, 2): x/z and y/z of what is seen there; pixel (0, 0) of the image goes from 0 to 1, as in a Box."""
-        full = np.array(corners, np.float64) * self._binning + (self._taken.x, self._taken.y)
-        # In K and P whole numbers are the middles of pixels (REP 104, OpenCV).
+        """Return (N, 2) float64: x/z and y/z of the rays through points of the image, in the coordinates of a Box."""
+        full = np.array(corners, np.float64) * self._binning + (self._captured.x, self._captured.y)
+        # In K and P the center of the first pixel is (0, 0) (REP 104, OpenCV); in a Box its corner is.
         points = (full - 0.5).reshape(-1, 1, 2)
         if self.rectified:
             projection = np.reshape(self.p, (3, 4))[:, :3]
@@ -135,14 +145,3 @@ class CameraModel:
         if self.distortion_model == "equidistant" and distortion.any():
             return cv2.fisheye.undistortPoints(points, matrix, distortion).reshape(-1, 2)
         return cv2.undistortPoints(points, matrix, distortion if distortion.any() else None).reshape(-1, 2)
-
-
-def placed(faces: Sequence[FaceResult], camera: CameraModel, face_width: float = FACE_WIDTH) -> list[FaceResult]:
-    """The same faces with their positions, for a camera whose `check` was passed.
-
-    Args:
-        faces: of one image.
-        camera: that took it.
-        face_width: as for `CameraModel.position`.
-    """
-    return [replace(shown, position=camera.position(shown.box, face_width)) for shown in faces]

@@ -1,27 +1,20 @@
-"""Who is there: people that appear, change what they show, and are lost, and the one to attend to."""
+# SPDX-License-Identifier: Apache-2.0
+"""Events for behaviors: a face appeared, changed its emotion, or was lost."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from fer_ros.people.attention import DominantFace, check_rule
+from fer_ros.people.hysteresis import TIME_TOLERANCE
 from fer_ros.types import FaceResult, Position
-
-_DOMINANCE_HOLD = 0.5
-"""Seconds that somebody must be clearly ahead before the robot turns to them."""
-_CLEARLY_LARGER = math.log(1.2)
-"""20 % in width or in distance; boxes of one resting face vary by about 10 %."""
-_CLEARLY_MORE_CENTRAL = 0.1
-"""Of the way from the image's center to its corner."""
-
-_TICK = 1e-6
-"""Seconds; stamps since 1970 are exact to a quarter of that."""
 
 
 class EventKind(IntEnum):
-    """As in EmotionEvent.msg."""
+    """Kinds of event, numbered as in EmotionEvent.msg."""
 
     APPEARED = 1
     CHANGED = 2
@@ -30,205 +23,151 @@ class EventKind(IntEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Something a behavior waits for; the fields are those of EmotionEvent.msg."""
+    """An event about one face; the fields are those of EmotionEvent.msg."""
 
     kind: EventKind
     face_id: str
     dominant: bool
-    """Whether this is the face to attend to."""
+    """Whether this is the dominant face."""
     previous: str
-    """What the face was said to show until now; empty on APPEARED."""
+    """The emotion in the event before this one; empty on APPEARED."""
     current: str
-    """What it is said to show from now on; empty on LOST."""
+    """The emotion from now on; empty on LOST."""
     confidence: float
     """0..1, of `current`; NaN on LOST."""
     position: Position | None
-    """Where the face is, on LOST where it was last; None when unknown."""
+    """Meters in the camera's optical frame, on LOST the last one; None when unknown."""
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """Settings of `FaceEvents`.
+
+    Raises:
+        ValueError: a value is out of its range, or there is no such rule.
+    """
+
+    appear_after: float = 0.3
+    """Seconds that a face must be seen without a gap before it has APPEARED, so that false detections in single images
+    give no events; 0 reports each face at once."""
+    lost_after: float = 1.0
+    """Seconds that a face must be unseen before it is LOST."""
+    dominant_rule: str = "largest"
+    """What makes a face dominant: one of `fer_ros.people.attention.DOMINANT_RULES`."""
+
+    def __post_init__(self):
+        if not 0 <= self.appear_after < math.inf:
+            raise ValueError(f"appear_after must be 0 or more seconds, not {self.appear_after}")
+        if not 0 < self.lost_after < math.inf:
+            raise ValueError(f"lost_after must be above 0 seconds, not {self.lost_after}")
+        check_rule(self.dominant_rule)
 
 
 @dataclass
 class _Track:
-    emotion: FaceResult
-    """As last seen."""
+    face: FaceResult
+    """In the last image that shows it."""
     last_seen: float
-    watched_for: float = 0.0
-    """Seconds between images that both show the face."""
+    seen_for: float = 0.0
+    """Sum of the intervals, in seconds, between consecutive images that both show the face."""
     reported: str = ""
-    """The emotion in the last event about this person; empty before APPEARED."""
+    """The emotion in the last event about this face; empty before APPEARED."""
 
 
 class FaceEvents:
-    """The people before one camera.
+    """Derives events from the results of one camera, image by image.
 
     Args:
-        appear_after: seconds a face must be seen from image to image before it counts, so that a false face that
-            flashes up gives no events; 0 counts each face at once.
-        lost_after: seconds without being seen after which a person is lost.
-        dominant_rule: who is to be attended to: "largest", "nearest" (like largest while no position is known),
-            "most_central" or "longest_seen".
-
-    Raises:
-        ValueError: a number is out of its range, or there is no such rule.
+        settings: when a face counts as there and as lost, and which one is dominant.
     """
 
-    def __init__(self, appear_after: float = 0.3, lost_after: float = 1.0, dominant_rule: str = "largest"):
-        if not 0 <= appear_after < math.inf:
-            raise ValueError(f"appear_after must be 0 or more seconds, not {appear_after}")
-        if not 0 < lost_after < math.inf:
-            raise ValueError(f"lost_after must be above 0 seconds, not {lost_after}")
-        self._appear_after = appear_after
-        self._lost_after = lost_after
-        self._dominance = _Dominance(dominant_rule)
-        self._people: dict[str, _Track] = {}
+    def __init__(self, settings: EventSettings = EventSettings()):
+        self._settings = settings
+        self._dominant = DominantFace(settings.dominant_rule)
+        self._tracks: dict[str, _Track] = {}
         self._last_stamp = -math.inf
 
-    def with_rules(self, appear_after: float, lost_after: float, dominant_rule: str) -> FaceEvents:
-        """The same people under other rules, which mean what they mean for a new object; this one is done with.
+    def with_settings(self, settings: EventSettings) -> FaceEvents:
+        """Return an object that continues with the same faces under other settings; do not use this one any more.
 
-        Nobody appears again or is lost by that.
-
-        Raises:
-            ValueError: as for a new object.
+        No face appears again or is lost because of the change.
         """
-        others = FaceEvents(appear_after, lost_after, dominant_rule)
-        others._people, others._last_stamp = self._people, self._last_stamp
-        others._dominance.face_id = self.dominant
-        return others
+        other = FaceEvents(settings)
+        other._tracks, other._last_stamp = self._tracks, self._last_stamp
+        other._dominant.set(self.dominant_id)
+        return other
 
     @property
-    def dominant(self) -> str:
-        """The face_id of the person to attend to, empty for nobody.
+    def dominant_id(self) -> str:
+        """Id of the dominant face; empty when there is none.
 
-        It stays with a person who is hidden for less than `lost_after`, so she may be missing from this very image.
+        It stays the same while that face is hidden for less than `lost_after`, so it may be missing from an image.
         """
-        return self._dominance.face_id
+        return self._dominant.id
 
     def update(self, faces: Sequence[FaceResult], stamp: float, image_size: tuple[int, int]) -> list[Event]:
-        """What the faces of a new image mean for who is there.
+        """Return the events that a new image causes.
 
-        When time jumps back, as in a recording that is played again, everybody is lost and counting starts anew.
+        When stamps jump back, as in a recording that is played in a loop, all faces are lost first.
 
         Args:
-            faces: every face of the image.
-            stamp: when it was taken, seconds.
+            faces: all faces of the image, each with an id.
+            stamp: of the image, seconds.
             image_size: its width and height, pixels.
 
         Returns:
-            First whom was lost, then who appeared or changed, in the order of `faces`.
+            LOST events first, then APPEARED and CHANGED in the order of `faces`.
         """
-        lost = self.drop_all() if stamp < self._last_stamp else self._lose(stamp, faces)
+        lost = self.reset() if stamp < self._last_stamp else self._drop_lost(stamp, faces)
         for face in faces:
-            self._see(face, stamp)
+            self._add(face, stamp)
         self._last_stamp = stamp
-        self._attend(faces, stamp, image_size)
-        return lost + [event for face in faces for event in self._pending_event(self._people[face.id])]
+        self._update_dominant(faces, stamp, image_size)
+        return lost + [event for face in faces for event in self._pending_events(self._tracks[face.id])]
 
-    def drop_all(self) -> list[Event]:
-        """Everybody is lost: for a camera that is no longer looked at."""
-        events = [self._lost_event(person) for person in self._people.values() if person.reported]
-        self._people.clear()
-        self._dominance.forget()
+    def reset(self) -> list[Event]:
+        """Drop all faces, as when a camera is switched off; return their LOST events."""
+        events = [self._lost_event(track) for track in self._tracks.values() if track.reported]
+        self._tracks.clear()
+        self._dominant.set("")
         self._last_stamp = -math.inf
         return events
 
-    def _lose(self, stamp: float, faces: Sequence[FaceResult]) -> list[Event]:
+    def _drop_lost(self, stamp: float, faces: Sequence[FaceResult]) -> list[Event]:
         seen = {face.id for face in faces}
-        gone = [
+        lost_ids = [
             face_id
-            for face_id, person in self._people.items()
-            if face_id not in seen and stamp - person.last_seen >= self._lost_after - _TICK
+            for face_id, track in self._tracks.items()
+            if face_id not in seen and stamp - track.last_seen >= self._settings.lost_after - TIME_TOLERANCE
         ]
-        people = [self._people.pop(face_id) for face_id in gone]
-        return [self._lost_event(person) for person in people if person.reported]
+        tracks = [self._tracks.pop(face_id) for face_id in lost_ids]
+        return [self._lost_event(track) for track in tracks if track.reported]
 
-    def _see(self, face: FaceResult, stamp: float) -> None:
-        person = self._people.setdefault(face.id, _Track(face, stamp))
-        if person.last_seen == self._last_stamp:
-            person.watched_for += stamp - self._last_stamp
-        person.emotion, person.last_seen = face, stamp
+    def _add(self, face: FaceResult, stamp: float) -> None:
+        track = self._tracks.setdefault(face.id, _Track(face, stamp))
+        if track.last_seen == self._last_stamp:
+            track.seen_for += stamp - self._last_stamp
+        track.face, track.last_seen = face, stamp
 
-    def _attend(self, faces: Sequence[FaceResult], stamp: float, image_size: tuple[int, int]) -> None:
-        present = {face.id: face for face in faces if self._counts(self._people[face.id])}
-        # While the one attended to is hidden for a moment, nobody else takes the place.
-        if self.dominant in present or self.dominant not in self._people:
-            self._dominance.update(present, stamp, image_size)
+    def _update_dominant(self, faces: Sequence[FaceResult], stamp: float, image_size: tuple[int, int]) -> None:
+        present = {face.id: face for face in faces if self._has_appeared(self._tracks[face.id])}
+        # A dominant face that is hidden for a moment stays dominant.
+        if self.dominant_id in present or self.dominant_id not in self._tracks:
+            self._dominant.update(present, stamp, image_size)
 
-    def _counts(self, person: _Track) -> bool:
-        return bool(person.reported) or person.watched_for >= self._appear_after - _TICK
+    def _has_appeared(self, track: _Track) -> bool:
+        return bool(track.reported) or track.seen_for >= self._settings.appear_after - TIME_TOLERANCE
 
-    def _pending_event(self, person: _Track) -> list[Event]:
-        current, previous = person.emotion.emotion, person.reported
-        if not self._counts(person) or current == previous:
+    def _pending_events(self, track: _Track) -> list[Event]:
+        current, previous = track.face.emotion, track.reported
+        if not self._has_appeared(track) or current == previous:
             return []
-        person.reported = current
+        track.reported = current
         kind = EventKind.CHANGED if previous else EventKind.APPEARED
-        return [self._event(kind, person, previous, current, person.emotion.confidence)]
+        return [self._event(kind, track.face, previous, current, track.face.confidence)]
 
-    def _lost_event(self, person: _Track) -> Event:
-        return self._event(EventKind.LOST, person, person.reported, "", math.nan)
+    def _lost_event(self, track: _Track) -> Event:
+        return self._event(EventKind.LOST, track.face, track.reported, "", math.nan)
 
-    def _event(self, kind: EventKind, person: _Track, previous: str, current: str, confidence: float) -> Event:
-        face_id = person.emotion.id
-        return Event(kind, face_id, face_id == self.dominant, previous, current, confidence, person.emotion.position)
-
-
-class _Dominance:
-    """Keeps attending to one face until another is clearly ahead for a while."""
-
-    def __init__(self, rule: str):
-        if rule not in _RULES:
-            raise ValueError(f"dominant_rule must be one of {', '.join(_RULES)}, not '{rule}'")
-        self._merit, self._lead = _RULES[rule]
-        self.face_id = ""
-        self._rival = ""
-        self._rival_since = 0.0
-
-    def forget(self) -> None:
-        self.face_id = self._rival = ""
-
-    def update(self, present: Mapping[str, FaceResult], stamp: float, image_size: tuple[int, int]) -> None:
-        merits = self._merit(present, image_size)
-        best = max(merits, key=merits.__getitem__, default="")
-        if self.face_id not in merits:
-            self.face_id, self._rival = best, ""
-        elif merits[best] <= merits[self.face_id] + self._lead:
-            self._rival = ""
-        elif best != self._rival:
-            self._rival, self._rival_since = best, stamp
-        elif stamp - self._rival_since >= _DOMINANCE_HOLD - _TICK:
-            self.face_id, self._rival = best, ""
-
-
-_Merits = Callable[[Mapping[str, FaceResult], tuple[int, int]], dict[str, float]]
-
-
-def _size(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
-    return {face_id: math.log(max(shown.box.area, 1)) / 2 for face_id, shown in present.items()}
-
-
-def _nearness(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
-    places = {face_id: shown.position for face_id, shown in present.items()}
-    if None in places.values():
-        return _size(present, image_size)
-    return {face_id: -math.log(max(math.hypot(*place), 1e-3)) for face_id, place in places.items() if place}
-
-
-def _centrality(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
-    middle = image_size[0] / 2, image_size[1] / 2
-    return {face_id: -math.dist(shown.box.center, middle) / math.hypot(*middle) for face_id, shown in present.items()}
-
-
-def _acquaintance(present: Mapping[str, FaceResult], image_size: tuple[int, int]) -> dict[str, float]:
-    return {face_id: shown.tracked_for for face_id, shown in present.items()}
-
-
-_RULES: dict[str, tuple[_Merits, float]] = {
-    "largest": (_size, _CLEARLY_LARGER),
-    "nearest": (_nearness, _CLEARLY_LARGER),
-    "most_central": (_centrality, _CLEARLY_MORE_CENTRAL),
-    "longest_seen": (_acquaintance, 0.0),
-}
-"""Rules by name: how much each face deserves attention, and by how much another must deserve more."""
-
-DOMINANT_RULES = tuple(_RULES)
-"""The names that `dominant_rule` can have."""
+    def _event(self, kind: EventKind, face: FaceResult, previous: str, current: str, confidence: float) -> Event:
+        return Event(kind, face.id, face.id == self.dominant_id, previous, current, confidence, face.position)

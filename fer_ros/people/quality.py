@@ -1,6 +1,7 @@
-"""What may make the reading of a face unsure: too few pixels, blur, too little or too much light, the image's border.
+# SPDX-License-Identifier: Apache-2.0
+"""Image quality of a face: too few pixels, blur, too little or too much light, cut off by the image border.
 
-The limits were measured; docs/emotions-over-time.md says how.
+docs/emotions-over-time.md says how the thresholds were measured.
 """
 
 from __future__ import annotations
@@ -12,29 +13,29 @@ import numpy as np
 
 from fer_ros.types import Box
 
-SMALLEST_FACE = 32
-"""Pixels across a box; a face shown to the network from fewer costs it more than 4 points of accuracy."""
-LEAST_SHARPNESS = 0.02
-"""Of `sharpness`; passed when out of focus by 2 % of the face's width (standard deviation) or moved by 7 %."""
-DARKEST = 40.0
+MIN_FACE_SIZE = 32
+"""Pixels across a box; below this a network loses more than 4 points of accuracy."""
+MIN_SHARPNESS = 0.02
+"""Of `sharpness`; reached at a defocus of 2 % of the face's width (standard deviation) or a motion of 7 %."""
+MIN_BRIGHTNESS = 40.0
 """Mean gray level; 99.5 % of FER2013 is brighter."""
-BRIGHTEST = 205.0
+MAX_BRIGHTNESS = 205.0
 """Mean gray level; 99.5 % of FER2013 is darker."""
-SATURATED = 250
-"""Gray level from which a pixel shows nothing any more."""
-MOST_SATURATED = 0.25
-"""Share of such pixels; 99 % of FER2013 has fewer."""
-UNSURE_WEIGHT = 0.2
-"""How much an image with any of these faults counts over time, beside one with none."""
+SATURATED_LEVEL = 250
+"""Gray level from which a pixel counts as saturated."""
+MAX_SATURATED_SHARE = 0.25
+"""Share of saturated pixels; 99 % of FER2013 has fewer."""
+DEGRADED_WEIGHT = 0.2
+"""Weight in the average over time of an image with any of these faults; one without has 1."""
 
 _MEASURED_AT = 48
-"""Width and height of the crops that the limits were measured on, pixels."""
-_LEAST_CONTRAST = 4.0
-"""Gray levels; so that the noise of a blank crop does not pass for sharpness."""
+"""Width and height, pixels, of the crops that the thresholds were measured on."""
+_MIN_CONTRAST = 4.0
+"""Gray levels; keeps the noise of a blank crop from counting as sharpness."""
 
 
 class Quality(IntFlag):
-    """The bits of FaceEmotion.msg."""
+    """Faults of a face in an image: the bits of `quality` in FaceEmotion.msg."""
 
     OK = 0
     TOO_SMALL = 1
@@ -45,54 +46,56 @@ class Quality(IntFlag):
 
 
 def assess(crop: np.ndarray, box: Box, image_size: tuple[int, int]) -> Quality:
-    """The faults of one face.
+    """Return the faults of one face.
 
     Args:
-        crop: the face as the network is shown it, (size, size) uint8.
-        box: where it was found.
-        image_size: width and height of the image it was found in, pixels.
+        crop: the network's input before normalization, (size, size) uint8.
+        box: of the face, in pixels of the image.
+        image_size: width and height of the image, pixels.
     """
     width, height = image_size
     quality = Quality.OK
-    if max(box.width, box.height) < SMALLEST_FACE:
+    if max(box.width, box.height) < MIN_FACE_SIZE:
         quality |= Quality.TOO_SMALL
     if box.x <= 0 or box.y <= 0 or box.right >= width or box.bottom >= height:
         quality |= Quality.CUT_OFF
-    return quality | _light(crop) | _blur(crop)
+    return quality | _exposure(crop) | _blur(crop)
 
 
 def weight(quality: int) -> float:
-    """How much an image of this quality counts over time, above 0 and at most 1."""
-    return UNSURE_WEIGHT if quality else 1.0
+    """Return the weight, above 0 and at most 1, of an image of this quality in an average over time."""
+    return DEGRADED_WEIGHT if quality else 1.0
 
 
 def sharpness(crop: np.ndarray) -> float:
-    """How much fine detail a crop has in the direction that has less: mean squared second derivative over variance.
+    """Return how much fine detail a crop has, in the direction that has less: mean squared second derivative over
+    variance.
 
-    Dividing by the variance makes it independent of light and contrast, and the crop's own fixed size of the face's
-    size in the image. A smear along one axis wipes out the detail along that axis alone, so the two are not mixed,
-    as they are in the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield
-    microscopy", 2000), from which it comes.
+    Dividing by the variance makes it independent of brightness and contrast; measuring on a crop of fixed size makes it
+    independent of the face's size in the image. Motion along one axis removes the detail along that axis only, so the
+    two axes are kept apart, unlike in the variance of the Laplacian that this derives from (Pech-Pacheco et al.,
+    "Diatom autofocusing in brightfield microscopy", ICPR 2000).
 
     Args:
-        crop: (size, size) uint8; it is measured at 48x48.
+        crop: (size, size) uint8; resized to 48x48 if necessary.
     """
     if crop.shape[0] != _MEASURED_AT:
         crop = cv2.resize(crop, (_MEASURED_AT, _MEASURED_AT), interpolation=cv2.INTER_AREA)
-    variance = max(float(cv2.meanStdDev(crop)[1][0, 0]), _LEAST_CONTRAST) ** 2
-    # The outermost pixels have neighbors on one side only.
-    across = cv2.Sobel(crop, cv2.CV_32F, 2, 0, ksize=1)[:, 1:-1]
-    down = cv2.Sobel(crop, cv2.CV_32F, 0, 2, ksize=1)[1:-1]
-    return min(cv2.norm(across, cv2.NORM_L2SQR), cv2.norm(down, cv2.NORM_L2SQR)) / across.size / variance
+    variance = max(float(cv2.meanStdDev(crop)[1][0, 0]), _MIN_CONTRAST) ** 2
+    # The outermost pixels have a neighbor on one side only.
+    horizontal = cv2.Sobel(crop, cv2.CV_32F, 2, 0, ksize=1)[:, 1:-1]
+    vertical = cv2.Sobel(crop, cv2.CV_32F, 0, 2, ksize=1)[1:-1]
+    energy = min(cv2.norm(horizontal, cv2.NORM_L2SQR), cv2.norm(vertical, cv2.NORM_L2SQR))
+    return float(energy / horizontal.size / variance)
 
 
 def _blur(crop: np.ndarray) -> Quality:
-    return Quality.BLURRED if sharpness(crop) < LEAST_SHARPNESS else Quality.OK
+    return Quality.BLURRED if sharpness(crop) < MIN_SHARPNESS else Quality.OK
 
 
-def _light(crop: np.ndarray) -> Quality:
+def _exposure(crop: np.ndarray) -> Quality:
     brightness = cv2.mean(crop)[0]
-    if brightness < DARKEST:
+    if brightness < MIN_BRIGHTNESS:
         return Quality.DARK
-    too_bright = brightness > BRIGHTEST or np.count_nonzero(crop >= SATURATED) > MOST_SATURATED * crop.size
-    return Quality.BRIGHT if too_bright else Quality.OK
+    saturated = np.count_nonzero(crop >= SATURATED_LEVEL) > MAX_SATURATED_SHARE * crop.size
+    return Quality.BRIGHT if saturated or brightness > MAX_BRIGHTNESS else Quality.OK

@@ -1,17 +1,18 @@
-"""From a box to meters: what a known camera sees of a known face is put back where the face is."""
+# SPDX-License-Identifier: Apache-2.0
+"""Positions from boxes: faces projected into the image are located where they were."""
 
 import cv2
 import numpy as np
 import pytest
 
-from fer_ros.people.camera_model import CameraModel, placed
-from fer_ros.types import Box, FaceResult
+from fer_ros.people.camera_model import CameraModel
+from fer_ros.types import Box
 
 K = (1000.0, 0.0, 650.0, 0.0, 1010.0, 370.0, 0.0, 0.0, 1.0)
 P = (900.0, 0.0, 640.0, 0.0, 0.0, 900.0, 360.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 PLUMB_BOB = (-0.35, 0.12, 0.001, -0.002, -0.01)
 RATIONAL = (0.3, -0.1, 0.001, -0.001, 0.01, 0.6, -0.05, 0.02)
-PLACES = [(0.0, 0.0, 1.0), (-0.4, 0.1, 1.0), (0.35, -0.25, 0.8), (0.6, 0.3, 2.0)]
+POSITIONS = [(0.0, 0.0, 1.0), (-0.4, 0.1, 1.0), (0.35, -0.25, 0.8), (0.6, 0.3, 2.0)]
 WIDTH = 0.15
 
 
@@ -19,10 +20,10 @@ def camera(**changed):
     return CameraModel(**{"width": 1280, "height": 720, "k": K, **changed})
 
 
-def seen(place, project, binning=1, corner=(0, 0)):
-    """The box, in pixels, of a face of WIDTH at `place` (m); `project` maps (N, 3) points to pixels' middles."""
+def box_at(position, project, binning=1, corner=(0, 0)):
+    """Return the box of a face of WIDTH at `position` (m); `project` maps (N, 3) points to (N, 2) pixel centers."""
     half = np.array([WIDTH / 2, 0, 0])
-    edges = (project(np.array([place - half, place, place + half])) + 0.5 - corner) / binning
+    edges = (project(np.array([position - half, position, position + half])) + 0.5 - corner) / binning
     x, right = round(edges[0, 0]), round(edges[2, 0])
     return Box(x, round(edges[1, 1] - (right - x) / 2), right - x, right - x)
 
@@ -52,66 +53,67 @@ def through(p):
     return project
 
 
-def is_at(found, place):
-    # A box has whole pixels: one of some hundred.
-    return np.allclose(found, place, atol=0.012 * np.linalg.norm(place))
+def is_at(found, position):
+    # Rounded to whole pixels, a width of some hundred pixels is off by up to 1 %.
+    return np.allclose(found, position, atol=0.012 * np.linalg.norm(position))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize(
     ("model", "distortion"),
     [("", ()), ("plumb_bob", (0.0,) * 5), ("plumb_bob", PLUMB_BOB), ("rational_polynomial", RATIONAL)],
 )
-def test_a_face_is_found_where_it_is(place, model, distortion):
-    box = seen(np.array(place), through_lens(distortion or (0.0,) * 5))
-    assert is_at(camera(distortion_model=model, d=distortion).position(box, WIDTH), place)
+def test_position_through_distorted_lens(position, model, distortion):
+    box = box_at(np.array(position), through_lens(distortion or (0.0,) * 5))
+    assert is_at(camera(distortion_model=model, d=distortion).position(box, WIDTH), position)
 
 
-@pytest.mark.parametrize("place", [*PLACES, (1.5, 0.2, 1.0)])
-def test_a_face_before_a_fisheye_is_found_where_it_is(place):
+@pytest.mark.parametrize("position", [*POSITIONS, (1.5, 0.2, 1.0)])
+def test_position_through_fisheye(position):
     distortion = (0.05, -0.01, 0.002, -0.001)
-    box = seen(np.array(place), through_fisheye(distortion))
+    box = box_at(np.array(position), through_fisheye(distortion))
     found = camera(distortion_model="equidistant", d=distortion).position(box, WIDTH)
-    assert np.allclose(found, place, atol=0.03 * np.linalg.norm(place))
+    assert np.allclose(found, position, atol=0.03 * np.linalg.norm(position))
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_face_in_a_rectified_image_is_found_where_it_is(place):
-    box = seen(np.array(place), through(P))
-    # The lens is of no matter any more.
+@pytest.mark.parametrize("position", POSITIONS)
+def test_position_in_rectified_image_ignores_distortion(position):
+    box = box_at(np.array(position), through(P))
     rectified = camera(p=P, rectified=True, distortion_model="plumb_bob", d=PLUMB_BOB)
-    assert is_at(rectified.position(box, WIDTH), place)
+    assert is_at(rectified.position(box, WIDTH), position)
 
 
-def test_a_face_seen_by_the_second_camera_of_a_pair_is_placed_before_the_first():
+def test_position_from_second_stereo_camera_is_in_first_frame():
     second = (*P[:3], -900 * 0.12, *P[4:])
-    place = (0.1, 0.0, 1.0)
-    assert is_at(camera(p=second, rectified=True).position(seen(np.array(place), through(second)), WIDTH), place)
+    position = (0.1, 0.0, 1.0)
+    assert is_at(
+        camera(p=second, rectified=True).position(box_at(np.array(position), through(second)), WIDTH), position
+    )
 
 
-def test_x_is_to_the_right_y_is_down_and_z_is_forward():
+def test_position_axes_are_right_down_forward():
     right_and_below = camera().position(Box(1000, 600, 100, 100))
     left_and_above = camera().position(Box(200, 60, 100, 100))
     assert min(right_and_below) > 0
     assert (np.sign(left_and_above) == (-1, -1, 1)).all()
 
 
-def test_binning_and_a_part_of_the_image_change_nothing():
-    place = (0.1, 0.05, 0.6)
-    part = Box(200, 100, 800, 600)
-    whole, cut = camera(), camera(binning_x=2, binning_y=2, roi=part)
-    assert is_at(whole.position(seen(np.array(place), through_lens((0.0,) * 5)), WIDTH), place)
-    in_part = seen(np.array(place), through_lens((0.0,) * 5), binning=2, corner=(part.x, part.y))
-    assert is_at(cut.position(in_part, WIDTH), place)
+def test_position_is_independent_of_binning_and_roi():
+    position = (0.1, 0.05, 0.6)
+    roi = Box(200, 100, 800, 600)
+    full, reduced = camera(), camera(binning_x=2, binning_y=2, roi=roi)
+    assert is_at(full.position(box_at(np.array(position), through_lens((0.0,) * 5)), WIDTH), position)
+    in_roi = box_at(np.array(position), through_lens((0.0,) * 5), binning=2, corner=(roi.x, roi.y))
+    assert is_at(reduced.position(in_roi, WIDTH), position)
 
 
-def test_a_face_that_is_twice_as_wide_is_half_as_far():
+def test_distance_is_inverse_to_box_width():
     near, far = camera().position(Box(600, 320, 100, 100)), camera().position(Box(625, 345, 50, 50))
     assert far[2] == pytest.approx(2 * near[2])
     assert camera().position(Box(600, 320, 100, 100), 0.3)[2] == pytest.approx(0.3 / 0.15 * near[2])
 
 
-def test_a_camera_that_is_not_calibrated_has_no_positions():
+def test_uncalibrated_camera_has_no_positions():
     assert camera(k=(0.0,) * 9).position(Box(600, 320, 100, 100)) is None
     assert camera(rectified=True).position(Box(600, 320, 100, 100)) is None
 
@@ -125,7 +127,7 @@ def test_a_camera_that_is_not_calibrated_has_no_positions():
         ({"roi": Box(100, 100, 301, 201), "binning_x": 2, "binning_y": 2}, (151, 100)),
     ],
 )
-def test_images_of_the_size_in_camera_info_are_taken(changed, size):
+def test_check_accepts_image_size_of_camera_info(changed, size):
     camera(**changed).check(size)
 
 
@@ -133,29 +135,20 @@ def test_images_of_the_size_in_camera_info_are_taken(changed, size):
     ("changed", "size"),
     [({}, (640, 480)), ({}, (720, 1280)), ({"binning_x": 2, "binning_y": 2}, (1280, 720))],
 )
-def test_camera_info_for_other_images_is_refused_with_both_sizes(changed, size):
+def test_check_refuses_other_image_size(changed, size):
     expected = "640x360" if changed else "1280x720"
     with pytest.raises(ValueError, match=rf"images of {expected} pixels.*images have {size[0]}x{size[1]}"):
         camera(**changed).check(size)
 
 
-def test_a_distortion_that_is_not_known_here_is_named():
-    with pytest.raises(ValueError, match=r"'thin_prism'; known are plumb_bob"):
+def test_unsupported_distortion_is_refused():
+    with pytest.raises(ValueError, match=r"'thin_prism'; supported are plumb_bob"):
         camera(distortion_model="thin_prism", d=(0.1,))
     with pytest.raises(ValueError, match=r"3 coefficients for 'plumb_bob', which takes 4 or 5"):
         camera(distortion_model="plumb_bob", d=(0.1, 0.1, 0.1))
     camera(distortion_model="thin_prism", d=(0.1,), p=P, rectified=True)
 
 
-def test_a_camera_info_with_the_wrong_number_of_numbers_is_named():
+def test_matrices_of_wrong_length_are_refused():
     with pytest.raises(ValueError, match="9 numbers in k and 12 in p, not 4 and 12"):
         camera(k=(1.0, 2.0, 3.0, 4.0))
-
-
-def test_every_face_of_an_image_is_placed():
-    scores = np.ones(1)
-    shown = {"labels": ("happy",), "scores": scores, "smoothed_scores": scores, "emotion": "happy", "confidence": 1.0}
-    boxes = [Box(600, 320, 100, 100), Box(200, 320, 50, 50)]
-    faces = [FaceResult(box=box, **shown) for box in boxes]
-    assert [face.position for face in placed(faces, camera())] == [camera().position(box) for box in boxes]
-    assert [face.position for face in placed(faces, camera(k=(0.0,) * 9))] == [None, None]

@@ -1,9 +1,10 @@
-"""One word for each face that changes when the face does, and not because the numbers tremble."""
+# SPDX-License-Identifier: Apache-2.0
+"""The label of a face changes with its emotion, and does not flicker with its scores."""
 
 import numpy as np
 import pytest
 
-from fer_ros.people.hysteresis import LabelHysteresis
+from fer_ros.people.hysteresis import Hysteresis, HysteresisSettings, LabelHysteresis, best
 from fer_ros.types import UNKNOWN
 
 LABELS = ("happy", "sad", "neutral")
@@ -13,78 +14,83 @@ def scores(happy=0.0, sad=0.0):
     return np.array([happy, sad, 1 - happy - sad])
 
 
-def words(decisions, sequence, rate=10):
+def label_hysteresis(**settings):
+    return LabelHysteresis(HysteresisSettings(**settings))
+
+
+def decide(decisions, sequence, rate=10):
+    """Return the label after each of the score vectors in `sequence`."""
     return [decisions.update("1", given, LABELS, step / rate) for step, given in enumerate(sequence)]
 
 
-def test_the_first_word_comes_with_the_first_image():
-    assert words(LabelHysteresis(), [scores(happy=0.8)]) == ["happy"]
+def test_label_is_decided_with_first_image():
+    assert decide(label_hysteresis(), [scores(happy=0.8)]) == ["happy"]
 
 
-def test_a_word_changes_after_its_rival_has_led_for_the_hold_time():
-    said = words(LabelHysteresis(hold=0.3), [scores(happy=0.8)] * 2 + [scores(sad=0.8)] * 6)
-    assert said == ["happy"] * 5 + ["sad"] * 3
+def test_label_changes_after_challenger_led_for_hold():
+    decided = decide(label_hysteresis(hold=0.3), [scores(happy=0.8)] * 2 + [scores(sad=0.8)] * 6)
+    assert decided == ["happy"] * 5 + ["sad"] * 3
 
 
 @pytest.mark.parametrize("rate", [10, 20, 60])
-def test_the_hold_is_counted_in_seconds(rate):
-    said = words(LabelHysteresis(hold=0.5), [scores(happy=0.8)] * rate + [scores(sad=0.8)] * rate, rate)
-    assert said.index("sad") / rate == pytest.approx(1.5)
+def test_hold_is_in_seconds_at_any_rate(rate):
+    decided = decide(label_hysteresis(hold=0.5), [scores(happy=0.8)] * rate + [scores(sad=0.8)] * rate, rate)
+    assert decided.index("sad") / rate == pytest.approx(1.5)
 
 
-def test_a_short_outburst_changes_nothing():
+def test_label_survives_short_disturbance():
     sequence = [scores(happy=0.8)] * 5 + [scores(sad=0.9)] * 2 + [scores(happy=0.8)] * 5
-    assert set(words(LabelHysteresis(hold=0.3), sequence)) == {"happy"}
+    assert set(decide(label_hysteresis(hold=0.3), sequence)) == {"happy"}
 
 
-def test_two_outbursts_are_not_added_up():
-    burst = [scores(sad=0.9)] * 2 + [scores(happy=0.8)]
-    assert set(words(LabelHysteresis(hold=0.3), [scores(happy=0.8), *burst * 5])) == {"happy"}
+def test_hold_restarts_after_interruption():
+    disturbance = [scores(sad=0.9)] * 2 + [scores(happy=0.8)]
+    assert set(decide(label_hysteresis(hold=0.3), [scores(happy=0.8), *disturbance * 5])) == {"happy"}
 
 
-def test_two_labels_that_are_nearly_equal_do_not_take_turns():
-    trembling = [scores(happy=0.5, sad=0.45), scores(happy=0.45, sad=0.5)] * 20
+def test_nearly_equal_labels_do_not_alternate():
+    noisy = [scores(happy=0.5, sad=0.45), scores(happy=0.45, sad=0.5)] * 20
     slowly = [scores(happy=0.5, sad=0.45)] * 10 + [scores(happy=0.45, sad=0.5)] * 10
-    assert set(words(LabelHysteresis(hold=0), trembling)) == {"happy"}
-    assert set(words(LabelHysteresis(), slowly * 3)) == {"happy"}
+    assert set(decide(label_hysteresis(hold=0), noisy)) == {"happy"}
+    assert set(decide(label_hysteresis(), slowly * 3)) == {"happy"}
 
 
-def test_a_face_that_is_not_clear_is_unknown():
+def test_label_below_min_confidence_is_unknown():
     unclear = np.array([0.35, 0.33, 0.32])
-    assert words(LabelHysteresis(min_confidence=0.4), [unclear]) == [UNKNOWN]
-    assert words(LabelHysteresis(min_confidence=0), [unclear]) == ["happy"]
+    assert decide(label_hysteresis(min_confidence=0.4), [unclear]) == [UNKNOWN]
+    assert decide(label_hysteresis(min_confidence=0), [unclear]) == ["happy"]
 
 
-def test_a_face_that_becomes_unclear_becomes_unknown_and_back_again():
+def test_label_becomes_unknown_and_returns():
     clear, unclear = scores(happy=0.8), np.array([0.34, 0.33, 0.33])
-    said = words(LabelHysteresis(hold=0.2, min_confidence=0.4), [clear] * 2 + [unclear] * 9 + [clear] * 4)
-    assert said == ["happy"] * 7 + [UNKNOWN] * 6 + ["happy"] * 2
+    decided = decide(label_hysteresis(hold=0.2, min_confidence=0.4), [clear] * 2 + [unclear] * 9 + [clear] * 4)
+    assert decided == ["happy"] * 7 + [UNKNOWN] * 6 + ["happy"] * 2
 
 
-def test_a_face_on_its_way_from_one_emotion_to_another_is_not_unknown_in_between():
+def test_label_is_not_unknown_during_transition():
     between = np.array([0.34, 0.33, 0.33])
     sequence = [scores(happy=0.8)] * 5 + [between] * 3 + [scores(sad=0.8)] * 5
-    assert set(words(LabelHysteresis(hold=0.2, min_confidence=0.4), sequence)) == {"happy", "sad"}
+    assert set(decide(label_hysteresis(hold=0.2, min_confidence=0.4), sequence)) == {"happy", "sad"}
 
 
-def test_confidence_about_the_limit_does_not_flicker():
-    trembling = [np.array([0.41, 0.3, 0.29]), np.array([0.38, 0.32, 0.3])] * 20
-    assert set(words(LabelHysteresis(hold=0, min_confidence=0.4), trembling)) == {"happy"}
+def test_confidence_around_threshold_does_not_flicker():
+    noisy = [np.array([0.41, 0.3, 0.29]), np.array([0.38, 0.32, 0.3])] * 20
+    assert set(decide(label_hysteresis(hold=0, min_confidence=0.4), noisy)) == {"happy"}
 
 
-def test_unknown_is_left_only_for_a_label_sure_enough():
+def test_unknown_is_left_only_at_min_confidence():
     rising = [np.array([0.32, 0.34, 0.34])] + [np.array([0.38, 0.31, 0.31])] * 20
-    assert set(words(LabelHysteresis(min_confidence=0.4), rising)) == {UNKNOWN}
+    assert set(decide(label_hysteresis(min_confidence=0.4), rising)) == {UNKNOWN}
 
 
-def test_a_looped_recording_starts_anew():
-    decisions = LabelHysteresis(hold=1.0)
+def test_label_restarts_when_stamps_jump_back():
+    decisions = label_hysteresis(hold=1.0)
     decisions.update("1", scores(happy=0.9), LABELS, 100.0)
     assert decisions.update("1", scores(sad=0.9), LABELS, 2.0) == "sad"
 
 
-def test_people_are_decided_on_apart_and_forgotten():
-    decisions = LabelHysteresis(hold=1.0)
+def test_faces_have_separate_labels_until_dropped():
+    decisions = label_hysteresis(hold=1.0)
     decisions.update("1", scores(happy=0.9), LABELS, 0.0)
     assert decisions.update("2", scores(sad=0.9), LABELS, 0.1) == "sad"
     decisions.keep_only({"2"})
@@ -102,6 +108,20 @@ def test_people_are_decided_on_apart_and_forgotten():
         {"min_confidence": float("nan")},
     ],
 )
-def test_numbers_out_of_range_are_named(wrong):
+def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        LabelHysteresis(**wrong)
+        HysteresisSettings(**wrong)
+
+
+def test_best_prefers_current_within_margin():
+    merits = {"a": 1.0, "b": 1.1, "c": 1.2}
+    assert best(merits, {"a"}, margin=0.15) == ["c"]
+    assert best(merits, {"a"}, margin=0.25) == ["a"]
+    assert best(merits, {"a", "b"}, margin=0.15, count=2) == ["b", "c"]
+    assert best({"a": 1.0, "b": 1.0}, {"b"}, margin=0.0) == ["b"]
+    assert best({}, {"a"}, margin=0.1) == []
+
+
+def test_hysteresis_ignores_current_as_challenger():
+    choice = Hysteresis("a")
+    assert [choice.update(challenger, step / 10, hold=0.2) for step, challenger in enumerate("bbabbb")] == [*"aaaaab"]

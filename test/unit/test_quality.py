@@ -1,4 +1,5 @@
-"""Faults of real faces: each is found when it is made, and only then."""
+# SPDX-License-Identifier: Apache-2.0
+"""Quality of real faces: each fault is detected when it is simulated, and only then."""
 
 import re
 from pathlib import Path
@@ -25,11 +26,11 @@ def quality_of(gray, box=FACE):
     return assess(Preprocessing().crop(gray, box), box, gray.shape[::-1])
 
 
-def lit(gray, factor):
+def exposed(gray, factor):
     return np.clip(gray * factor, 0, 255).astype(np.uint8)
 
 
-def smeared(gray, length, angle):
+def motion_blurred(gray, length, angle):
     kernel = np.zeros((41, 41), np.float32)
     half = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))]) * length / 2
     cv2.line(kernel, *(tuple(int(v) for v in np.round(20 + sign * half)) for sign in (-1, 1)), 1.0)
@@ -37,46 +38,46 @@ def smeared(gray, length, angle):
 
 
 @pytest.mark.parametrize("scale", [0.4, 0.7, 1, 2, 4])
-def test_a_good_face_has_no_fault_at_any_distance(astronaut, scale):
+def test_sharp_face_has_no_fault_at_any_size(astronaut, scale):
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     gray = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=interpolation)
     assert quality_of(gray, scaled_box(scale)) == Quality.OK
 
 
 @pytest.mark.parametrize("scale", [0.5, 1, 2, 4])
-def test_a_face_out_of_focus_is_blurred_whatever_its_size(astronaut, scale):
+def test_defocused_face_is_blurred_at_any_size(astronaut, scale):
     gray = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     assert quality_of(cv2.GaussianBlur(gray, (0, 0), 3 * scale), scaled_box(scale)) == Quality.BLURRED
 
 
 @pytest.mark.parametrize("angle", [0, 90])
-def test_a_face_in_quick_motion_is_blurred(astronaut, angle):
-    assert quality_of(smeared(astronaut, 12, angle)) == Quality.BLURRED
+def test_fast_moving_face_is_blurred(astronaut, angle):
+    assert quality_of(motion_blurred(astronaut, 12, angle)) == Quality.BLURRED
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.6, 1.2])
-def test_light_and_contrast_do_not_pass_for_blur(astronaut, factor):
+def test_sharpness_is_independent_of_exposure(astronaut, factor):
     same = sharpness(Preprocessing().crop(astronaut, FACE))
-    assert sharpness(Preprocessing().crop(lit(astronaut, factor), FACE)) == pytest.approx(same, rel=0.15)
+    assert sharpness(Preprocessing().crop(exposed(astronaut, factor), FACE)) == pytest.approx(same, rel=0.15)
 
 
-def test_a_face_in_the_dark_is_dark(astronaut):
-    assert quality_of(lit(astronaut, 0.2)) == Quality.DARK
-    assert quality_of(lit(astronaut, 0.4)) == Quality.OK
+def test_underexposed_face_is_dark(astronaut):
+    assert quality_of(exposed(astronaut, 0.2)) == Quality.DARK
+    assert quality_of(exposed(astronaut, 0.4)) == Quality.OK
 
 
-def test_an_overexposed_face_is_bright(astronaut):
-    assert quality_of(lit(astronaut, 1.8)) == Quality.BRIGHT
-    assert quality_of(lit(astronaut, 1.2)) == Quality.OK
+def test_overexposed_face_is_bright(astronaut):
+    assert quality_of(exposed(astronaut, 1.8)) == Quality.BRIGHT
+    assert quality_of(exposed(astronaut, 1.2)) == Quality.OK
 
 
-def test_a_face_half_in_the_glare_of_a_window_is_bright(astronaut):
-    glaring = lit(astronaut, 0.7)
+def test_partly_saturated_face_is_bright(astronaut):
+    glaring = exposed(astronaut, 0.7)
     glaring[:, : FACE.x + 35] = 255
     assert quality_of(glaring) == Quality.BRIGHT
 
 
-def test_a_small_face_is_too_small(astronaut):
+def test_small_face_is_too_small(astronaut):
     gray = cv2.resize(astronaut, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
     assert Quality.TOO_SMALL in quality_of(gray, scaled_box(0.3))
 
@@ -90,24 +91,24 @@ def test_a_small_face_is_too_small(astronaut):
         np.s_[: FACE.bottom, :],
     ],
 )
-def test_a_box_at_the_border_is_cut_off(astronaut, part):
+def test_box_at_border_is_cut_off(astronaut, part):
     y, x = (interval.start or 0 for interval in part)
     box = Box(FACE.x - x, FACE.y - y, FACE.width, FACE.height)
     assert quality_of(np.ascontiguousarray(astronaut[part]), box) == Quality.CUT_OFF
 
 
-def test_faults_add_up_and_make_an_image_count_less(astronaut):
-    both = quality_of(lit(cv2.GaussianBlur(astronaut, (0, 0), 4), 0.2))
+def test_faults_combine_and_reduce_weight(astronaut):
+    both = quality_of(exposed(cv2.GaussianBlur(astronaut, (0, 0), 4), 0.2))
     assert both == Quality.BLURRED | Quality.DARK
     assert 0 < weight(both) < weight(Quality.OK) == 1
 
 
-def test_a_blank_crop_is_no_error():
+def test_blank_crop_is_blurred_and_dark():
     blank = np.zeros((48, 48), np.uint8)
     assert assess(blank, FACE, (512, 512)) == Quality.BLURRED | Quality.DARK
 
 
-def test_the_bits_are_those_of_the_message():
+def test_quality_bits_match_message():
     text = (ROOT / "msg" / "FaceEmotion.msg").read_text()
     bits = {name: int(value) for name, value in re.findall(r"QUALITY_(\w+)=(\d+)", text)}
     assert bits == {"OK": 0, **{bit.name: bit.value for bit in Quality}}
@@ -115,7 +116,7 @@ def test_the_bits_are_those_of_the_message():
 
 @pytest.mark.skipif(not MEDIA.is_dir(), reason=f"real footage is not at {MEDIA}")
 @pytest.mark.parametrize("name", ["intel_female.gif", "intel_female_male.gif", "intel_walking_pause.gif"])
-def test_people_in_real_footage_have_few_faults(name):
+def test_real_footage_has_no_faults(name):
     images = pytest.importorskip("PIL.Image", reason="Pillow reads the footage")
     footage, detector = images.open(MEDIA / name), ViolaJones()
     found = []

@@ -11,9 +11,8 @@ from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.detectors.rotated import tilted
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.faces.tracking_detector import TrackingDetector
-from fer_ros.people.smoothing import Smoothing
-from fer_ros.pipeline import Stream, recognize
+from fer_ros.faces.tracking_detector import TrackingDetector, TrackingSettings
+from fer_ros.pipeline import CameraSettings, CameraState, recognize
 from fer_ros.types import Box, Detection, Frame, Landmarks, TrackedFace
 
 FACE = Box(72, 68, 101, 101)
@@ -163,9 +162,9 @@ def test_an_alignment_that_is_none_is_refused():
 
 @pytest.mark.parametrize("degrees", [-20, 20])
 def test_a_smile_stays_a_smile_when_the_head_is_tilted(portrait, classifier, degrees):
-    camera = Stream(search(), Smoothing())
-    ((face, *_),) = recognize([camera], [Frame(turned(portrait, degrees), 0.0)], classifier)
+    state = CameraState(ViolaJones(), CameraSettings(tracking=TrackingSettings(max_roll=30.0)))
+    ((face, *_),) = recognize([(state, Frame(turned(portrait, degrees), 0.0))], classifier)
     assert face.box.iou(FACE) > 0.6
     assert face.emotion == "happy"
-    ((upright,),) = recognize([Stream(search(0), Smoothing())], [Frame(portrait, 0.0)], classifier)
+    ((upright,),) = recognize([(CameraState(ViolaJones()), Frame(portrait, 0.0))], classifier)
     assert face.confidence == pytest.approx(upright.confidence, abs=0.2)

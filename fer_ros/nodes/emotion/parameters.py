@@ -15,11 +15,12 @@ from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.nodes.common.parameters import ParameterError, check_choices, parameter
+from fer_ros.people.attention import DOMINANT_RULES
 from fer_ros.people.camera_model import FACE_WIDTH
-from fer_ros.people.events import DOMINANT_RULES, FaceEvents
-from fer_ros.people.hysteresis import LabelHysteresis
-from fer_ros.people.smoothing import Smoothing
-from fer_ros.pipeline import Stream
+from fer_ros.people.events import EventSettings
+from fer_ros.people.hysteresis import HysteresisSettings
+from fer_ros.people.smoothing import SmoothingSettings
+from fer_ros.pipeline import CameraSettings
 
 
 def _default(of: Callable, name: str):
@@ -76,7 +77,7 @@ class Settings:
         dynamic=True,
     )
     max_faces: int = parameter(
-        _default(Stream, "max_faces"),
+        _default(CameraSettings, "max_faces"),
         "Faces of each image that are classified: the largest. Others are left out. 0 classifies all.",
         range=(0, 1000),
         dynamic=True,
@@ -168,44 +169,44 @@ class Settings:
         range=(1, 30),
     )
     smoothing_time_constant: float = parameter(
-        _default(Smoothing, "time_constant"),
+        _default(SmoothingSettings, "time_constant"),
         "Seconds after which smoothed_scores have followed a lasting change by 63 %. 0 turns smoothing off.",
         range=(0.0, 60.0),
         dynamic=True,
     )
     min_confidence: float = parameter(
-        _default(LabelHysteresis, "min_confidence"),
+        _default(HysteresisSettings, "min_confidence"),
         "Smoothed score from which an emotion is named; below it the emotion is unknown. 0 always names one.",
         range=(0.0, 0.99),
         dynamic=True,
     )
     emotion_margin: float = parameter(
-        _default(LabelHysteresis, "margin"),
+        _default(HysteresisSettings, "margin"),
         "By how much the smoothed score of another emotion must exceed that of the present one to take its place.",
         range=(0.0, 0.99),
         dynamic=True,
     )
     emotion_hold: float = parameter(
-        _default(LabelHysteresis, "hold"),
+        _default(HysteresisSettings, "hold"),
         "Seconds for which it must do so. Larger is steadier and slower.",
         range=(0.0, 60.0),
         dynamic=True,
     )
 
     appear_after: float = parameter(
-        _default(FaceEvents, "appear_after"),
+        _default(EventSettings, "appear_after"),
         "Seconds for which a face must be seen before it has APPEARED, and others can follow about it.",
         range=(0.0, 10.0),
         dynamic=True,
     )
     lost_after: float = parameter(
-        _default(FaceEvents, "lost_after"),
+        _default(EventSettings, "lost_after"),
         "Seconds for which it must stay unseen before it is LOST.",
         range=(0.05, 60.0),
         dynamic=True,
     )
     dominant_rule: str = parameter(
-        _default(FaceEvents, "dominant_rule"),
+        _default(EventSettings, "dominant_rule"),
         "Whom the robot should attend to. nearest needs a calibrated camera and is like largest without one.",
         choices=DOMINANT_RULES,
         dynamic=True,

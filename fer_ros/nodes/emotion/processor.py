@@ -23,7 +23,6 @@ from fer_ros.nodes.emotion.latest_image_worker import LatestImageWorker, Newest
 from fer_ros.nodes.emotion.publishers import create_publishers
 from fer_ros.nodes.emotion.result import Result
 from fer_ros.nodes.emotion.state import NodeState
-from fer_ros.people.camera_model import placed
 from fer_ros.stopwatch import Stopwatch
 from fer_ros.types import FaceResult, Frame
 
@@ -140,7 +139,7 @@ class ImageProcessor:
         return self._begun and (camera.has_subscribers or not self._serving.settings.lazy)
 
     def _forget(self, camera: Camera) -> None:
-        camera.publish_lost(self._serving.memories[camera.name].forget())
+        camera.publish_lost(self._serving.camera_states[camera.name].reset())
 
     # --- in the worker's thread ---
 
@@ -170,10 +169,12 @@ class ImageProcessor:
         if verdict == Decision.ANSWER_ANEW:
             self._forget(camera)
         try:
-            return Frame(self._converter.gray(newest.image), stamp, lagging=newest.passed_over > 0)
+            frame = Frame(self._converter.gray(newest.image), stamp, lagging=newest.passed_over > 0)
         except ImageError as error:
             camera.report_bad_image(error)
             return None
+        self._serving.camera_states[camera.name].camera_model = camera.model(_size(frame))
+        return frame
 
     def _publish(
         self,
@@ -183,19 +184,16 @@ class ImageProcessor:
         faces: list[FaceResult],
         watch: Stopwatch,
     ) -> None:
-        serving, people = self._serving, self._serving.memories[camera.name].people
-        size = frame.gray.shape[1], frame.gray.shape[0]
-        model = camera.model(size)
-        if model:
-            faces = placed(faces, model, serving.settings.face_width)
-        events = people.update(faces, frame.stamp, size)
+        serving, face_events = self._serving, self._serving.camera_states[camera.name].events
+        size = _size(frame)
+        events = face_events.update(faces, frame.stamp, size)
         emotions = messages.face_emotion_array(
             image.header,
             size,
             serving.classifier.model_id,
             serving.classifier.labels,
             faces,
-            people.dominant,
+            face_events.dominant_id,
             watch.total,
         )
         picture = cache(lambda: self._converter.bgr(image))
@@ -212,3 +210,8 @@ class ImageProcessor:
         except Exception as error:
             if self._throttle.allows(repr(error)):
                 self._node.get_logger().error(f"error of this node, which goes on:\n{traceback.format_exc()}")
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    """Return the width and height of a frame, pixels."""
+    return frame.gray.shape[1], frame.gray.shape[0]

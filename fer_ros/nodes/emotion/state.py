@@ -6,43 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.faces.alignment import Alignment
 from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.detectors.registry import Options, make
-from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.faces.tracking_detector import TrackingSettings
 from fer_ros.nodes.emotion.parameters import Settings
-from fer_ros.people.events import Event, FaceEvents
-from fer_ros.people.hysteresis import LabelHysteresis
-from fer_ros.people.smoothing import Smoothing
-from fer_ros.pipeline import Stream, recognize
+from fer_ros.people.events import EventSettings
+from fer_ros.people.hysteresis import HysteresisSettings
+from fer_ros.people.smoothing import SmoothingSettings
+from fer_ros.pipeline import CameraSettings, CameraState, recognize
 from fer_ros.types import FaceResult, Frame
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What is remembered of one camera from image to image."""
-
-    tracker: OverlapTracker
-    stream: Stream
-    people: FaceEvents
-
-    @classmethod
-    def empty(cls, settings: Settings, detector: Detector) -> Memory:
-        """Of a camera whose images are still to come."""
-        tracker = OverlapTracker(settings.keep_for, settings.min_hits)
-        people = FaceEvents(settings.appear_after, settings.lost_after, settings.dominant_rule)
-        return cls(tracker, _stream(settings, detector, tracker), people)
-
-    def with_settings(self, settings: Settings, detector: Detector) -> Memory:
-        """The same people under other settings; the averages of their scores start anew."""
-        people = self.people.with_rules(settings.appear_after, settings.lost_after, settings.dominant_rule)
-        return replace(self, stream=_stream(settings, detector, self.tracker), people=people)
-
-    def forget(self) -> list[Event]:
-        """Everybody is lost, and who is seen next is somebody new."""
-        self.stream.forget()
-        return self.people.drop_all()
 
 
 @dataclass(frozen=True)
@@ -56,7 +28,7 @@ class NodeState:
     classifier: Classifier
     settings: Settings
     detector: Detector
-    memories: Mapping[str, Memory]
+    camera_states: Mapping[str, CameraState]
     """By the name of the camera."""
 
     @classmethod
@@ -69,8 +41,8 @@ class NodeState:
             ImportError: the library that it needs is not installed.
         """
         detector = _detector(settings)
-        memories = {camera: Memory.empty(settings, detector) for camera in settings.cameras}
-        return cls(classifier, settings, detector, memories)
+        camera_states = {camera: CameraState(detector, _camera_settings(settings)) for camera in settings.cameras}
+        return cls(classifier, settings, detector, camera_states)
 
     def with_classifier(self, classifier: Classifier) -> NodeState:
         """The same with another model: people keep their identities, the averages of their scores start anew."""
@@ -84,8 +56,11 @@ class NodeState:
 
     def with_settings(self, settings: Settings, detector: Detector) -> NodeState:
         """The same with other settings, except for the model, which stays, and with the detector for them."""
-        memories = {camera: memory.with_settings(settings, detector) for camera, memory in self.memories.items()}
-        return replace(self, settings=settings, detector=detector, memories=memories)
+        camera_settings = _camera_settings(settings)
+        camera_states = {
+            camera: state.with_settings(camera_settings, detector) for camera, state in self.camera_states.items()
+        }
+        return replace(self, settings=settings, detector=detector, camera_states=camera_states)
 
     def recognize(self, frames: Mapping[str, Frame], lap: Callable[[str], None]) -> dict[str, list[FaceResult]]:
         """What each face in one new frame of some cameras shows, largest first; all are classified in one batch.
@@ -94,8 +69,8 @@ class NodeState:
             frames: by the name of their camera.
             lap: called with the name of each stage when it is over.
         """
-        streams = [self.memories[camera].stream for camera in frames]
-        return dict(zip(frames, recognize(streams, list(frames.values()), self.classifier, lap), strict=True))
+        states_and_frames = [(self.camera_states[camera], frame) for camera, frame in frames.items()]
+        return dict(zip(frames, recognize(states_and_frames, self.classifier, lap), strict=True))
 
 
 def _detector(settings: Settings) -> Detector:
@@ -114,18 +89,20 @@ def _options(settings: Settings) -> Options:
     )
 
 
-def _stream(settings: Settings, detector: Detector, tracker: OverlapTracker) -> Stream:
-    return Stream(
-        TrackingDetector(
-            detector,
-            tracker,
-            settings.detect_by_tracking,
-            settings.full_scan_period,
-            settings.max_tilt,
-            settings.lighting,
+def _camera_settings(settings: Settings) -> CameraSettings:
+    return CameraSettings(
+        tracking=TrackingSettings(
+            enabled=settings.detect_by_tracking,
+            scan_period=settings.full_scan_period,
+            keep_for=settings.keep_for,
+            min_hits=settings.min_hits,
+            max_roll=settings.max_tilt,
+            contrast=settings.lighting,
         ),
-        Smoothing(settings.smoothing_time_constant),
-        LabelHysteresis(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
-        settings.max_faces,
-        Alignment(settings.alignment),
+        smoothing=SmoothingSettings(settings.smoothing_time_constant),
+        hysteresis=HysteresisSettings(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
+        events=EventSettings(settings.appear_after, settings.lost_after, settings.dominant_rule),
+        alignment=settings.alignment,
+        max_faces=settings.max_faces,
+        face_width=settings.face_width,
     )

@@ -1,4 +1,5 @@
-"""Draws what is reported of one made face, smoothed and not."""
+# SPDX-License-Identifier: Apache-2.0
+"""Plot the reported emotion of one simulated face, smoothed and not."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from benchmarks.made_faces import Moment, made_face
+from benchmarks.simulated_faces import Moment, simulated_face
 from fer_ros.emotion.labels import FER2013
 from fer_ros.people import quality
 from fer_ros.people.hysteresis import LabelHysteresis
@@ -29,14 +30,14 @@ _COLORS = dict(
 
 
 def draw(path: Path) -> None:
-    """Writes the picture (png) to `path`."""
-    moments = list(made_face(SECONDS, RATE, SEED))
-    smoothed, words = _over_time(moments)
+    """Write the plot to the PNG file `path`."""
+    moments = list(simulated_face(SECONDS, RATE, SEED))
+    smoothed, decided = _over_time(moments)
     figure, (strips, scores) = plt.subplots(
         2, 1, figsize=(9, 4.4), sharex=True, gridspec_kw={"height_ratios": (1.1, 1)}, layout="constrained"
     )
     best = [FER2013[int(moment.scores.argmax())] for moment in moments]
-    rows = {"fer_ros": words, "best score of\neach image": best, "true": [moment.truth for moment in moments]}
+    rows = {"fer_ros": decided, "best score of\neach image": best, "true": [moment.truth for moment in moments]}
     for height, row in enumerate(rows.values()):
         _strip(strips, height, row)
     strips.set_yticks(range(len(rows)), rows)
@@ -67,19 +68,19 @@ def draw(path: Path) -> None:
 
 
 def _over_time(moments: Sequence[Moment]) -> tuple[np.ndarray, list[str]]:
-    """Smoothed scores, (images, 7), and the word for each image."""
-    smoothing, decisions = Smoothing(), LabelHysteresis()
-    smoothed, words = [], []
+    """Return the smoothed scores, (images, 7), and the emotion decided on at each image."""
+    smoothing, hysteresis = Smoothing(), LabelHysteresis()
+    smoothed, decided = [], []
     for moment in moments:
         weight = quality.weight(moment.quality)
         smoothed.append(smoothing.update("1", moment.scores, moment.stamp, weight))
-        words.append(decisions.update("1", smoothed[-1], FER2013, moment.stamp))
-    return np.array(smoothed), words
+        decided.append(hysteresis.update("1", smoothed[-1], FER2013, moment.stamp))
+    return np.array(smoothed), decided
 
 
 def _strip(axes, height: int, row: Sequence[str]) -> None:
-    for step, word in enumerate(row):
-        axes.barh(height, 1 / RATE, left=step / RATE, height=0.8, color=_COLORS[word])
+    for step, emotion in enumerate(row):
+        axes.barh(height, 1 / RATE, left=step / RATE, height=0.8, color=_COLORS[emotion])
 
 
 if __name__ == "__main__":
