@@ -1,5 +1,5 @@
-# Every target sets up what it needs first. WHEELS=jazzy, before or after `make`, takes ROS 2 Jazzy instead of Kilted;
-# where an installed ROS 2 was sourced, that one is used.
+# Every target runs `setup` first. WHEELS=jazzy selects ROS 2 Jazzy instead of Kilted; an installed ROS 2 that was sourced
+# takes precedence over the wheels.
 WHEELS ?= kilted
 export WHEELS
 export FER_ROS_ROOT := $(CURDIR)
@@ -11,27 +11,27 @@ IN_ENV := . scripts/env.sh &&
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-setup: ## environment with all dependencies, and the package built in it
+setup: ## create the environment and build the package in it
 	@scripts/setup
 
-demo: setup ## emotion node on a video, a folder of images or a camera: INPUT=path
-	@$(IN_ENV) python -m fer_ros.cli.demo $(if $(INPUT),--input "$(INPUT)") $(ARGS)
+demo: setup ## run the nodes on a video, a folder of images or a webcam: INPUT=path
+	@$(IN_ENV) fer-demo $(if $(INPUT),--input "$(INPUT)") $(ARGS)
 
-test: setup ## all tests; ARGS="-k tracker" goes to pytest
+test: setup ## run all tests; ARGS="-k tracker" goes to pytest
 	@$(IN_ENV) python -m pytest --cov --cov-report= $(ARGS)
 
-coverage: setup ## lines that the last `make test` ran; fails below 95 % of the library or 90 % of the nodes
+coverage: setup ## report the line coverage of the last `make test`; fails below 95 % of the library or 90 % of the nodes
 	@$(IN_ENV) coverage report --skip-covered --omit='fer_ros/nodes/*' --fail-under=95 && \
 	  coverage report --skip-covered --include='fer_ros/nodes/*' --fail-under=90
 
-bench: setup ## measurements side by side, whole nodes and their parts; PEERS=1 adds public libraries
+bench: setup ## measure the nodes and their parts; PEERS=1 adds a public library for comparison
 	@$(IN_ENV) python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
 
-train: setup ## train a model; ARGS="--help" lists the options
-	@$(IN_ENV) python -m fer_ros.cli.train $(ARGS)
+train: setup ## train a model with fer-train; ARGS="--help" lists the options
+	@$(IN_ENV) fer-train $(ARGS)
 
-lint: setup ## style, format, types, layers and spelling
+lint: setup ## check style, format, types, layers and spelling
 	@$(IN_ENV) ruff check . && ruff format --check . && mypy && lint-imports --no-logo && codespell
 
-clean: ## remove environments and builds of every kind
+clean: ## remove all environments and builds
 	rm -rf .ros

@@ -7,17 +7,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
-from setuptools.command.build_py import build_py
-
-NEEDS_ROS = {"fer_ros.cli": {"demo", "processes"}}
-"""Modules by package that are of no use without the nodes."""
-
-
-class BuildWithoutRos(build_py):
-    def find_package_modules(self, package, package_dir):
-        modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if module[1] not in NEEDS_ROS.get(package, ())]
-
 
 setup(
     version=ElementTree.parse(Path(__file__).with_name("package.xml")).findtext("version"),
@@ -32,5 +21,4 @@ setup(
         "fer_ros.models": ["*.pt", "*.onnx", "*.md"],
         "fer_ros.recipes": ["*.yaml"],
     },
-    cmdclass={"build_py": BuildWithoutRos},
 )

@@ -20,6 +20,10 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
+class UnknownNameError(ValueError):
+    """No plug-in has this name; the message lists those that exist."""
+
+
 @dataclass(frozen=True)
 class NoOptions:
     """Options of a plug-in that has none."""
@@ -86,10 +90,10 @@ class Registry(Generic[T]):
         """Return the entry called `name`.
 
         Raises:
-            ValueError: there is none; the message names the nearest and all names.
+            UnknownNameError: there is none; the message names the nearest and all names.
         """
         if name not in self._entries:
-            raise ValueError(
+            raise UnknownNameError(
                 f"unknown {self.kind} '{name}'{did_you_mean(name, self.names)}; available: {', '.join(self.names)}"
             )
         return self._entries[name]
@@ -104,7 +108,7 @@ class Registry(Generic[T]):
             **keywords: passed on to the loader.
 
         Raises:
-            ValueError: there is no such entry.
+            UnknownNameError: there is no such entry.
             TypeError: `options` are those of another entry.
             ImportError: a package is not installed; the message names the command that installs it.
         """

@@ -45,3 +45,19 @@ def find(kind: str, name: str, suffixes: tuple[str, ...]) -> Path:
         f"there is no {kind.removesuffix('s')} '{name}'; known are: {', '.join(known) or 'none'} "
         f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}); give one of these or an absolute path"
     )
+
+
+def version() -> str:
+    """Return the package's version, from package.xml or from the metadata of the installed wheel; "unknown" without."""
+    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    for folder in (_PACKAGE.parent, *(Path(prefix) / "share" / "fer_ros" for prefix in prefixes)):
+        if (folder / "package.xml").is_file():
+            from xml.etree import ElementTree  # slow to import, and not needed in a wheel
+
+            return ElementTree.parse(folder / "package.xml").findtext("version") or "unknown"
+    from importlib import metadata
+
+    try:
+        return metadata.version("fer-ros")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,24 +1,25 @@
-# Source this after `make setup`, in sh, bash or zsh: Python, rclpy and the built package, in any folder.
+# Source this after `make setup`, in sh, bash or zsh: sets up Python, rclpy, the built package, its commands (fer-train,
+# fer-demo, ...) and its nodes for this shell.
 #
-#     . scripts/env.sh              bash and zsh find this file wherever they stand; other shells cannot tell where a
-#                                   sourced file lies: there, stand in the checkout's root or put it in FER_ROS_ROOT
-#     export WHEELS=jazzy           before sourcing, for what `make setup WHEELS=jazzy` has made
+#     . scripts/env.sh              from any folder in bash and zsh; other shells cannot locate a sourced file: there,
+#                                   source it in the checkout's root, or set FER_ROS_ROOT to that folder
+#     export WHEELS=jazzy           before sourcing, for the workspace of `make setup WHEELS=jazzy`
 #
-# Sourcing again, also after a change of WHEELS or from another checkout, replaces what the last one set.
+# Sourcing it again, also with another WHEELS or from another checkout, replaces what was set before.
 
 _fer_ros_enter() {
   [ -z "${ZSH_VERSION-}" ] || emulate -L sh
 
   _root=$1
   if [ ! -x "$_root/scripts/workspace" ]; then
-    echo "fer_ros: not found from here: source scripts/env.sh in the checkout's root, or set FER_ROS_ROOT to it" >&2
+    echo "fer_ros: checkout not found: source scripts/env.sh in its root, or set FER_ROS_ROOT to its path" >&2
     return 1
   fi
   _name=$("$_root/scripts/workspace")
   _workspace=$_root/.ros/$_name
   if [ ! -f "$_workspace/built" ]; then
     case $_name in *-installed) _wheels= ;; *) _wheels=" WHEELS=$_name" ;; esac
-    echo "fer_ros: nothing is set up in $_workspace: run 'make setup$_wheels' in $_root first" >&2
+    echo "fer_ros: no workspace in $_workspace: run 'make setup$_wheels' in $_root first" >&2
     return 1
   fi
 
@@ -32,26 +33,26 @@ _fer_ros_enter() {
     *)
       export ROS_DISTRO="$_name"
       AMENT_PREFIX_PATH=$_workspace/env${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}
-      # The wheels find their libraries when an interpreter starts, once for it and its children. Inherited from
-      # another environment this mark would keep them from it.
+      # The wheels set up their library path when an interpreter starts, once for it and its children, and set this
+      # variable. Inherited from another environment it would make them skip that.
       unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
       ;;
   esac
   export VIRTUAL_ENV="$_workspace/env"
-  PATH=$VIRTUAL_ENV/bin:$PATH
+  PATH=$_workspace/install/fer_ros/lib/fer_ros:$VIRTUAL_ENV/bin:$PATH
   AMENT_PREFIX_PATH=$_workspace/install/fer_ros${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}
   LD_LIBRARY_PATH=$_workspace/install/fer_ros/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-  # Debian's own Python, which an installed ROS uses, has the second layout.
+  # The second layout is that of Debian's Python, which an installed ROS uses.
   for _packages in "$_workspace"/install/fer_ros/lib/python3*/site-packages \
     "$_workspace"/install/fer_ros/local/lib/python3*/dist-packages; do
     [ ! -d "$_packages" ] || PYTHONPATH=$_packages${PYTHONPATH:+:$PYTHONPATH}
   done
 
-  # Nodes on other machines neither see nor disturb these, unless the user says so.
+  # Keep the nodes invisible to other machines, unless the user has chosen otherwise.
   export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 
-  # Fast DDS, the default middleware, and Cyclone DDS lose whole images without this. What another environment has set
-  # goes first.
+  # Without a profile Fast DDS, the default middleware, and Cyclone DDS lose whole images. Profiles of another checkout
+  # are replaced, the user's own are kept.
   case ${FASTDDS_DEFAULT_PROFILES_FILE-} in */config/fastdds*.xml) unset FASTDDS_DEFAULT_PROFILES_FILE ;; esac
   case ${FASTRTPS_DEFAULT_PROFILES_FILE-} in */config/fastdds*.xml) unset FASTRTPS_DEFAULT_PROFILES_FILE ;; esac
   case ${CYCLONEDDS_URI-} in file://*/config/cyclonedds.xml) unset CYCLONEDDS_URI ;; esac

@@ -1,6 +1,7 @@
-"""Point the CMake files of the ROS wheels in this environment at its own Python.
+# SPDX-License-Identifier: Apache-2.0
+"""Point the CMake files of the ROS wheels at the Python of this environment.
 
-They still name the include folders of the machine that built the wheels. Run with the environment's interpreter.
+They name the include folders of the machine that built the wheels. Run with the environment's interpreter.
 """
 
 import re

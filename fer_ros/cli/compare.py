@@ -1,20 +1,22 @@
-"""fer-compare: several model files side by side on the same labeled faces."""
+# SPDX-License-Identifier: Apache-2.0
+"""fer-compare: evaluate several model files on the same labeled faces, side by side."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_ros.cli.errors import one_line_errors
+from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.options.data import add_data_options
-from fer_ros.cli.options.evaluation import add_judging_options, views_of
+from fer_ros.cli.options.evaluation import add_evaluation_options, views_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fer_ros.evaluation.comparison import Judged
+    from fer_ros.datasets.face_images import FaceImages
+    from fer_ros.evaluation.comparison import EvaluatedModel, Table
 
 _EXAMPLES = """\
 examples:
@@ -24,73 +26,85 @@ examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="fer-compare",
-        description="Accuracy, calibration, robustness and costs of several models, each against the first.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    result = command_parser(
+        "fer-compare",
+        "Compare accuracy, calibration, robustness and resources of several models, each with the first.",
+        _EXAMPLES,
     )
-    made.add_argument("models", nargs="+", metavar="MODEL", help="name of a model that ships, or a model file")
-    add_data_options(made, required=True)
-    add_judging_options(made)
-    made.add_argument("--json", type=Path, metavar="FILE", help="write all measures to this file")
-    made.add_argument(
+    result.add_argument("models", nargs="+", metavar="MODEL", help="name of a shipped model, or a model file")
+    add_data_options(result, required=True)
+    add_evaluation_options(result)
+    result.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
         default=Path("out/comparison"),
-        help="where comparison.html and robustness.png go (default: %(default)s)",
+        help="folder of comparison.html and robustness.png (default: %(default)s)",
     )
-    return made
+    return result
 
 
 @one_line_errors("fer-compare")
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
     options = parser().parse_args(arguments)
-    from fer_ros.evaluation import comparison, html, plots
+    from fer_ros.evaluation import comparison
     from fer_ros.training import run_folder
 
-    models = list(_judged(options))
+    models = list(_evaluate(options))
     title = f"{len(models)} models on {models[0].result.images} images, {options.split}, {views_of(options)}"
     tables = [comparison.side_by_side(models), *comparison.robustness_tables(models)]
     print(f"{title}\n")
     print("\n\n".join(comparison.text(table) for table in tables))
 
-    options.output.mkdir(parents=True, exist_ok=True)
-    sections = [html.Section(title, "Shares in percent.", head=tables[0][0], rows=tables[0][1])]
-    if options.robustness:
-        picture = options.output / "robustness.png"
-        plots.robustness_of_several(picture, {one.model_id: one.robustness for one in models}, options.split)
-        sections += [
-            html.Section("Robustness", "Right answers on all images, in percent.", picture),
-            *(html.Section(head[0], head=head, rows=rows) for head, rows in tables[1:]),
-        ]
-    facts = html.facts({"data": options.data, **run_folder.environment()})
-    sections.append(html.Section("Data and machine", rows=facts))
-    file = options.output / "comparison.html"
-    html.write(file, "fer-compare", sections)
-    print(f"\nwritten to {file}")
+    page = _write_page(options, title, models, tables)
+    print(f"\nreport: {page}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        about = {"data": options.data, "split": options.split, "views": views_of(options)}
-        run_folder.write_json(options.json, {**about, "models": [one.to_dict() for one in models]})
+        details = {"data": options.data, "split": options.split, "views": views_of(options)}
+        run_folder.write_json(options.json, {**details, "models": [model.to_dict() for model in models]})
     return 0
 
 
-def _judged(options: argparse.Namespace) -> Iterator[Judged]:
+def _evaluate(options: argparse.Namespace) -> Iterator[EvaluatedModel]:
     from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.evaluation import comparison
 
     classifiers = {model: Classifier(model, options.backend) for model in options.models}
-    images = {}
+    images: dict[int, FaceImages] = {}
     for model, classifier in classifiers.items():
         size = classifier.preprocessing.input_size
         if size not in images:
             read = registry.read(options.data, size, by_speaker=options.by_speaker, skip_faulty=options.skip_faulty)
             images[size] = read.split(options.split)
         views = {"flip": options.flip, "ten_crop": options.ten_crop}
-        yield comparison.judge(model, classifier, images[size], robust=options.robustness, **views)
+        yield comparison.evaluate(model, classifier, images[size], robust=options.robustness, **views)
+
+
+def _write_page(
+    options: argparse.Namespace, title: str, models: Sequence[EvaluatedModel], tables: Sequence[Table]
+) -> Path:
+    """Write comparison.html, and robustness.png where measured; return the path of the page."""
+    from fer_ros.evaluation import html, plots
+    from fer_ros.training import run_folder
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    head, rows = tables[0]
+    sections = [html.Section(title, "Accuracy, F1 and recall in percent.", head=head, rows=rows)]
+    robustness = {model.model_id: model.robustness for model in models if model.robustness}
+    if robustness:
+        plot = options.output / "robustness.png"
+        plots.robustness_of_several(plot, robustness, options.split)
+        sections += [
+            html.Section("Robustness", "Accuracy on all images, in percent.", plot),
+            *(html.Section(head[0], head=head, rows=rows) for head, rows in tables[1:]),
+        ]
+    environment = html.facts({"data": options.data, **run_folder.environment()})
+    sections.append(html.Section("Data and environment", rows=environment))
+    page: Path = options.output / "comparison.html"
+    html.write(page, "fer-compare", sections)
+    return page
 
 
 if __name__ == "__main__":

@@ -8,16 +8,17 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from fer_ros import dds_profile
 from fer_ros.child_process import ChildProcess, stop_all
-from fer_ros.cli.errors import BAD_INPUT, FAILED, STOPPED, one_line_errors
+from fer_ros.cli.errors import FAILED, STOPPED, one_line_errors
+from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.processes import Interrupts, start_node, wait_until
-from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, SourceError, open_source
+from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, open_source
 
 _DURATION = 20.0
 """Seconds, for sources without an end: one period of the synthetic scene."""
@@ -25,6 +26,14 @@ _PATIENCE = 90.0
 """Seconds until the first emotion must arrive; a busy machine loads the model in half of it."""
 _DRAIN = 2.0
 """Seconds for the last images of a file to be processed."""
+
+
+_EXAMPLES = """\
+examples:
+  fer-demo                              the built-in scene, into out/demo/
+  fer-demo --input clip.mp4 --output out/clip
+  fer-demo --input 0                    the first webcam, until Ctrl-C
+"""
 
 
 @dataclass(frozen=True)
@@ -40,24 +49,34 @@ class Plan:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="demo", description=__doc__)
-    made.add_argument(
+    result = command_parser(
+        "fer-demo",
+        "Run the nodes on a video, images or a webcam and record what they recognize. Needs ROS 2.",
+        _EXAMPLES,
+    )
+    result.add_argument(
         "--input",
         default=SCENE,
         metavar="SOURCE",
-        help="a video, a picture, a folder of pictures, or the number of a webcam (default: a scene that is built in)",
+        help="a video, an image, a folder of images, or the number of a webcam (default: a built-in synthetic scene)",
     )
-    made.add_argument(
-        "--output", type=Path, default=Path("out/demo"), metavar="FOLDER", help="for the results (default: %(default)s)"
+    result.add_argument(
+        "--output",
+        type=Path,
+        default=Path("out/demo"),
+        metavar="FOLDER",
+        help="folder of emotions.csv, annotated.mp4 and annotated.png (default: %(default)s)",
     )
-    made.add_argument(
+    result.add_argument(
         "--duration",
         type=float,
         metavar="SECONDS",
-        help="at most so long (default: a file to its end, a webcam until Ctrl-C, all else 20 s)",
+        help="stop after this time (default: the end of a file, Ctrl-C for a webcam, otherwise 20 s)",
     )
-    made.add_argument("--model", default="mini_xception", help="name or path of a model file (default: %(default)s)")
-    return made
+    result.add_argument(
+        "--model", default="mini_xception", help="name of a shipped model, or a model file (default: %(default)s)"
+    )
+    return result
 
 
 def plan(options: argparse.Namespace) -> Plan:
@@ -135,7 +154,7 @@ def _watch(
 
 
 @one_line_errors("fer-demo")
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0 when emotions were recorded, 1 when not or a node failed, 2 for unusable input."""
     planned = plan(parser().parse_args(arguments))
     if not (find_spec("rclpy") and find_spec("fer_ros.msg")):
@@ -145,12 +164,8 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return FAILED
-    try:
-        if not planned.source.isdigit():
-            open_source(planned.source, warn=lambda _: None).close()
-    except SourceError as error:
-        print(f"fer-demo: error: {error}", file=sys.stderr)
-        return BAD_INPUT
+    if not planned.source.isdigit():  # opening a webcam twice takes seconds
+        open_source(planned.source, warn=lambda _: None).close()
     return show(planned)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fer_ros.cli.errors import BAD_INPUT, one_line_errors
+from fer_ros.cli.options.common import command_parser
 from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.detectors.registry import DETECTORS, Options, make
 from fer_ros.faces.matching import SAME, shared
@@ -101,11 +102,10 @@ class _Annotated:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="fer-detect",
-        description="Finds faces; writes boxes.csv and annotated pictures; compares detectors.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = command_parser(
+        "fer-detect",
+        "Finds faces; writes boxes.csv and annotated pictures; compares detectors.",
+        _EXAMPLES,
     )
     made.add_argument("input", nargs="+", metavar="INPUT", help="a picture, a folder of pictures, or a video")
     made.add_argument(

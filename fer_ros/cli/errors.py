@@ -1,70 +1,100 @@
-"""How every command ends when something is wrong: one line that says what, and an exit code."""
+# SPDX-License-Identifier: Apache-2.0
+"""How every command ends on an error: with one line on standard error and an exit code.
+
+Imports no other module of the package: importing the exceptions would load torch to report a mistyped file name.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-BAD_INPUT, FAILED, STOPPED = 2, 1, 130
+FAILED = 1
+"""Exit code: the command failed while running."""
+BAD_INPUT = 2
+"""Exit code: unusable options or input, as argparse has it."""
+STOPPED = 130
+"""Exit code: interrupted by SIGINT."""
 
 CODES = {
+    "builtins.ImportError": BAD_INPUT,
     "builtins.OSError": BAD_INPUT,
     "fer_ros.emotion.model_file.ModelFileError": BAD_INPUT,
     "fer_ros.training.checkpoint.CheckpointError": BAD_INPUT,
     "fer_ros.datasets.face_images.DataError": BAD_INPUT,
+    "fer_ros.media.sources.SourceError": BAD_INPUT,
+    "fer_ros.recording.files.RecordingError": BAD_INPUT,
+    "fer_ros.registry.UnknownNameError": BAD_INPUT,
     "fer_ros.training.train.TrainingError": FAILED,
     "fer_ros.training.recipe.RecipeError": BAD_INPUT,
     "fer_ros.training.distributed.DeviceError": BAD_INPUT,
 }
-"""What a user can mend. By name: to import these would load torch, seconds, only to say that a name is mistyped."""
+"""Exit codes of the errors that a user can correct, by the name of the exception's class."""
+
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "torch": "torch"}
+"""Extras of the wheel by the module they install; all other optional modules come with [train]."""
 
 
-def one_line_errors(program: str) -> Callable:
-    """Decorates the `main` of the command `program`: what a user can mend is said in one line, without a traceback.
+def one_line_errors(program: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Decorate the `main` of a command, so that an error ends it with one line and an exit code.
 
-    Exit codes: 2 for input that cannot be used, 1 where training itself failed, 130 for Ctrl-C.
+    The codes are those of `CODES`, and FAILED for any other error. With --debug the traceback is printed first.
+
+    Args:
+        program: name of the command, in front of each message.
     """
 
     def decorate(main: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(main)
-        def guarded(arguments: list[str] | None = None) -> int:
+        def wrapper(arguments: Sequence[str] | None = None) -> int:
             try:
                 return main(arguments)
             except KeyboardInterrupt:
                 stop_now(f"{program}: stopped")
-            except BrokenPipeError:  # who read our output has gone
+            except BrokenPipeError:  # the reader of standard output is gone: `fer-compare ... | head`
                 return FAILED
             except Exception as error:
-                code = _exit_code(error)
-                if code is None:
-                    raise
-                print(f"{program}: error: {error}", file=sys.stderr)
+                if "--debug" in (sys.argv[1:] if arguments is None else arguments):
+                    traceback.print_exc()
+                code, message = describe(error)
+                print(f"{program}: error: {message}", file=sys.stderr)
                 return code
 
-        return guarded
+        return wrapper
 
     return decorate
 
 
-def stop_now(message: str) -> NoReturn:
-    """Ends the process at once, with `message` on standard error.
+def describe(error: Exception) -> tuple[int, str]:
+    """Return the exit code of an error, and a message of one line with what to do."""
+    message = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("fer_ros."):
+        module = error.name.partition(".")[0]
+        remedy = f"pip install 'fer-ros[{_EXTRAS.get(module, 'train')}]'"
+        return BAD_INPUT, f"the Python package '{module}' is not installed; install it with: {remedy}"
+    code = _exit_code(error)
+    if code is not None:
+        return code, message
+    first_line = (str(error).splitlines() or [""])[0]
+    return FAILED, f"unexpected {type(error).__name__}: {first_line}; --debug prints the traceback, for a bug report"
 
-    Python would first take torch apart, which is seconds on a busy machine; what counts is on disk already.
-    """
+
+def stop_now(message: str) -> NoReturn:
+    """Print `message` to standard error and exit with STOPPED, as `end_now` does."""
     print(message, file=sys.stderr, flush=True)
     end_now(STOPPED)
 
 
 def end_now(status: int) -> NoReturn:
-    """Ends the process without taking Python and its libraries apart."""
+    """Exit without the interpreter's shutdown, which takes seconds with torch loaded. Files must be closed already."""
     sys.stdout.flush()
     os._exit(status)
 
 
 def _exit_code(error: Exception) -> int | None:
-    """None for what is a fault of the program and deserves its traceback."""
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
     return next((CODES[name] for name in names if name in CODES), None)

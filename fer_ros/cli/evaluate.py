@@ -1,20 +1,23 @@
-"""fer-evaluate: how good a model file is on labeled faces."""
+# SPDX-License-Identifier: Apache-2.0
+"""fer-evaluate: measure a model file on labeled faces."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_ros.cli.errors import one_line_errors
+from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.options.data import add_data_options
-from fer_ros.cli.options.evaluation import add_judging_options, views_of
+from fer_ros.cli.options.evaluation import add_evaluation_options, views_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from fer_ros.datasets.registry import FaceImages
+    from fer_ros.datasets.face_images import FaceImages
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.evaluation.metrics import Evaluation
     from fer_ros.evaluation.robustness import Robustness
@@ -24,36 +27,35 @@ examples:
   fer-evaluate --model mini_xception --data fer2013.csv --split public
   fer-evaluate --model out/training/mini_xception-.../best.pt --data faces/ --split all --flip
   fer-evaluate --model mini_xception --data train.npz public.npz --split public --json scores.json
-  fer-evaluate --model mini_xception --data public.npz --robustness --costs --backend opencv
+  fer-evaluate --model mini_xception --data public.npz --robustness --profile --backend opencv
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="fer-evaluate",
-        description="Accuracy, precision, recall, F1, calibration and confusion matrix of a model.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    result = command_parser(
+        "fer-evaluate", "Accuracy, precision, recall, F1, calibration and confusion matrix of a model.", _EXAMPLES
     )
-    made.add_argument("--model", required=True, help="name of a model that ships, or a model file")
-    add_data_options(made, required=True)
-    add_judging_options(made)
-    made.add_argument(
-        "--costs", action="store_true", help="parameters, arithmetic, file size, memory, latency and CPU of the model"
+    result.add_argument("--model", required=True, help="name of a shipped model, or a model file")
+    add_data_options(result, required=True)
+    add_evaluation_options(result)
+    result.add_argument(
+        "--profile",
+        action="store_true",
+        help="also measure parameters, multiply-accumulates, file size, memory, latency and CPU time",
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write all measures to this file")
-    made.add_argument(
+    result.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
         default=Path("out/evaluation"),
-        help="where the pictures and report.html go (default: %(default)s)",
+        help="folder of report.html and the plots (default: %(default)s)",
     )
-    return made
+    return result
 
 
 @one_line_errors("fer-evaluate")
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
     options = parser().parse_args(arguments)
     from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
@@ -71,71 +73,72 @@ def main(arguments: list[str] | None = None) -> int:
     targets = metrics.targets_for(classifier.labels, images)
     scores = metrics.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
     result = metrics.measure(scores, targets, classifier.labels)
-    without = _without_duplicates(everything, images, options.split, scores.argmax(axis=1) == targets)
+    unique = _without_duplicates(everything, images, options.split, scores.argmax(axis=1) == targets)
 
     print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}\n")
     print(metrics.table(result))
-    share = None
-    if without:
-        share = f"{100 * without['accuracy']:.2f} % of {without['images']}"
-        print(f"without the {result.images - without['images']} that are also training images: {share}")
-    robust = robustness.measure(classifier, images) if options.robustness else None
-    if robust:
-        print(f"\n{robustness.table(robust)}")
-    cost = profiling.measure(options.model, options.backend) if options.costs else None
-    if cost:
-        print(f"\n{profiling.table(cost)}")
+    without_duplicates = None
+    if unique:
+        without_duplicates = f"{100 * unique['accuracy']:.2f} % of {unique['images']}"
+        print(f"without {result.images - unique['images']} duplicates of training images: {without_duplicates}")
+    perturbed = robustness.measure(classifier, images) if options.robustness else None
+    if perturbed:
+        print(f"\n{robustness.table(perturbed)}")
+    profile = profiling.profile(options.model, options.backend) if options.profile else None
+    if profile:
+        print(f"\n{profiling.table(profile)}")
 
-    about = {"data": options.data, "split": options.split, "views": views_of(options)}
+    details = {"data": options.data, "split": options.split, "views": views_of(options)}
     options.output.mkdir(parents=True, exist_ok=True)
-    drawn = _pictures(options.output, classifier, result, robust, options.split)
+    plots = _plot(options.output, classifier, result, perturbed, options.split)
     page = options.output / run_folder.REPORT
-    known = {**about, "without duplicates": share, **run_folder.environment()}
-    report.write_report(page, classifier, result, known, **drawn, cost=cost)
+    listed = {**details, "without duplicates": without_duplicates, **run_folder.environment()}
+    report.write_report(page, classifier, result, listed, **plots, profile=profile)
     print(f"\nreport: {page}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        more = {"robustness": robust.to_dict()} if robust else {}
-        more |= {"costs": cost.to_dict()} if cost else {}
-        facts = {"model": classifier.model_id, **about, **result.to_dict(), "without_duplicates": without, **more}
-        run_folder.write_json(options.json, facts)
+        more = {"robustness": perturbed.to_dict()} if perturbed else {}
+        more |= {"profile": profile.to_dict()} if profile else {}
+        measures = {**result.to_dict(), "without_duplicates": unique, **more}
+        run_folder.write_json(options.json, {"model": classifier.model_id, **details, **measures})
     return 0
 
 
-def _pictures(
-    folder: Path, classifier: Classifier, result: Evaluation, robust: Robustness | None, split: str
+def _plot(
+    folder: Path, classifier: Classifier, result: Evaluation, perturbed: Robustness | None, split: str
 ) -> dict[str, Any]:
-    """Draws what a report shows; the arguments for it."""
+    """Plot what the report shows; return the keyword arguments of `write_report`."""
     from fer_ros.evaluation import plots
     from fer_ros.training import run_folder
 
     title = f"{classifier.model_id}, {split}"
-    drawn: dict[str, Any] = {
+    files: dict[str, Any] = {
         "confusion_matrix": folder / run_folder.CONFUSION_MATRIX,
         "reliability": folder / run_folder.RELIABILITY,
     }
     counts, accuracy = result.confusion_matrix, f"{100 * result.accuracy:.2f} %"
-    plots.confusion_matrix(drawn["confusion_matrix"], counts, classifier.labels, f"{title}: {accuracy}")
-    plots.reliability(drawn["reliability"], result.reliability, title)
-    if robust:
-        plots.robustness(folder / "robustness.png", robust, title)
-        drawn["robust"] = (robust, folder / "robustness.png")
-    return drawn
+    plots.confusion_matrix(files["confusion_matrix"], counts, classifier.labels, f"{title}: {accuracy}")
+    plots.reliability(files["reliability"], result.reliability, title)
+    if perturbed:
+        plots.robustness(folder / "robustness.png", perturbed, title)
+        files["robustness"] = (perturbed, folder / "robustness.png")
+    return files
 
 
 def _without_duplicates(
-    everything: FaceImages, images: FaceImages, split: str, right: np.ndarray
+    everything: FaceImages, images: FaceImages, split: str, correct: np.ndarray
 ) -> dict[str, float] | None:
-    """Number of the images that no training image is identical to, and accuracy on them; None where there are none, or
-    the data cannot tell.
+    """Return number and accuracy of the images that are identical to no training image.
+
+    None where there are none, or where the data holds no training images or they are evaluated themselves.
     """
-    from fer_ros.datasets.registry import SPLITS
+    from fer_ros.datasets.face_images import SPLITS
 
     training = everything.take(everything.splits == SPLITS.index("training"))
     if split in ("training", "all") or not len(training):
         return None
-    new = ~images.also_in(training)
-    return {"images": int(new.sum()), "accuracy": float(right[new].mean())} if new.any() else None
+    unique = ~images.also_in(training)
+    return {"images": int(unique.sum()), "accuracy": float(correct[unique].mean())} if unique.any() else None
 
 
 if __name__ == "__main__":

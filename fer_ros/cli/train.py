@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_ros.cli.errors import end_now, one_line_errors, stop_now
+from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.options.data import add_data_options
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="fer-train",
-        description="Train a network on the split 'training' of labeled faces; the best epoch on 'public' is kept.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    made = command_parser(
+        "fer-train",
+        "Train a network on the split 'training' of labeled faces; the best epoch on 'public' is kept.",
+        _EXAMPLES,
     )
     add_data_options(made, required=False)
     made.add_argument("--recipe", help="name of a recipe that ships, or a .yaml file (default: mini_xception)")

@@ -1,4 +1,5 @@
-"""Makes a model's scores mean what they say, and measures how far they do."""
+# SPDX-License-Identifier: Apache-2.0
+"""Calibration: temperature scaling, and how far a model's confidence is from its accuracy."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import numpy as np
 
 
 def log_loss(logits: np.ndarray, targets: np.ndarray) -> float:
-    """Mean cross entropy in nats.
+    """Return the mean cross entropy in nats.
 
     Args:
-        logits: (N, classes) float; log-probabilities do as well.
+        logits: (N, classes) float; log-probabilities work as well.
         targets: (N,) int.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
@@ -20,10 +21,17 @@ def log_loss(logits: np.ndarray, targets: np.ndarray) -> float:
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
-    """What to divide (N, classes) logits by for the lowest log loss (Guo et al. 2017), between 1/20 and 20."""
+    """Return the temperature, between 1/20 and 20, that minimizes the log loss of logits / temperature.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+
+    Args:
+        logits: (N, classes) float.
+        targets: (N,) int.
+    """
     low, high = np.log(1 / 20), np.log(20)
     golden = (5**0.5 - 1) / 2
-    # The loss has one minimum along the temperature: golden-section search closes in on it.
+    # Golden-section search: the loss has a single minimum along the temperature.
     for _ in range(40):
         left, right = high - golden * (high - low), low + golden * (high - low)
         if log_loss(logits / np.exp(left), targets) < log_loss(logits / np.exp(right), targets):
@@ -35,31 +43,34 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Bin:
-    """The answers whose confidence lies in one part of 0..1."""
+    """Predictions whose confidence lies in one interval, a point of a reliability diagram."""
 
     images: int
     confidence: float
     """Mean, 0..1."""
     accuracy: float
-    """Share of them that is right, 0..1."""
+    """0..1."""
 
 
-def reliability(scores: np.ndarray, targets: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:
-    """How often answers are right, by their confidence from low to high; parts without answers are left out.
+def reliability_bins(scores: np.ndarray, targets: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:
+    """Return accuracy and mean confidence of the predictions in equal intervals of confidence, from low to high.
 
     Args:
-        scores: (N, classes), rows sum to 1.
+        scores: (N, classes) float; rows sum to 1.
         targets: (N,) int.
-        bins: how many equal parts 0..1 is cut into.
+        bins: number of intervals of 0..1; those without predictions are left out.
     """
     confidence = scores.max(axis=1)
-    right = scores.argmax(axis=1) == targets
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    inside = [place == part for part in np.unique(place)]
-    return tuple(Bin(int(one.sum()), float(confidence[one].mean()), float(right[one].mean())) for one in inside)
+    correct = scores.argmax(axis=1) == targets
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    members = [index == number for number in np.unique(index)]
+    return tuple(Bin(int(each.sum()), float(confidence[each].mean()), float(correct[each].mean())) for each in members)
 
 
-def calibration_error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error (Naeini et al. 2015), 0..1: how far confidence lies from accuracy, by images."""
+def expected_calibration_error(bins: Sequence[Bin]) -> float:
+    """Return the expected calibration error (ECE), 0..1: mean of |accuracy - confidence| over all images.
+
+    Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015.
+    """
     gaps = sum(each.images * abs(each.accuracy - each.confidence) for each in bins)
     return gaps / sum(each.images for each in bins)

@@ -1,4 +1,5 @@
-"""Several models on the same images, side by side."""
+# SPDX-License-Identifier: Apache-2.0
+"""Compare several models on the same images, with confidence intervals and significance."""
 
 from __future__ import annotations
 
@@ -14,23 +15,23 @@ from fer_ros.datasets.registry import FaceImages
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.evaluation import metrics, profiling, robustness
 from fer_ros.evaluation.metrics import Evaluation
-from fer_ros.evaluation.profiling import Costs
-from fer_ros.evaluation.robustness import CHANGES, Robustness
+from fer_ros.evaluation.profiling import Profile
+from fer_ros.evaluation.robustness import PERTURBATIONS, Robustness
 
 Table = tuple[Sequence[str], list[tuple[str, ...]]]
-"""Heading and rows; the first cell of each says what the others are."""
+"""Heading and rows; the first cell of each is its name."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One model."""
+class EvaluatedModel:
+    """A model with everything that was measured of it."""
 
     model_id: str
     network: str
     result: Evaluation
-    right: np.ndarray
-    """(N,) bool: which images it answers rightly."""
-    costs: Costs
+    correct: np.ndarray
+    """(N,) bool: which images are classified correctly."""
+    profile: Profile
     robustness: Robustness | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,63 +39,71 @@ class Judged:
             "model": self.model_id,
             "network": self.network,
             **self.result.to_dict(),
-            "costs": self.costs.to_dict(),
+            "profile": self.profile.to_dict(),
             "robustness": self.robustness.to_dict() if self.robustness else None,
         }
 
 
-def judge(
+def evaluate(
     model: str | Path, classifier: Classifier, images: FaceImages, *, robust: bool = False, **views: bool
-) -> Judged:
-    """Evaluates and measures a model; `views` as for `metrics.scores`.
+) -> EvaluatedModel:
+    """Evaluate and profile a model.
+
+    Args:
+        model: name or path of the model file.
+        classifier: loaded from it.
+        images: gray crops of the classifier's input size.
+        robust: also measure the accuracy under perturbations.
+        **views: `flip` or `ten_crop`, as for `metrics.scores`.
 
     Raises:
-        DataError: the data has images of a label that the model does not answer.
+        DataError: the images have a label that the model lacks.
     """
     targets = metrics.targets_for(classifier.labels, images)
     scores = metrics.scores(classifier, images, **views)
-    return Judged(
+    return EvaluatedModel(
         classifier.model_id,
         classifier.metadata.network,
         metrics.measure(scores, targets, classifier.labels),
         scores.argmax(axis=1) == targets,
-        profiling.measure(model, classifier.backend),
+        profiling.profile(model, classifier.backend),
         robustness.measure(classifier, images) if robust else None,
     )
 
 
-def side_by_side(models: Sequence[Judged]) -> Table:
-    """Everything that was measured, a column for each model, shares in percent."""
+def side_by_side(models: Sequence[EvaluatedModel]) -> Table:
+    """Return all measures with a column for each model; accuracy, F1 and recall in percent."""
     first = models[0]
     shown = [label for label, row in first.result.per_class.items() if row["support"]]
     lines = [
         ("network", [one.network for one in models]),
         ("accuracy", [f"{100 * one.result.accuracy:.2f}" for one in models]),
-        ("95 % interval of it", [_interval(one.right) for one in models]),
-        ("more than the first", ["", *(_difference(first.right, one.right) for one in models[1:])]),
-        ("McNemar's p", ["", *(f"{mcnemar(first.right, one.right):.2g}" for one in models[1:])]),
+        ("95 % confidence interval", [_interval(one.correct) for one in models]),
+        ("difference to the first", ["", *(_difference(first.correct, one.correct) for one in models[1:])]),
+        ("McNemar's p", ["", *(f"{mcnemar(first.correct, one.correct):.2g}" for one in models[1:])]),
+        ("balanced accuracy", [f"{100 * one.result.macro_recall:.2f}" for one in models]),
         ("macro F1", [f"{100 * one.result.macro_f1:.1f}" for one in models]),
         ("ECE", [f"{one.result.ece:.3f}" for one in models]),
         *((f"recall of {label}", [f"{100 * one.result.per_class[label]['recall']:.1f}" for one in models])
           for label in shown),
-        ("parameters", [f"{one.costs.parameters:,}" for one in models]),
-        ("10^6 multiply-accumulates", [f"{one.costs.multiply_accumulates / 1e6:.2f}" for one in models]),
-        ("file, KiB", [f"{one.costs.file_bytes / 1024:,.0f}" for one in models]),
-        ("peak memory, MiB", [f"{one.costs.peak_memory_bytes / 2**20:.0f}" for one in models]),
-        ("ms a face", [f"{one.costs.milliseconds:.2f}" for one in models]),
-        ("ms of CPU a face", [f"{one.costs.cpu_milliseconds:.2f}" for one in models]),
+        ("parameters", [f"{one.profile.parameters:,}" for one in models]),
+        ("10^6 multiply-accumulates", [f"{one.profile.multiply_accumulates / 1e6:.2f}" for one in models]),
+        ("file, KiB", [f"{one.profile.file_bytes / 1024:,.0f}" for one in models]),
+        ("peak memory, MiB", [f"{one.profile.peak_memory_bytes / 2**20:.0f}" for one in models]),
+        ("latency per face, ms", [f"{one.profile.milliseconds:.2f}" for one in models]),
+        ("CPU per face, ms", [f"{one.profile.cpu_milliseconds:.2f}" for one in models]),
     ]  # fmt: skip
     return ("", *(one.model_id for one in models)), [(name, *cells) for name, cells in lines]
 
 
-def robustness_tables(models: Sequence[Judged]) -> list[Table]:
-    """Accuracy on all images under each change, in percent, a column for each model; nothing if it was not measured."""
+def robustness_tables(models: Sequence[EvaluatedModel]) -> list[Table]:
+    """Return accuracy under each perturbation, in percent, with a column for each model; empty if not measured."""
     measured = [(one.model_id, one.robustness) for one in models if one.robustness]
     if not measured:
         return []
     tables = []
-    for change, head in CHANGES.items():
-        columns = [getattr(result, change) for _, result in measured]
+    for perturbation, head in PERTURBATIONS.items():
+        columns = [getattr(result, perturbation) for _, result in measured]
         rows = [
             (f"{same[0].value:g}", *(f"{100 * row.all_images:.1f}" for row in same))
             for same in zip(*columns, strict=True)
@@ -104,7 +113,7 @@ def robustness_tables(models: Sequence[Judged]) -> list[Table]:
 
 
 def text(table: Table) -> str:
-    """A table as aligned text."""
+    """Return a table as aligned text."""
     head, rows = table
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     return "\n".join(
@@ -114,11 +123,11 @@ def text(table: Table) -> str:
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    """McNemar's exact test (1947): how probable it is that two equally good models differ as much on these images.
+    """Return the p-value of McNemar's exact test (1947): can the difference of two models be chance?
 
     Args:
-        first: (N,) bool, which images the one answers rightly.
-        second: the same of the other.
+        first: (N,) bool, which images the first model classifies correctly.
+        second: the same of the second model.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     if only_first + only_second == 0:
@@ -126,13 +135,13 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
-def _interval(right: np.ndarray) -> str:
-    """Wilson's (1927)."""
-    between = stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return f"{100 * between.low:.1f} to {100 * between.high:.1f}"
+def _interval(correct: np.ndarray) -> str:
+    """Return the Wilson score interval (1927)."""
+    interval = stats.binomtest(int(correct.sum()), len(correct)).proportion_ci(method="wilson")
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> str:
-    """With half the width of its 95 % interval, by the normal approximation for pairs."""
+    """Return the difference and half the width of its 95 % interval, by the normal approximation for paired samples."""
     gains = second.astype(float) - first
     return f"{100 * gains.mean():+.2f} ± {196 * gains.std() / len(gains) ** 0.5:.2f}"

@@ -1,4 +1,5 @@
-"""One HTML page with everything in it: it opens offline, on a phone too, and loads nothing from anywhere."""
+# SPDX-License-Identifier: Apache-2.0
+"""Self-contained HTML pages: plots are embedded, so a page opens offline and loads nothing."""
 
 from __future__ import annotations
 
@@ -17,42 +18,43 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, of which any part may be left out."""
+    """A heading and its content; every part of the content is optional."""
 
     title: str
     note: str = ""
-    picture: Path | None = None
-    """A PNG file, which is copied into the page."""
+    plot: Path | None = None
+    """PNG file to embed."""
     head: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    """The cells of a table; the first of each row says what the others are."""
+    """Cells of a table; the first of each row is its heading."""
     text: str = ""
-    """Shown as it is, when asked for."""
+    """Preformatted, collapsed until it is opened."""
 
 
-def facts(known: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Rows that say what is known; None is left out."""
-    return [(name.replace("_", " "), _said(value)) for name, value in known.items() if value is not None]
+def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return table rows of names and values; None values are left out."""
+    return [(name.replace("_", " "), _format(value)) for name, value in values.items() if value is not None]
 
 
-def _said(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
+        return ", ".join(f"{name} {each}" for name, each in value.items())
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def write(path: Path, title: str, sections: Sequence[Section]) -> None:
-    """Writes the page, whole or not at all.
+    """Write a page atomically.
 
     Raises:
-        OSError: a picture cannot be read, or the page not written.
+        OSError: a plot cannot be read, or the page cannot be written.
     """
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["embedded"] = _embedded
+    environment.filters["embedded"] = _data_url
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    page = template.render(title=title, sections=sections)
     with atomic_write(path) as temporary:
-        temporary.write_text(template.render(title=title, sections=sections), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
 
 
-def _embedded(picture: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+def _data_url(plot: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(plot.read_bytes()).decode()}"

@@ -1,4 +1,5 @@
-"""Curves, confusion matrices, calibration and robustness as PNG files, written whole or not at all."""
+# SPDX-License-Identifier: Apache-2.0
+"""Training curves, confusion matrices, reliability diagrams and robustness as PNG files, written atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +22,12 @@ _TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
 
 
 def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Loss, accuracy and learning rate over the epochs, from records as `fit` makes them."""
+    """Plot loss, accuracy and learning rate over the epochs.
+
+    Args:
+        path: PNG file to write.
+        records: one mapping for each epoch with the columns of `metrics.csv`.
+    """
     epochs = [record["epoch"] for record in records]
 
     def values(key: str) -> np.ndarray:
@@ -31,7 +37,7 @@ def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
     loss, accuracy, rate = figure.subplots(1, 3)
     marker = "o" if len(epochs) < 3 else None
     for axes, key, title, factor in ((loss, "loss", "loss", 1), (accuracy, "accuracy", "accuracy, %", 100)):
-        axes.plot(epochs, factor * values(f"training_{key}"), _TRAINING, marker=marker, label="training, as augmented")
+        axes.plot(epochs, factor * values(f"training_{key}"), _TRAINING, marker=marker, label="training, augmented")
         axes.plot(epochs, factor * values(f"validation_{key}"), _VALIDATION, marker=marker, label="validation")
         axes.set_title(title)
     best = int(values("validation_accuracy").argmax())
@@ -52,7 +58,7 @@ def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
 
 
 def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
-    """Counts (true label in rows, predicted in columns), colored by their share of the row."""
+    """Plot a confusion matrix: true labels in rows, predicted in columns, colored by the share of the row."""
     matrix = np.array(counts)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(1.8 + 0.85 * len(labels), 1.4 + 0.75 * len(labels)), layout="constrained")
@@ -72,13 +78,13 @@ def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequen
 
 
 def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
-    """Accuracy over confidence, where a calibrated model lies on the diagonal, and how many images are how sure."""
+    """Plot a reliability diagram, in which a calibrated model lies on the diagonal, and a histogram of confidence."""
     figure = Figure(figsize=(4.6, 5), layout="constrained")
     accuracy, share = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     confidence = [100 * each.confidence for each in bins]
     accuracy.plot((0, 100), (0, 100), "--", color=_TRAINING, label="calibrated")
     accuracy.plot(confidence, [100 * each.accuracy for each in bins], "o-", ms=4, color=_VALIDATION, label="model")
-    accuracy.set_ylabel("right answers, %")
+    accuracy.set_ylabel("accuracy, %")
     accuracy.set_ylim(0, 102)
     accuracy.legend(frameon=False)
     accuracy.set_title(title)
@@ -93,33 +99,38 @@ def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
 
 
 def robustness(path: Path, result: Robustness, title: str) -> None:
-    """Accuracy over each change, on all images and on those recognized unchanged."""
+    """Plot accuracy over each perturbation, of all images and of those recognized without it."""
     lines = {
-        f"all {result.images} images": (result, "all_images", result.unchanged),
-        f"{result.recognized_images} recognized unchanged": (result, "recognized", 1.0),
+        f"all {result.images} images": (result, "all_images", result.unperturbed),
+        f"{result.recognized_images} recognized unperturbed": (result, "recognized", 1.0),
     }
-    _over_changes(path, lines, title)
+    _plot_perturbations(path, lines, title)
 
 
 def robustness_of_several(path: Path, results: Mapping[str, Robustness], title: str) -> None:
-    """Accuracy on all images over each change, by the name of the model."""
-    _over_changes(path, {name: (one, "all_images", one.unchanged) for name, one in results.items()}, title)
+    """Plot accuracy of several models over each perturbation, of all images.
+
+    Args:
+        path: PNG file to write.
+        results: by the name of the model.
+        title: of the figure.
+    """
+    _plot_perturbations(path, {name: (one, "all_images", one.unperturbed) for name, one in results.items()}, title)
 
 
-def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]], title: str) -> None:
-    """Draws for each name a result's shares in the field named, from the share without any change."""
-    # Not above: scikit-learn comes with it, and most who draw have nothing of the kind to draw.
-    from fer_ros.evaluation.robustness import CHANGES
+def _plot_perturbations(path: Path, lines: Mapping[str, tuple[Robustness, str, float]], title: str) -> None:
+    """Plot one line for each name: result, field of `PerturbedAccuracy`, and accuracy without perturbation."""
+    from fer_ros.evaluation.robustness import PERTURBATIONS  # not at the top: keeps the import of this module fast
 
     figure = Figure(figsize=(10, 7.4), layout="constrained")
-    for axes, (change, head) in zip(figure.subplots(2, 2).flat, CHANGES.items(), strict=True):
-        unchanged = 0 if change in ("rotation", "shift") else 1
+    for axes, (perturbation, axis_label) in zip(figure.subplots(2, 2).flat, PERTURBATIONS.items(), strict=True):
+        identity = 0 if perturbation in ("rotation", "translation") else 1
         for name, (result, key, start) in lines.items():
-            rows = [(row.value, getattr(row, key)) for row in getattr(result, change)]
-            values, shares = zip(*sorted([(unchanged, start), *rows]), strict=True)
-            axes.plot(values, [100 * share for share in shares], "o-", ms=3, label=name)
-        axes.set_xlabel(head)
-        axes.set_ylabel("right answers, %")
+            rows = [(row.value, getattr(row, key)) for row in getattr(result, perturbation)]
+            values, accuracies = zip(*sorted([(identity, start), *rows]), strict=True)
+            axes.plot(values, [100 * accuracy for accuracy in accuracies], "o-", ms=3, label=name)
+        axes.set_xlabel(axis_label)
+        axes.set_ylabel("accuracy, %")
         axes.set_ylim(0, 102)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
@@ -131,5 +142,5 @@ def _over_changes(path: Path, lines: Mapping[str, tuple[Robustness, str, float]]
 def _write(path: Path, figure: Figure) -> None:
     figure.set_dpi(110)
     with atomic_write(path) as temporary:
-        # Not figure.savefig, which lays everything out and draws it once more before, for kinds of files that need it.
+        # figure.savefig would lay out and draw the figure twice.
         FigureCanvasAgg(figure).print_png(temporary)

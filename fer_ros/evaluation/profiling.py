@@ -1,4 +1,5 @@
-"""What a model asks of the robot: parameters, arithmetic, file, memory, time."""
+# SPDX-License-Identifier: Apache-2.0
+"""Profile a model: parameters, multiply-accumulates, file size, memory, latency and CPU time."""
 
 from __future__ import annotations
 
@@ -21,45 +22,50 @@ _PASSES = 200
 
 
 @dataclass(frozen=True)
-class Costs:
-    """One model under one backend, one face at a time."""
+class Profile:
+    """Resources of one model under one backend at batch size 1."""
 
     backend: str
     parameters: int
-    """With batch norm's statistics, as papers that use Keras count."""
+    """Including the running statistics of batch norm, as Keras counts."""
     trainable_parameters: int
     multiply_accumulates: int
-    """Of convolutions and dense layers, for one face."""
+    """Of convolutions and linear layers, per face."""
     file_bytes: int
     peak_memory_bytes: int
-    """Of a process that only loads the model and classifies, with Python and its libraries."""
+    """Resident memory of a process that only loads the model and classifies, including Python and its libraries."""
     milliseconds: float
-    """From crop to scores, median."""
+    """Wall time from crop to scores, median."""
     cpu_milliseconds: float
-    """CPU time of all threads of the process in it, median; above `milliseconds` where several worked."""
+    """CPU time of all threads for the same, median; above `milliseconds` when several threads work."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def measure(model: str | Path, backend: str = registry.AUTO) -> Costs:
-    """Measures a model file; the process should do nothing else meanwhile.
+def profile(model: str | Path, backend: str = registry.AUTO) -> Profile:
+    """Profile a model file. Other threads of this process distort the times.
+
+    Args:
+        model: name of a shipped model, or path of a model file.
+        backend: as for `Classifier`.
 
     Raises:
-        As `Classifier`; CalledProcessError: the process that measures memory failed.
+        CalledProcessError: the process that measures the memory failed.
+        OSError: as for `Classifier`; likewise ValueError and ImportError.
     """
     path, backend = registry.find(model, backend)
     classifier = Classifier(path, backend)
-    about = classifier.metadata
-    network = networks.create(about.network, len(about.labels), **about.network_options)
+    metadata = classifier.metadata
+    network = networks.create(metadata.network, len(metadata.labels), **metadata.network_options)
     trainable = sum(values.numel() for values in network.parameters())
     statistics = sum(values.numel() for values in network.buffers() if values.is_floating_point())
     wall, cpu = _times(classifier)
-    return Costs(
+    return Profile(
         backend=backend,
         parameters=trainable + statistics,
         trainable_parameters=trainable,
-        multiply_accumulates=multiply_accumulates(network, about.preprocessing.input_size),
+        multiply_accumulates=multiply_accumulates(network, metadata.preprocessing.input_size),
         file_bytes=path.stat().st_size,
         peak_memory_bytes=_peak_memory(path, backend),
         milliseconds=1000 * wall,
@@ -68,12 +74,12 @@ def measure(model: str | Path, backend: str = registry.AUTO) -> Costs:
 
 
 def multiply_accumulates(network: nn.Module, input_size: int) -> int:
-    """Multiplications with weights in convolutions and dense layers for one (input_size, input_size) crop."""
+    """Return the multiply-accumulates of convolutions and linear layers for one (input_size, input_size) crop."""
     total = 0
 
-    def count(layer: nn.Module, _, output: torch.Tensor) -> None:
+    def count(layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:
         nonlocal total
-        # Each output value is a sum over one filter, or one row of the matrix.
+        # Each output value is a sum over one filter, or over one row of the weight matrix.
         total += output.numel() * layer.weight[0].numel()
 
     layers = [layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
@@ -89,27 +95,27 @@ def multiply_accumulates(network: nn.Module, input_size: int) -> int:
     return total
 
 
-def rows(costs: Costs) -> dict[str, str]:
-    """The costs with their units, by name."""
-    busy = costs.cpu_milliseconds / costs.milliseconds
+def rows(profile: Profile) -> dict[str, str]:
+    """Return the values with their units, by name."""
+    utilization = profile.cpu_milliseconds / profile.milliseconds
     return {
-        "backend": costs.backend,
-        "parameters": f"{costs.parameters:,} ({costs.trainable_parameters:,} trainable)",
-        "multiply-accumulates": f"{costs.multiply_accumulates / 1e6:.2f} million a face",
-        "file": f"{costs.file_bytes / 1024:,.1f} KiB",
-        "peak memory": f"{costs.peak_memory_bytes / 2**20:,.0f} MiB, the whole process",
-        "latency": f"{costs.milliseconds:.3f} ms a face",
-        "CPU": f"{costs.cpu_milliseconds:.3f} ms a face, {100 * busy:.0f} % of a core meanwhile",
+        "backend": profile.backend,
+        "parameters": f"{profile.parameters:,} ({profile.trainable_parameters:,} trainable)",
+        "multiply-accumulates": f"{profile.multiply_accumulates / 1e6:.2f} million per face",
+        "file": f"{profile.file_bytes / 1024:,.1f} KiB",
+        "peak memory": f"{profile.peak_memory_bytes / 2**20:,.0f} MiB (whole process)",
+        "latency": f"{profile.milliseconds:.3f} ms per face",
+        "CPU": f"{profile.cpu_milliseconds:.3f} ms per face ({100 * utilization:.0f} % of a core)",
     }
 
 
-def table(costs: Costs) -> str:
-    """The costs as aligned text."""
-    return "\n".join(f"{name:22}{value}" for name, value in rows(costs).items())
+def table(profile: Profile) -> str:
+    """Return the values as aligned text."""
+    return "\n".join(f"{name:22}{value}" for name, value in rows(profile).items())
 
 
 def _times(classifier: Classifier) -> tuple[float, float]:
-    """Seconds of wall and CPU time for one face, medians."""
+    """Return the median wall and CPU time for one face, seconds."""
     size = classifier.preprocessing.input_size
     crop = np.random.default_rng(0).integers(0, 255, (1, size, size), np.uint8)
     wall, cpu = [], []
@@ -134,8 +140,7 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
 
 
 def _peak_memory(path: Path, backend: str) -> int:
-    """Bytes; the kernel tells it in KiB."""
-    # In a new process, or all that this one has done before would count too. Not by getrusage, which in a child starts
-    # with the parent's memory.
+    """Return the peak resident memory, bytes, of a new process that loads the model and classifies."""
+    # Not getrusage: its maximum starts with the memory of the parent process.
     command = [sys.executable, "-c", _CHILD, str(path.absolute()), backend]
     return 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])

@@ -1,4 +1,5 @@
-"""Measures are scikit-learn's, checked against counts done by hand; fer-evaluate tells them of a model file."""
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics and calibration against values computed by hand, and fer-evaluate."""
 
 import json
 from html.parser import HTMLParser
@@ -21,13 +22,13 @@ from fer_ros.evaluation import calibration, metrics
 
 
 class BrightestRow(nn.Module):
-    """Tells the bars of `training_data` apart without having learned: the mean of each class's rows is its logit."""
+    """Classifies the bars of `training_data` without training: the logit of a class is the mean of its rows."""
 
     def forward(self, crops):
         return torch.stack([crops[:, 0, 6 * k + 2 : 6 * k + 8].mean(dim=(1, 2)) for k in range(7)], dim=1)
 
 
-class InOtherOrder(BrightestRow):
+class ReversedBrightestRow(BrightestRow):
     def forward(self, crops):
         return super().forward(crops).flip(1)
 
@@ -40,18 +41,18 @@ def model(tmp_path):
 
 
 class Page(HTMLParser):
-    """What somebody sees who opens a report in a browser that is offline."""
+    """Text and images of a page, and whether it is self-contained."""
 
     def __init__(self, html: str):
         super().__init__()
-        self.text, self.pictures, self.loads_nothing = "", 0, "<script" not in html and "@import" not in html
+        self.text, self.images, self.is_self_contained = "", 0, "<script" not in html and "@import" not in html
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         for name, value in attributes:
             if name in ("src", "href", "srcset", "data"):
-                self.loads_nothing &= value.startswith("data:image/png;base64,iVBOR")
-                self.pictures += tag == "img"
+                self.is_self_contained &= value.startswith("data:image/png;base64,iVBOR")
+                self.images += tag == "img"
 
     def handle_data(self, data):
         self.text += data
@@ -64,14 +65,13 @@ def one_hot(predicted, confidence=1.0):
 
 
 def measures(precision, recall, f1, support):
-    """One class's, with the share of wrong answers among those with its name."""
-    wrong = 1 - precision
+    """Expected measures of one class."""
     return pytest.approx(
-        {"precision": precision, "recall": recall, "f1": f1, "misclassification": wrong, "support": support}
+        {"precision": precision, "recall": recall, "f1": f1, "misclassification": 1 - precision, "support": support}
     )
 
 
-def test_measures_counted_by_hand():
+def test_metrics_match_values_by_hand():
     #   true  predicted: a b c
     #   a (4)            3 1 0
     #   b (2)            1 1 0
@@ -91,34 +91,36 @@ def test_measures_counted_by_hand():
     assert result.weighted_recall == result.accuracy
 
 
-def test_a_class_without_images_does_not_pull_the_averages():
+def test_averages_leave_out_classes_without_images():
     result = metrics.measure(one_hot(np.array([0, 1])), np.array([0, 1]), ("a", "b", "c"))
     assert result.macro_f1 == 1
     assert result.per_class["c"]["support"] == 0
 
 
-def test_calibration_error_by_hand():
-    # Five answers at 0.9 of which four are right, five at 0.5 of which three are right.
+def test_expected_calibration_error_by_hand():
+    # Five predictions at 0.9, four of them correct, and five at 0.5, three of them correct.
     scores = np.concatenate([one_hot(np.zeros(5, int), 0.9), one_hot(np.zeros(5, int), 0.5)])
     targets = np.array([0, 0, 0, 0, 1, 0, 0, 0, 1, 1])
-    bins = calibration.reliability(scores, targets)
+    bins = calibration.reliability_bins(scores, targets)
     assert [(each.images, each.accuracy) for each in bins] == [(5, 0.6), (5, 0.8)]
     assert [each.confidence for each in bins] == pytest.approx([0.5, 0.9])
-    assert calibration.calibration_error(bins) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
+    assert calibration.expected_calibration_error(bins) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
 
 
-def test_the_temperature_undoes_overconfidence():
+def test_fit_temperature_undoes_overconfidence():
     random = np.random.default_rng(0)
     logits = random.normal(size=(4000, 7)) * 2
-    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    targets = np.array([random.choice(7, p=p) for p in chances])
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = np.array([random.choice(7, p=p) for p in probabilities])
     assert calibration.fit_temperature(logits * 3, targets) == pytest.approx(3, rel=0.1)
-    assert calibration.log_loss(logits, targets) == pytest.approx(-np.log(chances[np.arange(4000), targets]).mean())
+    assert calibration.log_loss(logits, targets) == pytest.approx(
+        -np.log(probabilities[np.arange(4000), targets]).mean()
+    )
 
 
-def test_labels_are_matched_by_name_not_by_place(tmp_path):
+def test_targets_match_labels_by_name(tmp_path):
     path = tmp_path / "other.pt"
-    model_file.write(path, InOtherOrder(), ModelMetadata(network="mini_xception", labels=FER2013[::-1]))
+    model_file.write(path, ReversedBrightestRow(), ModelMetadata(network="mini_xception", labels=FER2013[::-1]))
     images = registry.read([arrays(tmp_path / "a.npz", 21, 1, seed=1)], 48)
     classifier = Classifier(path)
     targets = metrics.targets_for(classifier.labels, images)
@@ -127,14 +129,14 @@ def test_labels_are_matched_by_name_not_by_place(tmp_path):
     assert list(result.per_class) == list(FER2013[::-1])
 
 
-def test_a_label_the_model_lacks_is_an_error(tmp_path):
+def test_targets_with_unknown_label_are_an_error(tmp_path):
     images = registry.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
-    with pytest.raises(DataError, match="2 images of 'neutral'; the model only answers angry, disgust"):
+    with pytest.raises(DataError, match="2 images of 'neutral'; the model's labels are angry, disgust"):
         metrics.targets_for(FER2013[:6], images)
     assert metrics.targets_for((*FER2013, "contempt"), images).tolist() == images.targets.tolist()
 
 
-def test_flip_averages_with_the_mirror_image(model, tmp_path):
+def test_flip_averages_with_mirror_image(model, tmp_path):
     classifier = Classifier(model)
     images = registry.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
     mirrored = classifier.scores(images.pixels[:, :, ::-1])
@@ -142,7 +144,7 @@ def test_flip_averages_with_the_mirror_image(model, tmp_path):
     np.testing.assert_allclose(metrics.scores(classifier, images, flip=True), expected, atol=1e-6)
 
 
-def test_ten_crops_are_corners_and_center_and_their_mirror_images(model, tmp_path):
+def test_ten_crop_averages_corners_center_and_mirrors(model, tmp_path):
     classifier = Classifier(model)
     images = registry.read([arrays(tmp_path / "a.npz", 7, 1, seed=1)], 48)
     expected = 0
@@ -152,7 +154,7 @@ def test_ten_crops_are_corners_and_center_and_their_mirror_images(model, tmp_pat
     np.testing.assert_allclose(metrics.scores(classifier, images, ten_crop=True), expected / 10, atol=1e-6)
 
 
-def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
+def test_fer_evaluate_writes_table_json_and_report(model, tmp_path, capsys):
     public = bars(np.arange(35) % 7, seed=2)
     training = bars(np.arange(70) % 7, seed=1)
     training[:5] = public[:5]
@@ -165,7 +167,7 @@ def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
         pixels=public,
         label=(np.arange(35, dtype=np.uint8) + (np.arange(35) == 0)) % 7,
     )
-    scores = tmp_path / "made" / "scores.json"
+    scores = tmp_path / "new" / "scores.json"
     arguments = [
         "--model",
         str(model),
@@ -178,9 +180,9 @@ def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
     ]
     assert evaluate.main(arguments) == 0
 
-    said = capsys.readouterr().out
-    assert "accuracy      97.14 %" in said
-    assert "without the 5 that are also training images: 100.00 % of 30" in said
+    output = capsys.readouterr().out
+    assert "accuracy 97.14 %, balanced accuracy " in output
+    assert "without 5 duplicates of training images: 100.00 % of 30" in output
     written = json.loads(scores.read_text())
     assert written["accuracy"] == pytest.approx(34 / 35)
     assert written["images"] == 35
@@ -193,21 +195,21 @@ def test_fer_evaluate_writes_table_json_and_picture(model, tmp_path, capsys):
     assert cv2.imread(str(tmp_path / "out" / "confusion_matrix.png")).shape[0] > 300
 
     page = Page((tmp_path / "out" / "report.html").read_text())
-    assert page.loads_nothing
-    assert page.pictures == 2
+    assert page.is_self_contained
+    assert page.images == 2
     for fact in ("97.14 %", "2.86 %", "macro F1", "public", str(tmp_path), torch.__version__):
         assert fact in page.text
 
 
-def test_fer_evaluate_says_what_is_wrong_in_one_line(model, tmp_path, capsys):
+def test_fer_evaluate_reports_bad_input_in_one_line(model, tmp_path, capsys):
     data = arrays(tmp_path / "a.npz", 14, 1, seed=1)
 
     def error(*arguments):
         assert evaluate.main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("fer-evaluate: error: ")
-        assert said.count("\n") == 1
-        return said
+        message = capsys.readouterr().err
+        assert message.startswith("fer-evaluate: error: ")
+        assert message.count("\n") == 1
+        return message
 
     assert "no image in the split 'private'; it has: public (14)" in error(
         "--model", model, "--data", data, "--split", "private"

@@ -1,4 +1,5 @@
-"""How a data set is named on the command line: the same for every command that reads one."""
+# SPDX-License-Identifier: Apache-2.0
+"""Options that name a data set, shared by all commands that read one."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import argparse
 
 
 def add_data_options(parser: argparse.ArgumentParser, required: bool) -> None:
-    """Adds --data, --by-speaker and --skip-faulty."""
+    """Add --data, --by-speaker and --skip-faulty."""
     parser.add_argument(
         "--data",
         nargs="+",
@@ -15,10 +16,10 @@ def add_data_options(parser: argparse.ArgumentParser, required: bool) -> None:
         help="fer2013.csv, a folder per emotion, .npz files (or a folder of them), KDEF, RAVDESS, SAVEE or MEAD",
     )
     parser.add_argument(
-        "--by-speaker", action="store_true", help="of acted emotions, keep each person in one split only"
+        "--by-speaker", action="store_true", help="for corpora of acted emotions: keep each person in one split"
     )
     parser.add_argument(
         "--skip-faulty",
         action="store_true",
-        help="of acted emotions, leave out files that cannot be used, with a warning",
+        help="for corpora of acted emotions: leave out unusable files, with a warning",
     )

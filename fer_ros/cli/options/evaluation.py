@@ -1,29 +1,41 @@
-"""How a model is to be judged: the same options for every command that does."""
+# SPDX-License-Identifier: Apache-2.0
+"""Options of an evaluation, shared by fer-evaluate and fer-compare."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
-def add_judging_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --split, --flip, --ten-crop, --backend and --robustness."""
-    parser.add_argument("--split", choices=("training", "public", "private", "all"), default="public")
+def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
+    """Add --split, --flip, --ten-crop, --backend, --robustness and --json."""
+    parser.add_argument(
+        "--split",
+        choices=("training", "public", "private", "all"),
+        default="public",
+        help="part of the data to evaluate on (default: %(default)s)",
+    )
     views = parser.add_mutually_exclusive_group()
-    views.add_argument("--flip", action="store_true", help="average each crop with its mirror image")
+    views.add_argument("--flip", action="store_true", help="average the scores of each crop and its mirror image")
     views.add_argument(
-        "--ten-crop", action="store_true", help="average four corners, the center, and the mirror images of the five"
+        "--ten-crop",
+        action="store_true",
+        help="average the scores of the four corners, the center, and their mirror images",
     )
     parser.add_argument(
         "--backend",
         default="auto",
         choices=("auto", "torchscript", "opencv", "onnx"),
-        help="what runs the network (default: by the kind of file)",
+        help="inference backend (default: auto, by the kind of file)",
     )
     parser.add_argument(
-        "--robustness", action="store_true", help="accuracy over rotations, brightnesses and crops, and robustness.png"
+        "--robustness",
+        action="store_true",
+        help="also measure accuracy over rotation, brightness and crop position, and plot robustness.png",
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures to this file")
 
 
 def views_of(options: argparse.Namespace) -> str:
-    """How each face is shown to the model, in words."""
+    """Return the name of the views whose scores are averaged."""
     return "ten crops" if options.ten_crop else "with flip" if options.flip else "single crop"
