@@ -46,7 +46,7 @@ class CameraSettings:
     face_width: float = FACE_WIDTH
     """Width in meters that the detector's box spans at the face; positions are proportional to it."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.max_faces < 0:
             raise ValueError(f"max_faces must be 0 (all) or more, not {self.max_faces}")
         if not 0 < self.face_width < math.inf:

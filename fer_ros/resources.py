@@ -1,34 +1,43 @@
-"""Finds the files that ship with the package: models, recipes and configuration.
+# SPDX-License-Identifier: Apache-2.0
+"""Locate the files that ship with the package: models, recipes and configuration, and its version.
 
-They lie in `share/fer_ros` of a colcon workspace, beside the modules in a wheel, or at the root of a checkout.
+They are in `share/fer_ros` of a colcon workspace, beside the modules in a wheel, or at the root of a checkout.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_IN_SHARE_AND_CHECKOUT = {"models": "models", "recipes": "config/recipes", "config": "config"}
+_FOLDERS = {"models": "models", "recipes": "config/recipes", "config": "config"}
+"""Where each kind of file lies, in a checkout and in share/fer_ros."""
 
 
 def folders(kind: str) -> list[Path]:
-    """Every existing folder that holds files of `kind` ("models", "recipes" or "config"), most specific first."""
-    inside = _IN_SHARE_AND_CHECKOUT[kind]
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    """Return the existing folders with files of `kind` ("models", "recipes" or "config"), in the order of search."""
+    folder = _FOLDERS[kind]
+    prefixes = [prefix for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     candidates = [
         _PACKAGE / kind,
-        _PACKAGE.parent / inside,
-        *(Path(prefix) / "share" / "fer_ros" / inside for prefix in prefixes),
+        _PACKAGE.parent / folder,
+        *(Path(prefix) / "share" / "fer_ros" / folder for prefix in prefixes),
     ]
-    return [folder for folder in candidates if folder.is_dir()]
+    return [candidate for candidate in candidates if candidate.is_dir()]
 
 
-def find(kind: str, name: str, suffixes: tuple[str, ...]) -> Path:
-    """The file of `kind` called `name`: a bare name, with or without its suffix, or a path.
+def find(kind: str, name: str, suffixes: Sequence[str]) -> Path:
+    """Return the path of a file of `kind`.
+
+    Args:
+        kind: "models", "recipes" or "config".
+        name: bare name, with or without suffix, of a file that ships with the package; or a path.
+        suffixes: that the file may have; the first that exists is taken.
 
     Raises:
-        FileNotFoundError: names the places that were searched and the names that exist.
+        FileNotFoundError: there is no such file; names the folders that were searched and the names that exist.
     """
     given = Path(name).expanduser()
     if given.is_absolute() or len(given.parts) > 1 or given.is_file():
@@ -40,22 +49,25 @@ def find(kind: str, name: str, suffixes: tuple[str, ...]) -> Path:
         for candidate in (folder / name, *(folder / f"{name}{suffix}" for suffix in suffixes)):
             if candidate.is_file():
                 return candidate
-    known = sorted({p.stem for folder in searched for s in suffixes for p in folder.glob(f"*{s}")})
+    known = sorted({path.stem for folder in searched for suffix in suffixes for path in folder.glob(f"*{suffix}")})
     raise FileNotFoundError(
-        f"there is no {kind.removesuffix('s')} '{name}'; known are: {', '.join(known) or 'none'} "
-        f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}); give one of these or an absolute path"
+        f"there is no {kind.removesuffix('s')} '{name}'; available: {', '.join(known) or 'none'} "
+        f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}). Give one of these names or a path"
     )
 
 
 def version() -> str:
-    """Return the package's version, from package.xml or from the metadata of the installed wheel; "unknown" without."""
-    prefixes = [p for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    for folder in (_PACKAGE.parent, *(Path(prefix) / "share" / "fer_ros" for prefix in prefixes)):
-        if (folder / "package.xml").is_file():
-            from xml.etree import ElementTree  # slow to import, and not needed in a wheel
+    """Return the version from package.xml, or from the metadata of the installed wheel; "unknown" without either.
 
-            return ElementTree.parse(folder / "package.xml").findtext("version") or "unknown"
-    from importlib import metadata
+    >>> version().count(".")
+    2
+    """
+    prefixes = [prefix for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    for folder in (_PACKAGE.parent, *(Path(prefix) / "share" / "fer_ros" for prefix in prefixes)):
+        manifest = folder / "package.xml"
+        if manifest.is_file() and (found := re.search("<version>(.+?)</version>", manifest.read_text("utf-8"))):
+            return found[1]
+    from importlib import metadata  # slow to import
 
     try:
         return metadata.version("fer-ros")

@@ -1,4 +1,5 @@
-"""Tells how long each stage of some work has taken, without getting into its way."""
+# SPDX-License-Identifier: Apache-2.0
+"""Measure how long the stages of a computation take."""
 
 from __future__ import annotations
 
@@ -6,20 +7,20 @@ import time
 
 
 class Stopwatch:
-    """Runs from when it is made; each `lap` ends a stage."""
+    """Starts when it is created; each `lap` ends a stage."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._started = self._last = time.perf_counter()
         self.laps: dict[str, float] = {}
-        """Seconds by stage, in the order in which they ended."""
+        """Wall time of each stage in seconds, in the order in which they ended."""
 
     @property
     def total(self) -> float:
-        """Seconds since the start."""
+        """Wall time since the start, seconds."""
         return time.perf_counter() - self._started
 
     def lap(self, stage: str) -> None:
-        """Ends `stage`, which began with the last lap."""
+        """End `stage`, which began with the previous lap."""
         now = time.perf_counter()
         self.laps[stage] = now - self._last
         self._last = now

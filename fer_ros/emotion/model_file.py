@@ -56,7 +56,7 @@ class ModelMetadata:
     """Measured accuracies, each under the name of its data set split."""
     format_version: int = FORMAT_VERSION
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
             raise ValueError(f"format version is {self.format_version}, this fer_ros reads {FORMAT_VERSION}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):

@@ -58,7 +58,7 @@ class CameraModel:
     rectified: bool = False
     """Whether images are rectified, as on the topic image_rect; CameraInfo does not tell."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.k) != 9 or len(self.p) != 12:
             raise ValueError(f"camera_info needs 9 numbers in k and 12 in p, not {len(self.k)} and {len(self.p)}")
         if self.rectified or not any(self.d):

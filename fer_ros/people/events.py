@@ -55,7 +55,7 @@ class EventSettings:
     dominant_rule: str = "largest"
     """What makes a face dominant: one of `fer_ros.people.attention.DOMINANT_RULES`."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.appear_after < math.inf:
             raise ValueError(f"appear_after must be 0 or more seconds, not {self.appear_after}")
         if not 0 < self.lost_after < math.inf:

@@ -91,7 +91,7 @@ class HysteresisSettings:
     min_confidence: float = 0.35
     """0..1, the score from which a label is named; below it the emotion is "unknown". 0 always names one."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.hold < math.inf:
             raise ValueError(f"hold must be 0 or more seconds, not {self.hold}")
         if not 0 <= self.margin < 1:

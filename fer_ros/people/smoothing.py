@@ -25,7 +25,7 @@ class SmoothingSettings:
     time_constant: float = 0.15
     """Seconds after which the average has followed 63 % of a lasting change; 0 turns smoothing off."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.time_constant < math.inf:
             raise ValueError(f"time_constant must be 0 or more seconds, not {self.time_constant}")
 
