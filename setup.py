@@ -1,6 +1,7 @@
-"""The wheel `fer-ros`: the library without ROS, its commands, its models and its recipes.
+# SPDX-License-Identifier: Apache-2.0
+"""Build the wheel `fer-ros`: the library without ROS, its commands, models and recipes.
 
-The package for robots, with nodes and messages, is built from CMakeLists.txt.
+The ROS package, with nodes and messages, is built from CMakeLists.txt.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ setup(
     ],
     package_dir={"fer_ros.models": "models", "fer_ros.recipes": "config/recipes"},
     package_data={
+        "fer_ros": ["py.typed"],
         "fer_ros.evaluation": ["page.html"],
         "fer_ros.models": ["*.pt", "*.onnx", "*.md"],
         "fer_ros.recipes": ["*.yaml"],
