@@ -1,9 +1,10 @@
-"""Image messages to pixels and back: through cv_bridge where it can be trusted, else through `fer_ros.media.encodings`.
+# SPDX-License-Identifier: Apache-2.0
+"""Conversion between image messages and arrays, by cv_bridge if it works, else by `fer_ros.media.encodings`.
 
-cv_bridge built for NumPy 1 kills the process under NumPy 2 at its first color conversion (ros-perception/
-vision_opencv issue 535), so it is tried in a child process first. The child also compares, encoding by encoding, and
-only those in which both give the same pixels go through cv_bridge. What needs no conversion never does, because a view
-of the message's own buffer costs nothing: gray from mono8, color from bgr8.
+cv_bridge compiled for NumPy 1 crashes the process under NumPy 2 at its first color conversion (ros-perception/
+vision_opencv issue 535), so it is tried in a child process first. The child also compares both conversions for each
+encoding, and cv_bridge is used only for encodings in which the pixels are equal. It is never used where no conversion is
+needed (gray from mono8, color from bgr8), because a view of the message's buffer costs nothing.
 """
 
 from __future__ import annotations
@@ -27,36 +28,39 @@ from fer_ros.media.encodings import RawImage
 
 _TARGETS: dict[str, Callable[[RawImage], np.ndarray]] = {"mono8": encodings.gray, "bgr8": encodings.bgr}
 _TRIAL_TIMEOUT = 30.0
-"""Seconds. Importing OpenCV and cv_bridge on a busy robot takes a few; a hang must not keep the node from starting."""
+"""Seconds. Importing OpenCV and cv_bridge takes a few on a busy robot; a hang must not keep the node from starting."""
 
 
 class Converter:
-    """Turns sensor_msgs Image and CompressedImage into pixels; `choose_converter` makes one."""
+    """Converts sensor_msgs Image and CompressedImage to arrays; created by `choose_converter`.
+
+    Args:
+        bridge: a `cv_bridge.CvBridge`, or None to do without.
+        trusted: encodings that `bridge` converts, for each of the targets "mono8" and "bgr8".
+        reason: why this converter was chosen, for a log line.
+    """
 
     def __init__(self, bridge: Any = None, trusted: Mapping[str, list[str]] | None = None, reason: str = ""):
-        """
-        Args:
-            bridge: a `cv_bridge.CvBridge`, or None to do without.
-            trusted: which encodings go through `bridge` to "mono8" and to "bgr8".
-            reason: why this converter was chosen, for a log line.
-        """
         self.name = "fer_ros" if bridge is None else "cv_bridge"
         self.reason = reason
         self._bridge = bridge
         self._trusted = {target: frozenset((trusted or {}).get(target, ())) for target in _TARGETS}
 
     def gray(self, message: Image | CompressedImage) -> np.ndarray:
-        """The picture in shades of gray: (height, width) uint8, perhaps a view of `message.data`: do not write to it.
+        """Return the image in grayscale.
+
+        Returns:
+            (height, width) uint8, possibly a view of `message.data`: do not write to it.
 
         Raises:
-            ImageError: names what is wrong with the message. Nothing else is raised for a bad one.
+            ImageError: the message is invalid; says why. Nothing else is raised.
         """
         if isinstance(message, CompressedImage):
             return encodings.decode_gray(message.data)
         return self._convert(message, "mono8")
 
     def bgr(self, message: Image | CompressedImage) -> np.ndarray:
-        """The picture in color: (height, width, 3) uint8, blue first; otherwise as `gray`."""
+        """Return the image in color, (height, width, 3) uint8 BGR; otherwise like `gray`."""
         if isinstance(message, CompressedImage):
             return encodings.decode_bgr(message.data)
         return self._convert(message, "bgr8")
@@ -67,15 +71,15 @@ class Converter:
         if raw.encoding in self._trusted[target] and _bridge_reads(raw):
             try:
                 return self._bridge.imgmsg_to_cv2(message, target)
-            except Exception:  # cv_bridge also lets TypeError, AttributeError and OpenCV's own errors through
+            except Exception:  # cv_bridge also raises TypeError, AttributeError and cv2.error
                 pass
         return _TARGETS[target](raw)
 
 
 def choose_converter() -> Converter:
-    """A converter with cv_bridge where it is installed and survives a trial in a child process, else without.
+    """Return a converter that uses cv_bridge if it is installed and works in a child process.
 
-    Takes about a second where cv_bridge is installed.
+    Takes about a second if cv_bridge is installed.
     """
     if importlib.util.find_spec("cv_bridge") is None:
         return Converter(reason="cv_bridge is not installed")
@@ -88,21 +92,26 @@ def choose_converter() -> Converter:
 
 
 def to_message(bgr: np.ndarray, header: Any) -> Image:
-    """A picture as sensor_msgs/Image in encoding bgr8 with `header`.
+    """Return an image as sensor_msgs/Image with the encoding bgr8.
 
     Args:
-        bgr: (height, width, 3) uint8, blue first.
-        header: std_msgs/Header, taken as it is.
+        bgr: (height, width, 3) uint8 BGR.
+        header: std_msgs/Header of the message.
     """
     height, width, _ = bgr.shape
-    # An array.array is what rclpy takes without checking each of the million elements.
+    # rclpy takes an array.array as it is, and checks any other sequence element by element.
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(bgr))
     return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)
 
 
 def to_jpeg(bgr: np.ndarray, header: Any) -> CompressedImage:
-    """The same as sensor_msgs/CompressedImage, in the format and quality that image_transport has by default."""
+    """Return an image as sensor_msgs/CompressedImage, in the default format and quality of image_transport.
+
+    Args:
+        bgr: (height, width, 3) uint8 BGR.
+        header: std_msgs/Header of the message.
+    """
     _, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
     data = array.array("B")
     data.frombytes(coded)
@@ -110,7 +119,7 @@ def to_jpeg(bgr: np.ndarray, header: Any) -> CompressedImage:
 
 
 def report_agreement() -> None:
-    """What the child process runs: prints, as JSON, which encodings cv_bridge converts to which target as we do."""
+    """Print as JSON, for each target, the encodings that cv_bridge converts to the same pixels; run by the child."""
     from cv_bridge import CvBridge
 
     bridge = CvBridge()
@@ -125,7 +134,7 @@ def report_agreement() -> None:
 
 
 def _try_in_child() -> tuple[dict[str, list[str]], str]:
-    """The encodings that cv_bridge may convert, for each target; and if there are none, why."""
+    """Return the encodings that cv_bridge may convert, for each target; and if there are none, why."""
     command = [sys.executable, "-c", f"from {__name__} import report_agreement; report_agreement()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -133,19 +142,19 @@ def _try_in_child() -> tuple[dict[str, list[str]], str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return {}, f"the trial of cv_bridge did not finish: {error}"
     if child.returncode < 0:
-        died_of = signal.Signals(-child.returncode).name
-        return {}, f"cv_bridge dies of {died_of} at a color conversion; it was probably built for another NumPy"
+        signal_name = signal.Signals(-child.returncode).name
+        return {}, f"cv_bridge crashed with {signal_name} in a color conversion; it was probably compiled for another NumPy"
     if child.returncode > 0:
-        last_words = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        return {}, f"the trial of cv_bridge failed: {last_words}"
+        last_line = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        return {}, f"the trial of cv_bridge failed: {last_line}"
     trusted = json.loads(child.stdout.strip().splitlines()[-1])
-    return trusted, "" if any(trusted.values()) else "cv_bridge gives other pixels than fer_ros in every encoding"
+    return trusted, "" if any(trusted.values()) else "cv_bridge and fer_ros differ in every encoding"
 
 
 def _noise(encoding: str, random: np.random.Generator) -> Image:
-    height, width = 48, 64  # wide enough for OpenCV's vector instructions, where versions round differently
+    height, width = 48, 64  # wide enough for OpenCV's vector instructions, in which versions round differently
     step = width * encodings.pixel_bytes(encoding)
-    data = array.array("B", random.integers(0, 256, 3 * height * step, np.uint8).tobytes())  # room for any chroma
+    data = array.array("B", random.integers(0, 256, 3 * height * step, np.uint8).tobytes())  # enough for any chroma format
     return Image(height=height, width=width, encoding=encoding, step=step, data=data)
 
 
@@ -156,7 +165,7 @@ def _is_view(encoding: str, target: str) -> bool:
 def _agree(bridge: Any, message: Image, target: str, expected: np.ndarray) -> bool:
     try:
         return np.array_equal(bridge.imgmsg_to_cv2(message, target), expected)
-    except Exception:  # whatever it is, cv_bridge does not know this encoding
+    except Exception:  # cv_bridge does not support this encoding
         return False
 
 
@@ -167,10 +176,10 @@ def _raw(message: Image) -> RawImage:
 
 
 def _bridge_reads(raw: RawImage) -> bool:
-    """Whether cv_bridge reads a sound message of an encoding it knows. Its Python part has gaps.
+    """Return whether cv_bridge reads this layout correctly in an encoding that it supports.
 
-    Older ones ignore `step`, newer ones shear the picture when it is no whole number of pixels; bytes are swapped in a
-    way that NumPy 2 refuses; and OpenCV is let write past its result where 4:2:2 has an odd width.
+    Older versions ignore `step`, newer ones shear the image if it is no whole number of pixels; big-endian data is
+    swapped in a way that NumPy 2 rejects; and OpenCV writes past the end of its result for 4:2:2 with an odd width.
     """
     rows_adjoin = raw.step == raw.width * encodings.pixel_bytes(raw.encoding)
     return rows_adjoin and not raw.is_bigendian and raw.width % 2 == 0

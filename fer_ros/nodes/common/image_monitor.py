@@ -1,4 +1,5 @@
-"""Says why no images come. A camera that is connected and stays dark is the commonest trouble in the field."""
+# SPDX-License-Identifier: Apache-2.0
+"""Logs why no images arrive: a subscription without images is the most frequent problem in the field."""
 
 from __future__ import annotations
 
@@ -13,118 +14,141 @@ from rclpy.utilities import get_rmw_implementation_identifier
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-SILENCE = 5.0
-"""Seconds without an image after which the reason is looked for."""
+TIMEOUT = 5.0
+"""Seconds without an image after which the reason is logged."""
 
 _FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
-_LOSSES = {
+_LOSS_REMEDIES = {
     _FAST_DDS: (
-        "Large best-effort images are lost whole when they exceed the shared memory of the process that *publishes* "
-        "them: start that process with "
+        "Fast DDS drops large best-effort images that exceed the shared memory segment of the *publishing* process: "
+        "start that process with "
         "FASTDDS_DEFAULT_PROFILES_FILE=$(ros2 pkg prefix --share fer_ros)/config/fastdds.xml (up to Jazzy the "
-        "variable is FASTRTPS_DEFAULT_PROFILES_FILE); its segment_size must exceed an image."
+        "variable is FASTRTPS_DEFAULT_PROFILES_FILE); its segment_size must exceed the size of an image."
     ),
     _CYCLONE_DDS: (
-        "Large best-effort images are lost whole when a socket of this node has no room for them: let the kernel give "
-        "more with `sudo sysctl -w net.core.rmem_max=16777216`, and start the camera and this node with "
+        "Cyclone DDS drops large best-effort images that exceed the socket's receive buffer: raise the kernel's limit "
+        "with `sudo sysctl -w net.core.rmem_max=16777216`, and start the camera and this node with "
         "CYCLONEDDS_URI=file://$(ros2 pkg prefix --share fer_ros)/config/cyclonedds.xml."
     ),
 }
-_OTHER_LOSSES = "Large best-effort images can be lost whole on their way."
-"""What middlewares do to images, and the remedy."""
+_OTHER_LOSS = "Large best-effort images can be dropped by the middleware."
+"""Why each middleware drops images, and the remedy."""
+
+
+class ArrivalCounter:
+    """Counts the images that arrive on one topic, also across several subscriptions to it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Images received."""
+        self.last = time.monotonic()
+        """`time.monotonic` of the last image, or of the subscription if that is later."""
+
+    def restart(self) -> None:
+        """Measure the time without an image from now on; called when the topic is subscribed to."""
+        self.last = time.monotonic()
+
+    def add(self) -> None:
+        """Count one image."""
+        self.count += 1
+        self.last = time.monotonic()
+
+    @property
+    def since_last(self) -> float:
+        """Seconds since the last image or the subscription, whichever is later."""
+        return time.monotonic() - self.last
 
 
 class ImageMonitor:
-    """Looks after one image subscription, and logs once for each time that its images stay away.
+    """Watches one image subscription, and logs once each time that its images stop arriving.
 
     Args:
-        node: logs and knows the ROS graph.
+        node: logs, and provides the ROS graph.
         name: of the raw images' topic, before remapping.
         topic: of the subscription, resolved.
         type_name: of its messages, as in "sensor_msgs/msg/Image".
         qos: of the subscription.
+        arrivals: counts its images.
     """
 
-    def __init__(self, node: Node, name: str, topic: str, type_name: str, qos: QoSProfile):
+    def __init__(
+        self, node: Node, name: str, topic: str, type_name: str, qos: QoSProfile, arrivals: ArrivalCounter
+    ):
         self._node = node
         self._name = name
         self._topic = topic
         self._type_name = type_name
         self._qos = qos
-        self._arrived = 0
-        self._counted = 0
+        self._arrivals = arrivals
+        self._first_count = self._last_count = arrivals.count
         self._publishers: list[tuple[str, ...]] = []
-        self._silent_since = time.monotonic()
-        self._said = ""
-        # Not the node's clock: with use_sim_time that one stands still when nothing is published.
-        self._timer = node.create_timer(SILENCE / 5, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def image_arrived(self) -> None:
-        """To be called for every image."""
-        self._arrived += 1
+        self._waiting_since = time.monotonic()
+        self._logged = ""
+        # Steady time, not the node's clock: with use_sim_time that one stands still while nothing publishes /clock.
+        self._timer = node.create_timer(TIMEOUT / 5, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def close(self) -> None:
-        """Stops looking."""
+        """Stop watching."""
         self._node.destroy_timer(self._timer)
 
     def _check(self) -> None:
-        if self._arrived > self._counted:
-            self._counted, self._silent_since = self._arrived, time.monotonic()
-            if self._said:
-                self._node.get_logger().info(f"images arrive on {self._topic}")
-                self._said = ""
+        if self._arrivals.count > self._last_count:
+            self._last_count, self._waiting_since = self._arrivals.count, time.monotonic()
+            if self._logged:
+                self._node.get_logger().info(f"receiving images on {self._topic}")
+                self._logged = ""
             return
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         present = sorted((p.node_namespace, p.node_name, p.topic_type) for p in publishers)
         if present != self._publishers:
-            # Whoever has just come has not been silent for long, and its name may not have got around yet.
-            self._publishers, self._silent_since = present, time.monotonic()
-        elif time.monotonic() - self._silent_since >= SILENCE:
+            # A new publisher gets the full time-out; the name of its node may not have been discovered yet.
+            self._publishers, self._waiting_since = present, time.monotonic()
+        elif time.monotonic() - self._waiting_since >= TIMEOUT:
             self._report(publishers)
 
     def _report(self, publishers: Sequence[Any]) -> None:
-        reason = reason_for_silence(
+        reason = explain_timeout(
             self._name,
             self._topic,
             self._type_name,
             self._qos,
             publishers,
-            bool(self._arrived),
+            self._arrivals.count > self._first_count,
             get_rmw_implementation_identifier(),
         )
-        if reason != self._said:
-            self._said = reason
-            # Two lines, because rclpy wants each call site to keep its severity.
+        if reason != self._logged:
+            self._logged = reason
+            # Two statements, because rclpy requires each call site to keep its severity.
             if publishers:
                 self._node.get_logger().warning(reason)
             else:
                 self._node.get_logger().info(reason)
 
 
-def reason_for_silence(
+def explain_timeout(
     name: str,
     topic: str,
     type_name: str,
     qos: QoSProfile,
     publishers: Sequence[Any],
-    arrived_before: bool,
+    received_before: bool,
     middleware: str,
 ) -> str:
-    """Why a subscription hears nothing, and what to do about it.
+    """Return why a subscription receives no images, and the remedy.
 
     Args:
         name: of the raw images' topic, before remapping.
         topic: resolved.
-        type_name: what the subscription expects.
-        qos: what the subscription requests.
+        type_name: that the subscription expects.
+        qos: that the subscription requests.
         publishers: `TopicEndpointInfo` of each publisher on the topic.
-        arrived_before: whether there have been images.
-        middleware: as RMW_IMPLEMENTATION names it.
+        received_before: whether the subscription has received images.
+        middleware: as in the environment variable RMW_IMPLEMENTATION.
     """
     if not publishers:
         return (
-            f"waiting for images: nobody publishes on {topic}; give the camera's topic with `-r {name}:=/its/topic`, "
-            "and see which exist with `ros2 topic list -t`"
+            f"waiting for images: no publisher on {topic}; remap the camera's topic with `-r {name}:=/its/topic`, and "
+            "list the existing topics with `ros2 topic list -t`"
         )
     names = ", ".join(sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers}))
     of_this_type = [publisher for publisher in publishers if publisher.topic_type == type_name]
@@ -133,25 +157,27 @@ def reason_for_silence(
             f"no image on {topic}: {names} publishes {publishers[0].topic_type} there, this node expects {type_name}; "
             f"set the parameter image_transport to raw or compressed, and remap `{name}` without /compressed"
         )
-    misfits = [reason for publisher in of_this_type if (reason := _misfit(publisher.qos_profile, qos))]
-    if len(misfits) == len(of_this_type):
+    mismatches = [reason for publisher in of_this_type if (reason := _mismatch(publisher.qos_profile, qos))]
+    if len(mismatches) == len(of_this_type):
         return (
-            f"no image on {topic}: what {names} offers is less than this node asks for ({misfits[0]}); "
-            f"set the parameters qos_overrides.{topic}.subscription.* back, best_effort suits every camera"
+            f"no image on {topic}: the QoS offered by {names} does not satisfy the QoS requested by this node "
+            f"({mismatches[0]}); remove the parameters qos_overrides.{topic}.subscription.*, the default best_effort "
+            "matches every camera"
         )
-    if arrived_before:
-        room = " than its shared memory (segment_size in fastdds.xml)" if middleware == _FAST_DDS else ""
+    if received_before:
+        limit = " than its shared memory (segment_size in fastdds.xml)" if middleware == _FAST_DDS else ""
         return (
-            f"no image on {topic} for {SILENCE:g} s, though {names} still offers them: is the camera frozen, is the "
-            f"recording paused, or have its images become larger{room}?"
+            f"no image on {topic} for {TIMEOUT:g} s, although {names} still publishes there: check whether the camera "
+            f"is frozen, the recording is paused, or the images have become larger{limit}"
         )
     return (
-        f"no image on {topic} in {SILENCE:g} s, though {names} publishes there. "
-        f"{_LOSSES.get(middleware, _OTHER_LOSSES)} Or the camera itself is silent: ask `ros2 topic hz {topic}`"
+        f"no image on {topic} for {TIMEOUT:g} s, although {names} publishes there. "
+        f"{_LOSS_REMEDIES.get(middleware, _OTHER_LOSS)} Otherwise the camera itself sends nothing: check with "
+        f"`ros2 topic hz {topic}`"
     )
 
 
-def _misfit(offered: QoSProfile, requested: QoSProfile) -> str:
-    """Why these two never connect; empty if they do."""
+def _mismatch(offered: QoSProfile, requested: QoSProfile) -> str:
+    """Return why the two are incompatible; empty if they are compatible."""
     compatibility, reason = qos_check_compatible(offered, requested)
     return (reason or "incompatible QoS").rstrip("; ") if compatibility == QoSCompatibility.ERROR else ""

@@ -1,36 +1,38 @@
-"""The images of one camera, as they arrive."""
+# SPDX-License-Identifier: Apache-2.0
+"""Subscription to the images of one camera."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
-from fer_ros.nodes.common.image_monitor import ImageMonitor
+from fer_ros.nodes.common import qos
+from fer_ros.nodes.common.image_monitor import ArrivalCounter, ImageMonitor
 
 if TYPE_CHECKING:
+    from rclpy.callback_groups import CallbackGroup
     from rclpy.node import Node
 
 
-def topic_of(camera: str, topic: str) -> str:
-    """A topic of the camera of this name; a camera without a name has its topics beside the node's others."""
+def camera_topic(camera: str, topic: str) -> str:
+    """Return the name of a camera's topic; the topics of a camera without a name have no prefix."""
     return f"{camera}/{topic}" if camera else topic
 
 
-class CameraInput:
-    """Subscribes to a topic of images and passes each image on; says why when none come.
+class ImageSubscription:
+    """Subscribes to a topic of images, counts them, and logs the reason if none arrive.
 
     Args:
         node: subscribes.
         topic: of the raw images, before remapping.
         transport: "raw" or "compressed".
-        deliver: called with each image, in a thread of the executor; it must return at once and not raise.
-        group: the callback group for this; None: the node's own.
-        depth: how many images wait for this node, the oldest are dropped; 1: the newest only.
+        callback: called with each image in a thread of the executor; must return at once and not raise.
+        group: callback group of the subscription; None means the node's default.
+        depth: number of images that are queued; the oldest are dropped.
+        arrivals: counts the images; None means a new counter.
     """
 
     def __init__(
@@ -38,38 +40,42 @@ class CameraInput:
         node: Node,
         topic: str,
         transport: str,
-        deliver: Callable[[Image | CompressedImage], None],
-        group: MutuallyExclusiveCallbackGroup | None = None,
+        callback: Callable[[Image | CompressedImage], None],
+        group: CallbackGroup | None = None,
         depth: int = 1,
+        arrivals: ArrivalCounter | None = None,
     ):
         self._node = node
-        self._deliver = deliver
+        self._callback = callback
+        self.arrivals = arrivals or ArrivalCounter()
+        """Number of images received, and when the last one was."""
+        self.arrivals.restart()
         message_type, resolved = Image, node.resolve_topic_name(topic)
         if transport == "compressed":
-            # From the resolved name: to remap `image` does not remap `image/compressed`.
+            # From the resolved name: remapping `image` does not remap `image/compressed`.
             message_type, resolved = CompressedImage, f"{resolved}/compressed"
-        # What every camera can serve.
-        qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=depth)
+        profile = qos.best_effort(depth)
         self._subscription = node.create_subscription(
             message_type,
             resolved,
             self._receive,
-            qos,
+            profile,
             callback_group=group,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self._watch = ImageMonitor(node, topic, self.topic, f"sensor_msgs/msg/{message_type.__name__}", qos)
+        type_name = f"sensor_msgs/msg/{message_type.__name__}"
+        self._monitor = ImageMonitor(node, topic, self.topic, type_name, profile, self.arrivals)
 
     @property
     def topic(self) -> str:
-        """Resolved."""
+        """Resolved name of the topic."""
         return self._subscription.topic_name
 
     def close(self) -> None:
-        """Unsubscribes."""
-        self._watch.close()
+        """Unsubscribe."""
+        self._monitor.close()
         self._node.destroy_subscription(self._subscription)
 
     def _receive(self, image: Image | CompressedImage) -> None:
-        self._watch.image_arrived()
-        self._deliver(image)
+        self.arrivals.add()
+        self._callback(image)

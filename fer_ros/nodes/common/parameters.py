@@ -1,9 +1,15 @@
-"""A node's parameters as the fields of a frozen dataclass: declared, checked, read and documented from one table."""
+# SPDX-License-Identifier: Apache-2.0
+"""ROS parameters as the fields of a frozen dataclass: declared, checked, read and documented from one table.
+
+A table's fields are parameters (`parameter`) or groups of them (`group`). The field `cascade` of the group `detector` is
+the ROS parameter `detector.cascade`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import Field, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -14,96 +20,140 @@ if TYPE_CHECKING:
     from rclpy.parameter import Parameter
 
 Table = TypeVar("Table")
-ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "string_array"}
+_ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "string_array"}
 
 
 class ParameterError(ValueError):
-    """A parameter the node cannot work with; the message names it, its value and what is allowed."""
+    """A parameter has a value the node cannot use; the message has the name, the value and what is allowed."""
 
 
-def parameter(default, description: str, range=None, choices=(), dynamic: bool = False, any_type: bool = False):
-    """One row of a table.
+@dataclass(frozen=True)
+class Row:
+    """One parameter of a table."""
+
+    name: str
+    """With its group, as in "detector.cascade"."""
+    default: Any
+    """Its type is the parameter's type; a tuple stands for a string array."""
+    description: str
+    range: tuple[float, float] | None
+    """Lowest and highest value, both allowed."""
+    choices: tuple[str, ...]
+    dynamic: bool
+    """Whether it can be set while the node runs."""
+    any_type: bool
+
+    @property
+    def ros_type(self) -> str:
+        """Name of the type, as in "string_array"."""
+        return _ROS_TYPES[type(self.default)]
+
+    @property
+    def allowed(self) -> str:
+        """The range or the choices as text; empty if every value of the type is allowed."""
+        if self.range:
+            return "{} to {}".format(*self.range)
+        return ", ".join(self.choices)
+
+
+def parameter(
+    default: Any,
+    description: str,
+    range: tuple[float, float] | None = None,
+    choices: Iterable[str] = (),
+    dynamic: bool = False,
+    any_type: bool = False,
+) -> Any:
+    """Return a dataclass field that is one parameter.
 
     Args:
-        default: its type is the parameter's type; a tuple makes a string array. It must not be empty, for ROS could not
-            tell of what.
-        description: with the unit, and what special values mean.
-        range: lowest and highest value allowed.
-        choices: all values allowed.
-        dynamic: can be set while the node runs.
-        any_type: a value of another type is taken too, as text: 0 on the command line is an integer, not "0".
+        default: its type is the parameter's type; a tuple makes a string array and must not be empty, because ROS
+            could not infer the type of the elements.
+        description: with the unit and the meaning of special values.
+        range: lowest and highest value, both allowed.
+        choices: all allowed values.
+        dynamic: whether it can be set while the node runs.
+        any_type: whether a value of another type is accepted as text: 0 on the command line is an integer, not "0".
     """
-    metadata = {
-        "description": description,
-        "range": range,
-        "choices": choices,
-        "dynamic": dynamic,
-        "any_type": any_type,
-    }
-    return field(default=default, metadata=metadata)
+    row = Row("", default, description, range, tuple(choices), dynamic, any_type)
+    return field(default=default, metadata={"row": row})
+
+
+def group(table: type) -> Any:
+    """Return a dataclass field that is a group of parameters: those of the frozen dataclass `table`."""
+    return field(default_factory=table, metadata={"group": table})
+
+
+def rows(table: type, prefix: str = "") -> Iterator[Row]:
+    """Yield the parameters of `table`, those of its groups in place, with `prefix` before their names."""
+    for one in fields(table):
+        if "group" in one.metadata:
+            yield from rows(one.metadata["group"], f"{prefix}{one.name}.")
+        else:
+            yield replace(one.metadata["row"], name=prefix + one.name)
 
 
 def check_choices(settings: Any) -> None:
-    """Refuses values that are not among the choices of their row; for a table's `__post_init__`.
+    """Check the values of `settings`, a table's object, against their choices; for its `__post_init__`.
 
     Raises:
-        ParameterError: names the value and the choices.
+        ParameterError: with the value and the choices.
     """
-    for row in fields(settings):
-        value, choices = getattr(settings, row.name), row.metadata["choices"]
-        if choices and value not in choices:
-            raise ParameterError(f"{row.name} is '{value}'; it can be {' or '.join(choices)}")
+    for row in rows(type(settings)):
+        value = attrgetter(row.name)(settings)
+        if row.choices and value not in row.choices:
+            raise ParameterError(f"{row.name} is '{value}', expected one of: {row.allowed}")
 
 
 def declare(node: Node, table: type) -> None:
-    """Declares every row of `table` on `node`, with the values it was started with.
+    """Declare every parameter of `table` on `node`, which applies the values the node was started with.
 
     Raises:
         ParameterError: one of these values has the wrong type or is out of range.
     """
-    for row in fields(table):
-        _declare_row(node, row)
+    for row in rows(table):
+        try:
+            node.declare_parameter(row.name, row.default, _descriptor(row))
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise ParameterError(f"parameter {row.name} must be {_expectation(row)}: {error}") from error
 
 
 def read(node: Node, table: type[Table], changes: Iterable[Parameter] = ()) -> Table:
-    """The present values of what `declare` has declared on `node`, with `changes` that may be on their way.
+    """Return the values of the parameters declared on `node`, overridden by `changes` that are about to be applied.
 
     Raises:
-        ParameterError: together they are not consistent.
+        ParameterError: the values are inconsistent.
     """
-    values = {row.name: node.get_parameter(row.name).value for row in fields(table)}
+    values = {row.name: node.get_parameter(row.name).value for row in rows(table)}
     values |= {change.name: change.value for change in changes if change.name in values}
-    for row in fields(table):
-        if row.metadata["any_type"] or isinstance(row.default, tuple):
+    for row in rows(table):
+        if row.any_type or isinstance(row.default, tuple):
             values[row.name] = type(row.default)(values[row.name])
-    return table(**values)
+    return _create(table, values)
 
 
-def allowed(row: Field) -> str:
-    """What a row's value can be, in words; empty where anything of its type can."""
-    if row.metadata["range"]:
-        return "{} to {}".format(*row.metadata["range"])
-    return ", ".join(row.metadata["choices"])
+def _create(table: type[Table], values: Mapping[str, Any], prefix: str = "") -> Table:
+    return table(
+        **{
+            one.name: _create(one.metadata["group"], values, f"{prefix}{one.name}.")
+            if "group" in one.metadata
+            else values[prefix + one.name]
+            for one in fields(table)  # type: ignore[arg-type]
+        }
+    )
 
 
-def _declare_row(node: Node, row: Field) -> None:
-    try:
-        node.declare_parameter(row.name, row.default, _descriptor(row))
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-        raise ParameterError(f"parameter {row.name} must be {_wanted(row)}: {error}") from error
-
-
-def _descriptor(row: Field) -> ParameterDescriptor:
+def _descriptor(row: Row) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         name=row.name,
-        description=row.metadata["description"],
-        read_only=not row.metadata["dynamic"],
-        dynamic_typing=row.metadata["any_type"],
+        description=row.description,
+        read_only=not row.dynamic,
+        dynamic_typing=row.any_type,
     )
-    if row.metadata["choices"]:
-        descriptor.additional_constraints = f"one of: {allowed(row)}"
-    if row.metadata["range"]:
-        low, high = row.metadata["range"]
+    if row.choices:
+        descriptor.additional_constraints = f"one of: {row.allowed}"
+    if row.range:
+        low, high = row.range
         if isinstance(row.default, int):
             descriptor.integer_range = [IntegerRange(from_value=low, to_value=high)]
         else:
@@ -111,9 +161,7 @@ def _descriptor(row: Field) -> ParameterDescriptor:
     return descriptor
 
 
-def _wanted(row: Field) -> str:
-    kind = ROS_TYPES[type(row.default)]
-    limits = f", {allowed(row)}" if allowed(row) else ""
-    return f"{'an' if kind == 'integer' else 'a'} {kind}{limits}" + (
-        " (written with a decimal point)" if kind == "double" else ""
-    )
+def _expectation(row: Row) -> str:
+    article = "an" if row.ros_type == "integer" else "a"
+    limits = f", {row.allowed}" if row.allowed else ""
+    return f"{article} {row.ros_type}{limits}" + (" (with a decimal point)" if row.ros_type == "double" else "")

@@ -1,4 +1,5 @@
-"""Runs a node that ends by itself, or when it is interrupted, and lets it complete what it keeps."""
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a node until it ends by itself or is interrupted, and closes it in either case."""
 
 from __future__ import annotations
 
@@ -17,67 +18,67 @@ from rclpy.task import Future
 
 
 class EndingNode(Protocol):
-    """What `run` needs of a node besides being an `rclpy.node.Node`."""
+    """Interface of a node for `run`, beside that of `rclpy.node.Node`."""
 
     finished: Future
-    """Done when the node's work is; its result is the exit status."""
+    """Done when the node ends by itself; its result is the exit status."""
 
     def close(self) -> None:
-        """Completes files and releases devices; called once, whatever happened before."""
+        """Complete files and release devices; called once, also after an error."""
 
 
 def run(
     name: str,
-    make: Callable[[], EndingNode],
-    failures: tuple[type[Exception], ...],
+    create: Callable[[], EndingNode],
+    expected_errors: tuple[type[Exception], ...],
     args: Sequence[str] | None,
-    make_executor: Callable[[EndingNode], Executor] = lambda node: SingleThreadedExecutor(),
+    create_executor: Callable[[EndingNode], Executor] = lambda node: SingleThreadedExecutor(),
 ) -> int:
-    """Makes a node and runs it until it is done or interrupted.
+    """Create a node and run it until it ends by itself or is interrupted.
 
     Args:
-        name: of the node, for what goes wrong before there is one.
-        make: makes it.
-        failures: exceptions whose message tells the user all; they are logged in one line.
-        args: of the command line.
-        make_executor: makes what runs the callbacks of a node.
+        name: of the node, for errors before it exists.
+        create: returns the node.
+        expected_errors: exceptions that are logged in one line, without a traceback.
+        args: of the command line; None means those of the process.
+        create_executor: returns the executor of a node.
 
     Returns:
-        The exit status: the node's own, 0 where it was interrupted, 1 where one of `failures` ended it.
+        The exit status: that of the node, 0 if it was interrupted, 1 if one of `expected_errors` ended it.
     """
     interrupts = _Interrupts()
     try:
         # Parameters are parsed in the first, parameter files in the second.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = make()
-    except (RuntimeError, ValueError, *failures) as error:
+        node = create()
+    except (RuntimeError, ValueError, *expected_errors) as error:
         get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
         return 1
-    threading.Thread(target=_finish_at, args=(interrupts, node.finished), daemon=True).start()
-    executor = make_executor(node)
+    threading.Thread(target=_finish_on, args=(interrupts, node.finished), daemon=True).start()
+    executor = create_executor(node)
     try:
-        spun = _reports(name, failures, lambda: rclpy.spin_until_future_complete(node, node.finished, executor))
+        spun = _succeeds(name, expected_errors, lambda: rclpy.spin_until_future_complete(node, node.finished, executor))
     finally:
-        closed = _reports(name, failures, node.close)
+        closed = _succeeds(name, expected_errors, node.close)
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
-        # Python would look through everything once more before it goes. With torch loaded that takes seconds on a busy
-        # robot, and `ros2 launch` waits for five before it grows rough.
+        # Skips the garbage collection at exit. With torch loaded it takes seconds on a busy robot, and `ros2 launch`
+        # sends SIGTERM after five.
         gc.freeze()
     return node.finished.result() if spun and closed else 1
 
 
 class _Interrupts:
-    """Takes SIGINT and SIGTERM, so that they break off nothing that is under way.
+    """Handles SIGINT and SIGTERM without interrupting what is in progress.
 
-    Python would interrupt half a line in a file, and rclpy would take the ground from under a node that still has to
-    complete its files. Both signals are sent twice more often than not: by the terminal and by `ros2 launch`.
+    Python would interrupt the writing of a file, and rclpy would shut down the context of a node that still has to
+    complete its files. Each signal usually arrives twice: from the terminal and from `ros2 launch`.
     """
 
-    def __init__(self):
-        # Python writes into it when a signal comes, also while every Python thread sleeps in a library.
+    def __init__(self) -> None:
+        # Python writes to it when a signal arrives, even while every Python thread is blocked in a library.
         self._signaled, self._signals = socket.socketpair()
         self._signals.setblocking(False)
         signal.set_wakeup_fd(self._signals.fileno(), warn_on_full_buffer=False)
@@ -85,20 +86,20 @@ class _Interrupts:
             signal.signal(interrupt, lambda *_: None)
 
     def wait(self) -> None:
-        """Returns when one has come; at once if it came before."""
+        """Wait for a signal; return at once if one has arrived before."""
         self._signaled.recv(1)
 
 
-def _finish_at(interrupts: _Interrupts, finished: Future) -> None:
+def _finish_on(interrupts: _Interrupts, finished: Future) -> None:
     interrupts.wait()
     if not finished.done():
         finished.set_result(0)
 
 
-def _reports(name: str, failures: tuple[type[Exception], ...], step: Callable[[], None]) -> bool:
+def _succeeds(name: str, expected_errors: tuple[type[Exception], ...], step: Callable[[], None]) -> bool:
     try:
         step()
-    except failures as error:
+    except expected_errors as error:
         get_logger(name).fatal(str(error))
         return False
     return True

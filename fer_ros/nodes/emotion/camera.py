@@ -1,9 +1,9 @@
-"""One camera of the emotion node: its topics, and how far its images have come."""
+# SPDX-License-Identifier: Apache-2.0
+"""One camera of the emotion node: its subscriptions, its gate, its statistics, and the publishing of its results."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from fer_ros.media.encodings import ImageError
-from fer_ros.nodes.common.image_subscription import CameraInput, topic_of
+from fer_ros.nodes.common.image_subscription import ImageSubscription, camera_topic
 from fer_ros.nodes.common.log_throttle import LogThrottle
-from fer_ros.nodes.emotion.camera_info import Calibration
-from fer_ros.nodes.emotion.diagnostics import CameraStatistics
+from fer_ros.nodes.emotion.camera_info import CameraInfoSubscriber
+from fer_ros.nodes.emotion.camera_statistics import CameraStatistics
 from fer_ros.nodes.emotion.image_gate import Decision, ImageGate
 from fer_ros.nodes.emotion.parameters import Settings
-from fer_ros.nodes.emotion.publishers import Publisher
-from fer_ros.nodes.emotion.result import CameraOutput, Result
+from fer_ros.nodes.emotion.publishers.base import Publisher
+from fer_ros.nodes.emotion.result import Result
 from fer_ros.people.camera_model import CameraModel
 from fer_ros.people.events import Event
 
@@ -28,106 +28,113 @@ if TYPE_CHECKING:
 
 
 class Camera:
-    """The outputs of one camera, and, from `begin` to `end`, its inputs.
+    """One camera; it is subscribed to from `subscribe` to `unsubscribe`.
 
-    What is remembered of the people before it is not here: that belongs to `NodeState`.
+    Its tracks are not here but in the `CameraState` of `NodeState`.
 
     Args:
-        node: publishes and subscribes.
-        name: under which its topics lie; may be empty.
-        group: the callback group of the subscriptions.
-        publishers: say the same in other languages.
+        node: subscribes and logs.
+        name: prefix of its topics; may be empty.
+        group: callback group of the subscriptions.
+        publishers: of the node.
     """
 
     def __init__(self, node: LifecycleNode, name: str, group: CallbackGroup, publishers: Sequence[Publisher]):
         self._node = node
         self.name = name
         self._group = group
-        self._output = CameraOutput(node, name, publishers)
-        self._input: CameraInput | None = None
-        self._calibration: Calibration | None = None
-        self._header = Header()
-        """Of the last image that was processed."""
-        self._admission = ImageGate()
+        self._publishers = publishers
+        self._images: ImageSubscription | None = None
+        self._camera_info: CameraInfoSubscriber | None = None
+        self._last_header = Header()
+        """Of the last processed image."""
+        self._gate = ImageGate()
         self._throttle = LogThrottle()
-        self.bad_images = 0
-        """How many could not be read."""
         self.statistics = CameraStatistics()
-        self.unanswered = Counter[Decision]()
-        """How many others were not processed, and why."""
+        """What happened to its images."""
 
     @property
-    def works(self) -> bool:
-        """Whether its images are to be processed."""
-        return self._input is not None
+    def subscribed(self) -> bool:
+        """Whether its images are subscribed to and processed."""
+        return self._images is not None
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether somebody listens to what is said about it."""
-        return self._output.has_subscribers
+        """Whether one of its outputs has a subscriber."""
+        return any(publisher.has_subscribers(self.name) for publisher in self._publishers)
+
+    @property
+    def image_topic(self) -> str:
+        """Resolved topic of its images."""
+        return self._images.topic if self._images else self._resolve("image")
 
     @property
     def topics(self) -> str:
-        """From where to where, for people to read."""
-        return f"{self.source} -> {self._output.topic}"
+        """Resolved topics of its images and results, for a log line."""
+        return f"{self.image_topic} -> {self._resolve('emotions')}"
 
-    @property
-    def source(self) -> str:
-        """The topic of its images, resolved."""
-        return self._input.topic if self._input else self._node.resolve_topic_name(topic_of(self.name, "image"))
+    def subscribe(self, settings: Settings, callback: Callable[[Image | CompressedImage], None]) -> None:
+        """Subscribe to the images and the calibration.
 
-    def begin(self, settings: Settings, deliver: Callable[[Image | CompressedImage], None]) -> None:
-        """Subscribes; each image goes to `deliver`, which must return at once and not raise."""
-        image = topic_of(self.name, "image")
-        self.statistics.begin()
+        Args:
+            settings: of the node.
+            callback: called with each image; must return at once and not raise.
+        """
+        self._images = ImageSubscription(
+            self._node,
+            camera_topic(self.name, "image"),
+            settings.image_transport,
+            callback,
+            self._group,
+            arrivals=self.statistics.arrivals,
+        )
+        self._camera_info = CameraInfoSubscriber(
+            self._node, camera_topic(self.name, "camera_info"), settings.position.image_rectified, self._group
+        )
 
-        def receive(message: Image | CompressedImage) -> None:
-            self.statistics.image_arrived()
-            deliver(message)
+    def unsubscribe(self) -> None:
+        """Unsubscribe from both."""
+        if self._images:
+            self._images.close()
+        if self._camera_info:
+            self._camera_info.close()
+        self._images = self._camera_info = None
+        self._gate.reset()
 
-        self._input = CameraInput(self._node, image, settings.image_transport, receive, self._group)
-        calibration = topic_of(self.name, "camera_info")
-        self._calibration = Calibration(self._node, calibration, settings.image_rectified, self._group)
+    def decide(self, stamp: float, max_rate: float) -> Decision:
+        """Return what happens to an image with this stamp (s), and count it if it is not processed."""
+        decision = self._gate.decide(stamp, time.monotonic(), max_rate)
+        if decision == Decision.LATE:
+            self.statistics.late += 1
+        elif decision == Decision.ABOVE_MAX_RATE:
+            self.statistics.above_max_rate += 1
+        return decision
 
-    def end(self) -> None:
-        """Unsubscribes."""
-        if self._input:
-            self._input.close()
-        if self._calibration:
-            self._calibration.close()
-        self._input = self._calibration = None
-        self._admission.forget()
-
-    def close(self) -> None:
-        """Takes its topics off the graph."""
-        self.end()
-        self._output.close()
-
-    def admit(self, stamp: float, max_rate: float) -> Decision:
-        """What is to become of a new image that was taken at `stamp` (s); counted where it is not processed."""
-        verdict = self._admission.judge(stamp, time.monotonic(), max_rate)
-        if verdict in (Decision.LATE, Decision.TOO_SOON):
-            self.unanswered[verdict] += 1
-        return verdict
-
-    def model(self, image_size: tuple[int, int]) -> CameraModel | None:
-        """Its calibration for images of this width and height, pixels; None where that is missing or wrong."""
-        return self._calibration.camera(image_size) if self._calibration else None
+    def camera_model(self, image_size: tuple[int, int]) -> CameraModel | None:
+        """Return the camera model for images of this width and height in pixels; None if it is missing or invalid."""
+        return self._camera_info.camera_model(image_size) if self._camera_info else None
 
     def publish(self, result: Result) -> None:
-        """All that is to be said about one image."""
-        self._header = result.emotions.header
-        self._output.publish(result)
-        self.statistics.image_answered(result.emotions)
+        """Publish the result of one image, and count it."""
+        self._last_header = result.header
+        for publisher in self._publishers:
+            publisher.publish_events(self.name, result.events, result.header)
+            publisher.publish(self.name, result)
+        self.statistics.add_result(result.header.stamp, len(result.faces))
 
-    def publish_lost(self, events: list[Event]) -> None:
-        """Whom it has lost without a new image."""
-        self._output.publish_events(events, self._header)
+    def publish_lost(self, events: Sequence[Event]) -> None:
+        """Publish the events of tracks that were dropped without a new image."""
+        for publisher in self._publishers:
+            publisher.publish_events(self.name, events, self._last_header)
 
-    def report_bad_image(self, error: ImageError) -> None:
-        """Counts it, and says why it is not processed."""
-        self.bad_images += 1
+    def report_unreadable(self, error: ImageError) -> None:
+        """Count an image that cannot be read, and log why."""
+        self.statistics.unreadable += 1
         if self._throttle.allows(str(error)):
             self._node.get_logger().warning(
-                f"image skipped on {self.source}: {error} (skipped so far: {self.bad_images})"
+                f"cannot read image on {self.image_topic}: {error} (unreadable so far: {self.statistics.unreadable})"
             )
+
+    def _resolve(self, topic: str) -> str:
+        name: str = self._node.resolve_topic_name(camera_topic(self.name, topic))
+        return name

@@ -1,13 +1,14 @@
-"""What is known of the camera that takes the images."""
+# SPDX-License-Identifier: Apache-2.0
+"""Calibration of one camera, from its camera_info."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from fer_ros.nodes.common.log_throttle import LogThrottle
+from fer_ros.nodes.common.qos import best_effort
 from fer_ros.people.camera_model import CameraModel
 from fer_ros.types import Box
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 
-class Calibration:
-    """Makes a camera model of the CameraInfo it subscribes to; without one there are no positions, and no error.
+class CameraInfoSubscriber:
+    """Subscribes to camera_info and converts it to a camera model; without one there are no positions and no error.
 
     Args:
         node: subscribes and logs.
-        topic: where it is published.
-        rectified: whether the images have gone through rectification.
-        group: the callback group of the subscription.
+        topic: of the calibration.
+        rectified: whether the images are rectified.
+        group: callback group of the subscription.
     """
 
     def __init__(self, node: Node, topic: str, rectified: bool, group: CallbackGroup):
@@ -31,20 +32,20 @@ class Calibration:
         self._rectified = rectified
         self._throttle = LogThrottle()
         self._info: CameraInfo | None = None
-        # What every camera can serve.
-        qos = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=1)
-        self._subscription = node.create_subscription(CameraInfo, topic, self._take, qos, callback_group=group)
+        self._subscription = node.create_subscription(
+            CameraInfo, topic, self._receive, best_effort(), callback_group=group
+        )
 
     def close(self) -> None:
-        """Unsubscribes."""
+        """Unsubscribe."""
         self._node.destroy_subscription(self._subscription)
 
-    def camera(self, image_size: tuple[int, int]) -> CameraModel | None:
-        """The camera of images of this width and height, pixels; None where its calibration is missing or wrong."""
+    def camera_model(self, image_size: tuple[int, int]) -> CameraModel | None:
+        """Return the camera model for images of this width and height in pixels; None if it is missing or invalid."""
         if self._info is None:
             return None
         try:
-            model = camera_model(self._info, self._rectified)
+            model = to_camera_model(self._info, self._rectified)
             model.check(image_size)
         except ValueError as error:
             if self._throttle.allows(str(error)):
@@ -52,15 +53,15 @@ class Calibration:
             return None
         return model
 
-    def _take(self, info: CameraInfo) -> None:
+    def _receive(self, info: CameraInfo) -> None:
         self._info = info
 
 
-def camera_model(info: CameraInfo, rectified: bool) -> CameraModel:
-    """A message as a camera model.
+def to_camera_model(info: CameraInfo, rectified: bool) -> CameraModel:
+    """Convert a message to a camera model.
 
     Raises:
-        ValueError: it makes no sense; says why.
+        ValueError: the message is invalid; says why.
     """
     return CameraModel(
         width=info.width,

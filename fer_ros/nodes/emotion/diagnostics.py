@@ -1,11 +1,12 @@
-"""How the node does: once a second a status for each camera, on /diagnostics."""
+# SPDX-License-Identifier: Apache-2.0
+"""Diagnostics: a status for each camera on /diagnostics, once a second."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,102 +14,53 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
-from fer_ros.msg import FaceEmotionArray
-from fer_ros.nodes.common import messages
-from fer_ros.nodes.common.qos import create_publisher
-from fer_ros.nodes.emotion.image_gate import Decision
-from fer_ros.nodes.emotion.parameters import Settings
+from fer_ros.nodes.common.messages import to_seconds
+from fer_ros.nodes.common.qos import create_publisher, reliable
+from fer_ros.nodes.emotion.camera import Camera
+from fer_ros.nodes.emotion.parameters import DiagnosticsParameters
+from fer_ros.nodes.emotion.state import NodeState
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
-    from fer_ros.nodes.emotion.camera import Camera
-    from fer_ros.nodes.emotion.state import NodeState
-
 _PERIOD = 1.0
 """Seconds between two reports."""
 _WINDOW = 10
-"""Reports over which rates are counted."""
-_TIMED = 300
-"""Latest images over which times are summed up."""
-_BEHIND = 0.1
-"""Share of the images that may be skipped before the node is called too slow."""
-
-
-@dataclass
-class CameraStatistics:
-    """What has become of the images of one camera. It is counted image by image, and made sense of once a second."""
-
-    arrived: int = 0
-    processed: int = 0
-    faces: int = 0
-    """In the last image processed."""
-    stamp: Time = field(default_factory=Time)
-    """Of that image."""
-    times: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_TIMED))
-    """Seconds that the latest images took, by stage; cameras that are processed together take them together."""
-    _last_arrival: float = 0.0
-    """`time.monotonic`."""
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the newest image, or since images began to be waited for."""
-        return time.monotonic() - self._last_arrival
-
-    def begin(self) -> None:
-        """To be called when images begin to be waited for."""
-        self._last_arrival = time.monotonic()
-
-    def image_arrived(self) -> None:
-        """To be called for every image."""
-        self.arrived += 1
-        self._last_arrival = time.monotonic()
-
-    def image_answered(self, emotions: FaceEmotionArray) -> None:
-        """To be called for every answer."""
-        self.processed += 1
-        self.faces = len(emotions.faces)
-        self.stamp = emotions.header.stamp
+"""Number of reports over which rates are computed."""
+_MAX_SKIPPED = 0.1
+"""Fraction of the received images that may be skipped before the node counts as too slow."""
 
 
 @dataclass(frozen=True)
 class _Rates:
-    """Of one camera, per second, over the last reports."""
+    """Images of one camera per second, over the last reports."""
 
-    arrived: float
+    received: float
     processed: float
     skipped: float
-    bad: float
+    unreadable: float
 
 
 class Diagnostics:
-    """Publishes a diagnostic_msgs/DiagnosticArray on `/diagnostics`, with names as diagnostic_updater gives them.
+    """Publishes a diagnostic_msgs/DiagnosticArray on `/diagnostics`, with names as given by diagnostic_updater.
 
     Args:
         node: publishes.
-        cameras: by name; their tallies are reported.
-        skipped: how many images of a camera were replaced by newer ones before they were looked at.
-        serving: gives what images are processed with.
+        cameras: by name.
+        state: returns the current state of the node.
     """
 
-    def __init__(
-        self,
-        node: LifecycleNode,
-        cameras: Mapping[str, Camera],
-        skipped: Callable[[str], int],
-        serving: Callable[[], NodeState],
-    ):
+    def __init__(self, node: LifecycleNode, cameras: Mapping[str, Camera], state: Callable[[], NodeState]):
         self._node = node
         self._cameras = cameras
-        self._skipped = skipped
-        self._serving = serving
-        self._publisher = create_publisher(node, DiagnosticArray, "/diagnostics", depth=1)
-        self._past: dict[str, deque[tuple[float, ...]]] = {name: deque(maxlen=_WINDOW + 1) for name in cameras}
-        # Not the node's clock: with use_sim_time that one stands still when nothing is published.
+        self._state = state
+        self._publisher = create_publisher(node, DiagnosticArray, "/diagnostics", reliable(depth=1))
+        self._history: dict[str, deque[tuple[float, ...]]] = {name: deque(maxlen=_WINDOW + 1) for name in cameras}
+        # Steady time, not the node's clock: with use_sim_time that one stands still while nothing publishes /clock.
         self._timer = node.create_timer(_PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def close(self) -> None:
-        """Takes the topic off the graph."""
+        """Destroy the publisher and its timer."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_lifecycle_publisher(self._publisher)
 
@@ -120,69 +72,68 @@ class Diagnostics:
             self._publisher.publish(array)
 
     def _rates(self, name: str) -> _Rates:
-        camera, past = self._cameras[name], self._past[name]
-        statistics = camera.statistics
-        past.append(
-            (time.monotonic(), statistics.arrived, statistics.processed, self._skipped(name), camera.bad_images)
-        )
-        seconds, *counts = np.subtract(past[-1], past[0])
-        return _Rates(*(float(count / seconds) if seconds else 0.0 for count in counts))
+        statistics, history = self._cameras[name].statistics, self._history[name]
+        counts = statistics.arrivals.count, statistics.processed, statistics.skipped, statistics.unreadable
+        history.append((time.monotonic(), *counts))
+        seconds, *differences = np.subtract(history[-1], history[0])
+        return _Rates(*(float(difference / seconds) if seconds else 0.0 for difference in differences))
 
     def _status(self, name: str, rates: _Rates) -> DiagnosticStatus:
-        camera, serving = self._cameras[name], self._serving()
-        level, message = _judge(camera, rates, serving.settings)
+        camera, state = self._cameras[name], self._state()
+        statistics = camera.statistics
+        level, message = _level(camera, rates, state.settings.diagnostics)
         values = {
-            "images a second": f"{rates.arrived:.1f}",
-            "answers a second": f"{rates.processed:.1f}",
-            "since last image (s)": f"{camera.statistics.silence:.1f}",
-            "age of last image processed (s)": self._age(camera.statistics.stamp),
-            "faces": f"{camera.statistics.faces}",
-            "images arrived": f"{camera.statistics.arrived}",
-            "images processed": f"{camera.statistics.processed}",
-            "images skipped": f"{self._skipped(name)}",
-            "images late": f"{camera.unanswered[Decision.LATE]}",
-            "images above max_rate": f"{camera.unanswered[Decision.TOO_SOON]}",
-            "bad images": f"{camera.bad_images}",
-            **_times(list(camera.statistics.times)),
-            "model": serving.classifier.model_id,
-            "backend": serving.classifier.backend,
+            "images/s": f"{rates.received:.1f}",
+            "processed/s": f"{rates.processed:.1f}",
+            "time since last image (s)": f"{statistics.arrivals.since_last:.1f}",
+            "age of last processed image (s)": self._age(statistics.stamp),
+            "faces": f"{statistics.faces}",
+            "images received": f"{statistics.arrivals.count}",
+            "images processed": f"{statistics.processed}",
+            "images skipped": f"{statistics.skipped}",
+            "images late": f"{statistics.late}",
+            "images above max_rate": f"{statistics.above_max_rate}",
+            "images unreadable": f"{statistics.unreadable}",
+            **_percentiles(list(statistics.times)),
+            "model": state.classifier.model_id,
+            "backend": state.classifier.backend,
         }
         return DiagnosticStatus(
             level=level,
             name=f"{self._node.get_name()}: {name or 'camera'}",
             message=message,
-            hardware_id=camera.source,
+            hardware_id=camera.image_topic,
             values=[KeyValue(key=key, value=value) for key, value in values.items()],
         )
 
     def _age(self, stamp: Time) -> str:
-        """Since the camera took it, by the camera's own clock; empty where its driver stamps nothing."""
-        age = self._node.get_clock().now().nanoseconds * 1e-9 - messages.seconds(stamp)
-        return f"{age:.3f}" if messages.seconds(stamp) else ""
+        """Return the seconds since the image was taken, by the camera's clock; empty without a stamp."""
+        taken = to_seconds(stamp)
+        return f"{self._node.get_clock().now().nanoseconds * 1e-9 - taken:.3f}" if taken else ""
 
 
-def _judge(camera: Camera, rates: _Rates, settings: Settings) -> tuple[bytes, str]:
-    if not camera.works:
-        return DiagnosticStatus.OK, "at rest"
-    silence = camera.statistics.silence
-    if silence >= settings.silence_error:
-        never = camera.statistics.arrived == 0
-        return (DiagnosticStatus.STALE if never else DiagnosticStatus.ERROR), f"no image for {silence:.1f} s"
-    if silence >= settings.silence_warning:
-        return DiagnosticStatus.WARN, f"no image for {silence:.1f} s"
-    if rates.bad:
-        return DiagnosticStatus.WARN, f"{rates.bad:.1f} of {rates.arrived:.1f} images a second cannot be read"
-    if rates.skipped > _BEHIND * rates.arrived:
-        return DiagnosticStatus.WARN, f"too slow: answers {rates.processed:.1f} of {rates.arrived:.1f} images a second"
-    return DiagnosticStatus.OK, f"answers {rates.processed:.1f} images a second"
+def _level(camera: Camera, rates: _Rates, parameters: DiagnosticsParameters) -> tuple[bytes, str]:
+    """Return the level and the message of a camera's status."""
+    if not camera.subscribed:
+        return DiagnosticStatus.OK, "idle"
+    arrivals = camera.statistics.arrivals
+    waited = arrivals.since_last
+    if waited >= parameters.error_after:
+        return (DiagnosticStatus.ERROR if arrivals.count else DiagnosticStatus.STALE), f"no image for {waited:.1f} s"
+    if waited >= parameters.warn_after:
+        return DiagnosticStatus.WARN, f"no image for {waited:.1f} s"
+    if rates.unreadable:
+        return DiagnosticStatus.WARN, f"{rates.unreadable:.1f} of {rates.received:.1f} images/s are unreadable"
+    if rates.skipped > _MAX_SKIPPED * rates.received:
+        return DiagnosticStatus.WARN, f"too slow: processing {rates.processed:.1f} of {rates.received:.1f} images/s"
+    return DiagnosticStatus.OK, f"processing {rates.processed:.1f} images/s"
 
 
-def _times(rounds: list[Mapping[str, float]]) -> dict[str, str]:
-    """Median and 95th percentile of each stage."""
-    stages = rounds[-1] if rounds else {}
+def _percentiles(times: list[Mapping[str, float]]) -> dict[str, str]:
+    """Return the median and the 95th percentile of each stage in milliseconds."""
     values = {}
-    for stage in stages:
-        percentiles = np.percentile([laps[stage] * 1e3 for laps in rounds], [50, 95])
+    for stage in times[-1] if times else {}:
+        percentiles = np.percentile([laps[stage] * 1e3 for laps in times], [50, 95])
         for rank, percentile in zip(("p50", "p95"), percentiles, strict=True):
             values[f"{stage} {rank} (ms)"] = f"{percentile:.2f}"
     return values

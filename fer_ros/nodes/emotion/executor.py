@@ -1,4 +1,5 @@
-"""Runs the callbacks of a node that receives images all the time and must not miss one for anything else."""
+# SPDX-License-Identifier: Apache-2.0
+"""Executor that receives images in a separate thread, so that no other callback delays them."""
 
 from __future__ import annotations
 
@@ -28,29 +29,30 @@ if TYPE_CHECKING:
 
 
 class ImageExecutor(Executor):
-    """Listens to some subscriptions in a thread of its own, and runs all other callbacks in threads beside.
+    """Receives images in a dedicated thread, and runs all other callbacks in a thread pool.
 
-    rclpy's executors look at everything that a node has, twice for each message: two dozen services and timers, most of
-    which nobody ever calls. That took more than to take the image itself. The thread waits for nothing but these
-    subscriptions, in the way in which `rclpy.wait_for_message` waits for one.
+    The executors of rclpy check every entity of the node twice for each message: two dozen services and timers, most of
+    which are never called. That took more CPU than receiving the image. The dedicated thread waits only for the
+    subscriptions of the image group, in the way `rclpy.wait_for_message` waits for one subscription.
 
     Args:
-        swift: the callback group of these subscriptions; their callbacks take the message alone and return at once.
-        threads: how many of the other callbacks run at the same time.
+        image_group: callback group of the image subscriptions; their callbacks take only the message and return at
+            once.
+        threads: number of other callbacks that run at the same time.
     """
 
-    def __init__(self, swift: CallbackGroup, threads: int = 2):
+    def __init__(self, image_group: CallbackGroup, threads: int = 2):
         super().__init__()
-        self._swift = swift
+        self._image_group = image_group
         self._pool = ThreadPoolExecutor(threads)
         self._changed = GuardCondition(callback=None, callback_group=None, context=self.context)
-        self._ends = False
-        self._listener = threading.Thread(target=self._listen, name="subscriptions", daemon=True)
-        self._listener.start()
+        self._stopped = False
+        self._image_thread = threading.Thread(target=self._receive_loop, name="subscriptions", daemon=True)
+        self._image_thread.start()
 
     def can_execute(self, entity: Any) -> bool:
         """See `Executor`."""
-        return entity.callback_group is not self._swift and super().can_execute(entity)
+        return entity.callback_group is not self._image_group and super().can_execute(entity)
 
     def add_node(self, node: Node) -> bool:
         """See `Executor`."""
@@ -59,67 +61,69 @@ class ImageExecutor(Executor):
         return added
 
     def wake(self) -> None:
-        """See `Executor`: something was created or destroyed, or ROS shuts down."""
+        """See `Executor`; called when an entity is created or destroyed, and when ROS shuts down."""
         super().wake()
         self._changed.trigger()
 
     def spin_once(self, timeout_sec: float | None = None, condition: Callable[[], bool] = lambda: False) -> None:
-        """See `Executor`; returns without having done anything when `condition` becomes true."""
+        """See `Executor`; returns without running a callback when `condition` becomes true."""
         try:
-            run, _, _ = self.wait_for_ready_callbacks(timeout_sec, None, condition)
+            handler, _, _ = self.wait_for_ready_callbacks(timeout_sec, None, condition)
         except (ConditionReachedException, ExternalShutdownException, ShutdownException, TimeoutException):
             return
-        self._pool.submit(_run_or_log, run)
+        self._pool.submit(_run_or_log, handler)
 
     def spin_once_until_future_complete(self, future: Future, timeout_sec: float | None = None) -> None:
         """See `Executor`."""
         self.spin_once(timeout_sec, future.done)
 
-    # What it is called inside rclpy, from Kilted on.
+    # Name of the same method inside rclpy, from Kilted on.
     _spin_once_until_future_complete = spin_once_until_future_complete
 
-    def shutdown(self, timeout_sec: float | None = None, **options) -> bool:
-        """See `Executor`; for when it spins no more."""
-        self._ends = True
+    def shutdown(self, timeout_sec: float | None = None, **options: Any) -> bool:
+        """See `Executor`; called when it no longer spins."""
+        self._stopped = True
         self._changed.trigger()
-        self._listener.join()
-        # First, since a callback that ends tells the executor, and fails where there is none any more.
+        self._image_thread.join()
+        # Before the executor itself, because a callback that ends notifies it and fails if it is shut down.
         self._pool.shutdown()
         return super().shutdown(timeout_sec)
 
-    # --- in the thread that listens ---
+    # --- in the image thread ---
 
-    def _listen(self) -> None:
-        while not self._ends and self.context.ok():
-            for subscription in self._heard():
+    def _receive_loop(self) -> None:
+        while not self._stopped and self.context.ok():
+            for subscription in self._wait():
                 _receive(subscription)
 
-    def _heard(self) -> list[Subscription]:
-        """The subscriptions for which there are messages, as soon as there are any; none when something has changed."""
-        with ExitStack() as held:
+    def _wait(self) -> list[Subscription]:
+        """Wait for messages or changes; return the subscriptions that have a message, none after a change."""
+        with ExitStack() as stack:
             candidates = [one for node in self.get_nodes() for one in node.subscriptions]
-            swift = [one for one in candidates if one.callback_group is self._swift and _is_held(held, one)]
-            held.enter_context(self._changed.handle)
-            held.enter_context(self.context.handle)
-            wait_set = _rclpy.WaitSet(len(swift), 1, 0, 0, 0, 0, self.context.handle)
+            subscriptions = [
+                one for one in candidates if one.callback_group is self._image_group and _hold(stack, one)
+            ]
+            stack.enter_context(self._changed.handle)
+            stack.enter_context(self.context.handle)
+            wait_set = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, 0, 0, self.context.handle)
             wait_set.clear_entities()
             wait_set.add_guard_condition(self._changed.handle)
-            for subscription in swift:
+            for subscription in subscriptions:
                 wait_set.add_subscription(subscription.handle)
             wait_set.wait(-1)
             ready = wait_set.get_ready_entities("subscription")
-            return [subscription for subscription in swift if subscription.handle.pointer in ready]
+            return [subscription for subscription in subscriptions if subscription.handle.pointer in ready]
 
 
-def _is_held(held: ExitStack, subscription: Subscription) -> bool:
-    """Keeps a subscription from being destroyed while it is waited for; false where it already is."""
+def _hold(stack: ExitStack, subscription: Subscription) -> bool:
+    """Keep a subscription from being destroyed during the wait; return false if it already is."""
     with suppress(_rclpy.InvalidHandle):
-        held.enter_context(subscription.handle)
+        stack.enter_context(subscription.handle)
         return True
     return False
 
 
-# Whatever a callback raises, the node goes on.
+# The node keeps running whatever exception a callback raises.
 
 
 def _receive(subscription: Subscription) -> None:
@@ -132,9 +136,9 @@ def _receive(subscription: Subscription) -> None:
         _log(error)
 
 
-def _run_or_log(run) -> None:
-    run()
-    error = run.exception() if run.done() else None
+def _run_or_log(handler: Any) -> None:
+    handler()
+    error = handler.exception() if handler.done() else None
     if error is not None:
         _log(error)
 

@@ -1,4 +1,5 @@
-"""Which images of one camera are processed: not those that come late, nor more than are wanted."""
+# SPDX-License-Identifier: Apache-2.0
+"""Decides which images of one camera are processed: none that arrive out of order, and no more than `max_rate`."""
 
 from __future__ import annotations
 
@@ -6,49 +7,51 @@ import math
 from enum import Enum, auto
 
 JUMP = 1.0
-"""Seconds. What is behind by less was overtaken on its way. More, or for longer, is another time: a looped recording,
-or a clock that was set."""
+"""Seconds. An image whose stamp is older than the newest one by less was overtaken on its way. If it is older by more,
+or if images stay older for longer, time has jumped back: a recording restarted, or a clock was set."""
 
 
 class Decision(Enum):
-    """What is to become of an image."""
+    """What happens to an image."""
 
-    ANSWER = auto()
-    ANSWER_ANEW = auto()
-    """Time has jumped back: what is remembered of the people belongs to another time."""
+    PROCESS = auto()
+    RESET_AND_PROCESS = auto()
+    """Time has jumped back: the tracks belong to another time."""
     LATE = auto()
-    TOO_SOON = auto()
+    """Not processed: a newer image was."""
+    ABOVE_MAX_RATE = auto()
+    """Not processed."""
 
 
 class ImageGate:
-    """Judges the images of one camera, in the order in which they arrive."""
+    """Decides about the images of one camera in the order of their arrival."""
 
-    def __init__(self):
-        self.forget()
+    def __init__(self) -> None:
+        self.reset()
 
-    def forget(self) -> None:
-        """The next image may be of any time."""
+    def reset(self) -> None:
+        """Accept any stamp for the next image."""
         self._newest = -math.inf
-        self._answered_at = -math.inf
-        self._turn = -math.inf
+        self._processed_at = -math.inf
+        self._slot = -math.inf
 
-    def judge(self, stamp: float, arrived: float, max_rate: float) -> Decision:
-        """What is to become of an image; what is to be processed counts as processed from now on.
+    def decide(self, stamp: float, arrival: float, max_rate: float) -> Decision:
+        """Return what happens to an image; if it is to be processed, it counts as processed.
 
         Args:
-            stamp: when it was taken, seconds on the camera's clock.
-            arrived: seconds on a clock of this machine that never jumps.
-            max_rate: images a second of that clock that are wanted on average, so that the work is bounded also when a
-                recording is played quickly; 0: all.
+            stamp: of the image, seconds on the camera's clock.
+            arrival: seconds on this machine's steady clock.
+            max_rate: maximum number of images per second of that clock, on average, which bounds the work also for a
+                recording that is played fast; 0 means no limit.
         """
         behind = self._newest - stamp
-        if 0 < behind < JUMP and arrived - self._answered_at < JUMP:
+        if 0 < behind < JUMP and arrival - self._processed_at < JUMP:
             return Decision.LATE
-        if max_rate and arrived < self._turn + 1 / max_rate:
-            return Decision.TOO_SOON
+        if max_rate and arrival < self._slot + 1 / max_rate:
+            return Decision.ABOVE_MAX_RATE
         if max_rate:
-            # Turns follow each other evenly. An image that comes after its turn does not put off the next ones: else
-            # half of the images of a 30 Hz camera would be lost to a rate of 29 Hz, and to jitter at 30 Hz.
-            self._turn = max(self._turn + 1 / max_rate, arrived - 0.5 / max_rate)
-        self._newest, self._answered_at = stamp, arrived
-        return Decision.ANSWER_ANEW if behind > 0 else Decision.ANSWER
+            # Slots are evenly spaced, and an image that arrives after its slot does not delay the next ones. Otherwise
+            # a limit of 29 Hz, or of 30 Hz with jitter, would drop every other image of a 30 Hz camera.
+            self._slot = max(self._slot + 1 / max_rate, arrival - 0.5 / max_rate)
+        self._newest, self._processed_at = stamp, arrival
+        return Decision.RESET_AND_PROCESS if behind > 0 else Decision.PROCESS

@@ -1,92 +1,86 @@
-"""Answers images in a thread of its own, always the newest of each camera."""
+# SPDX-License-Identifier: Apache-2.0
+"""Processes images in a worker thread, always the latest of each camera."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 
-class Newest(NamedTuple):
-    """The image of a camera that is to be processed."""
+class LatestImage(NamedTuple):
+    """The image of a camera that is processed next."""
 
     image: Any
-    passed_over: int
-    """Images of this camera that it has replaced, one after the other."""
+    skipped: int
+    """Number of images of this camera that it has replaced since the last one was processed."""
 
 
 class LatestImageWorker:
-    """Holds at most one waiting image of each camera, and hands all that wait to `answer` in a thread of its own.
+    """Keeps at most one waiting image per camera, and processes all waiting images as one batch in its own thread.
 
-    An image that arrives while another one of its camera waits takes its place: a robot wants to know what people show
-    now, not what they showed when the queue began to grow. Every camera that has an image is in the next batch, so none
-    waits for another that is quicker, or for one that is silent.
+    An image that arrives while another one of its camera waits replaces it, so that latency stays bounded under
+    overload. Each batch has the images of all cameras that have one, so that no camera waits for a faster or a silent
+    one.
 
     Args:
-        answer: called with one image of each camera that has one, by the camera's name; it must not raise.
+        process: called with the images by the name of their camera; must not raise.
     """
 
-    def __init__(self, answer: Callable[[Mapping[str, Newest]], None]):
-        self._answer = answer
-        self._change = threading.Condition()
-        self._waiting: dict[str, Newest] = {}
-        self._working = self._held = self._stopped = False
-        self._holding = threading.Lock()
-        self._skipped: Counter[str] = Counter()
+    def __init__(self, process: Callable[[Mapping[str, LatestImage]], None]):
+        self._process = process
+        self._changed = threading.Condition()
+        self._waiting: dict[str, LatestImage] = {}
+        self._processing = self._paused = self._stopped = False
+        self._pause_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="images", daemon=True)
         self._thread.start()
 
-    def skipped(self, camera: str) -> int:
-        """Images of `camera` replaced by a newer one before they were looked at."""
-        return self._skipped[camera]
-
     def put(self, camera: str, image: Any) -> None:
-        """Leaves `image` for the worker and returns at once."""
-        with self._change:
+        """Hand over an image; returns at once."""
+        with self._changed:
             replaced = self._waiting.get(camera)
-            self._skipped[camera] += replaced is not None
-            self._waiting[camera] = Newest(image, replaced.passed_over + 1 if replaced else 0)
-            self._change.notify_all()
+            self._waiting[camera] = LatestImage(image, replaced.skipped + 1 if replaced else 0)
+            self._changed.notify_all()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Waits for the images in work to be processed; none is taken up before the context is left.
+        """Wait until the current batch is processed; the next one starts after the context is left.
 
-        Contexts follow one another. The worker's own thread must not enter one.
+        Contexts of several threads follow one another. The worker's own thread must not enter one.
         """
-        with self._holding:
-            with self._change:
-                self._held = True
-                self._change.wait_for(lambda: not self._working)
+        with self._pause_lock:
+            with self._changed:
+                self._paused = True
+                self._changed.wait_for(lambda: not self._processing)
             try:
                 yield
             finally:
-                with self._change:
-                    self._held = False
-                    self._change.notify_all()
+                with self._changed:
+                    self._paused = False
+                    self._changed.notify_all()
 
     def stop(self) -> None:
-        """Ends the thread; returns when the images it is working on are processed."""
-        with self._change:
+        """Stop the thread after the current batch; waiting images are dropped."""
+        with self._changed:
             self._stopped = True
-            self._change.notify_all()
+            self._changed.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
         while images := self._take():
-            self._answer(images)
-            with self._change:
-                self._working = False
-                self._change.notify_all()
+            self._process(images)
+            with self._changed:
+                self._processing = False
+                self._changed.notify_all()
 
-    def _take(self) -> dict[str, Newest]:
-        """The newest images, as soon as there are any; none when it is time to stop."""
-        with self._change:
-            self._change.wait_for(lambda: self._stopped or (self._waiting and not self._held))
+    def _take(self) -> dict[str, LatestImage]:
+        """Return the waiting images as soon as there are any; none if the worker is stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or (self._waiting and not self._paused))
             if self._stopped:
                 return {}
             images, self._waiting = self._waiting, {}
-            self._working = True
+            self._processing = True
             return images

@@ -1,10 +1,12 @@
-"""The emotion node: camera images in, what the faces in them show out."""
+# SPDX-License-Identifier: Apache-2.0
+"""The emotion node: subscribes to cameras and publishes the emotions of the faces in their images."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -24,17 +26,17 @@ from fer_ros.srv import LoadModel
 
 _NAME = "emotion_node"
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError)
-"""What a missing or wrong file, parameter or library raises: the message says all, a traceback would only hide it."""
+"""Raised for a missing or invalid file, parameter or library: the message suffices, a traceback would only distract."""
 
 
-class _NotConfigured(ValueError):
-    """Asked for something that only a configured node can do."""
+class _NotConfiguredError(ValueError):
+    """The request needs a configured node."""
 
 
 class EmotionNode(LifecycleNode):
-    """Answers the images of some cameras with `FaceEmotionArray`s: its life, services and parameters.
+    """Publishes a `FaceEmotionArray` for each image of its cameras: life cycle, services and parameters.
 
-    Model, detector, publishers and worker exist from configuring to cleaning up, subscriptions only while active.
+    Model, detector, publishers and worker exist while the node is configured, subscriptions only while it is active.
 
     Args:
         options: those of `rclpy.node.Node`.
@@ -43,21 +45,21 @@ class EmotionNode(LifecycleNode):
         ParameterError: a parameter has the wrong type or is out of range.
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any):
         super().__init__(_NAME, **options)
         self._models = ModelCache()
         self.image_group = MutuallyExclusiveCallbackGroup()
-        """Callbacks that return at once, and must not wait for others."""
-        self.answering: ImageProcessor | None = None
-        """From configuring to cleaning up."""
+        """Callback group of the image subscriptions, whose callbacks return at once and must not wait for others."""
+        self.processor: ImageProcessor | None = None
+        """Exists while the node is configured."""
         self._active = False
         self._enabled = True
         self.finished = Future()
-        """For `fer_ros.nodes.common.run`; this node is never done by itself."""
+        """See `fer_ros.nodes.common.run`; this node never ends by itself."""
         parameters.declare(self, Settings)
-        self.add_on_set_parameters_callback(self._change_parameters)
-        # In every state: rclpy fails when a service is destroyed before its last answer is sent. A group of its own,
-        # because a model takes a second to load.
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        # The services exist in every state, because rclpy fails if a service is destroyed before its last response is
+        # sent. load_model has its own group, because loading a model takes a second.
         self.create_service(
             LoadModel, "~/load_model", self._load_model, callback_group=MutuallyExclusiveCallbackGroup()
         )
@@ -65,164 +67,170 @@ class EmotionNode(LifecycleNode):
         self.create_service(Trigger, "~/reset", self._reset)
 
     def autostart(self) -> bool:
-        """Configures and activates, unless the parameter `autostart` is false; whether all went well."""
+        """Configure and activate, unless the parameter `autostart` is false; return whether that succeeded."""
         if not self.get_parameter("autostart").value:
             return True
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        return bool(self.trigger_configure() == success and self.trigger_activate() == success)
 
-    # --- life cycle; rclpy swallows what these raise, so they log it themselves ---
+    # --- life cycle; rclpy swallows exceptions of these callbacks, so they log them ---
 
-    def on_configure(self, state) -> TransitionCallbackReturn:
-        """Loads detector and model; makes the publishers."""
-        if not self._succeeds("configure", self._open):
-            self._close()
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        """Load the detector and the model, and create the publishers."""
+        if not self._succeeds("configure", self._create_processor):
+            self._close_processor()
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
-    def on_activate(self, state) -> TransitionCallbackReturn:
-        """Begins to take images, unless it is disabled."""
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        """Start processing, unless the node is disabled."""
         super().on_activate(state)
         self._active = True
-        if not self._succeeds("activate", self._work):
-            self._end()
+        if not self._succeeds("activate", self._start_or_stop):
+            self._deactivate()
             super().on_deactivate(state)
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 
-    def on_deactivate(self, state) -> TransitionCallbackReturn:
-        """Takes no more images; when those in work are processed, everybody is lost."""
-        self._end()
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        """Stop processing and drop all tracks."""
+        self._deactivate()
         return super().on_deactivate(state)
 
-    def on_cleanup(self, state) -> TransitionCallbackReturn:
-        """Forgets model and people; destroys what configuring has made."""
-        self._close()
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        """Destroy what was created by configuring."""
+        self._close_processor()
         return super().on_cleanup(state)
 
-    def on_shutdown(self, state) -> TransitionCallbackReturn:
-        """Ends the work, whatever the state."""
-        self._end()
-        self._close()
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        """Stop processing and clean up, from any state."""
+        self._deactivate()
+        self._close_processor()
         return super().on_shutdown(state)
 
     def close(self) -> None:
-        """Goes inactive, if it is active."""
+        """Deactivate, if the node is active."""
         if self._active:
             self.trigger_deactivate()
 
     def destroy_node(self) -> None:
-        """Ends the work before what it needs is gone."""
-        self._close()
+        """Stop processing, then destroy the node."""
+        self._close_processor()
         super().destroy_node()
-        # rclpy leaves it, and it holds on to all of DDS: what the node has of shared memory would outlive the process.
+        # rclpy does not destroy it, and it keeps DDS alive: the shared memory of the node would outlive the process.
         self._state_machine.destroy_when_not_in_use()
 
-    def _succeeds(self, doing: str, step: Callable[[], None]) -> bool:
+    def _succeeds(self, action: str, step: Callable[[], None]) -> bool:
         try:
             step()
         except Exception as error:
-            self.get_logger().error(f"cannot {doing}: {_reason(error)}")
+            self.get_logger().error(f"cannot {action}: {_reason(error)}")
             return False
         return True
 
-    def _open(self) -> None:
+    def _create_processor(self) -> None:
         settings = parameters.read(self, Settings)
-        serving = NodeState.begin(settings, self._models.get(settings.model, settings.backend))
-        self.answering = ImageProcessor(self, serving, self.image_group)
+        state = NodeState.create(settings, self._models.get(settings.model, settings.backend))
+        self.processor = ImageProcessor(self, state, self.image_group)
 
-    def _work(self) -> None:
+    def _start_or_stop(self) -> None:
+        if not self.processor:
+            return
         if self._enabled:
-            self.answering.begin()
+            self.processor.start()
         else:
-            self.answering.end()
-            self.get_logger().warning("disabled: active, but without images until the service ~/enable is called")
+            self.processor.stop()
+            self.get_logger().warning("disabled: no images are processed until the service ~/enable is called")
 
-    def _end(self) -> None:
+    def _deactivate(self) -> None:
         self._active = False
-        if self.answering:
-            self.answering.end()
+        if self.processor:
+            self.processor.stop()
 
-    def _close(self) -> None:
-        answering, self.answering = self.answering, None
-        if answering:
-            answering.close()
+    def _close_processor(self) -> None:
+        processor, self.processor = self.processor, None
+        if processor:
+            processor.close()
 
-    # --- changes while running ---
+    # --- parameters and services ---
 
-    def _change_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        """Refuses or applies. Applied here, because Humble has no callback for afterward; nobody refuses later."""
+    def _on_set_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        """Check and apply changes; applied here because Humble has no callback after they are set."""
         try:
             settings = parameters.read(self, Settings, changes)
-            if self.answering and settings != self.answering.serving.settings:
-                # Made here, while images are still processed: one that has to load a network takes seconds.
-                detector = self.answering.serving.detector_for(settings)
-                self.answering.exchange(lambda serving: serving.with_settings(settings, detector))
+            processor = self.processor
+            if processor and settings != processor.state.settings:
+                # Created while images are still processed, because loading a network takes seconds.
+                detector = processor.state.detector_for(settings)
+                processor.update_state(lambda state: state.with_settings(settings, detector))
         except Exception as error:
             return SetParametersResult(successful=False, reason=_reason(error))
         return SetParametersResult(successful=True)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Takes images or none, as long as the node lives and is not told otherwise."""
+        """Enable or disable processing; the setting survives deactivation and cleanup."""
         self._enabled = request.data
-        response.success = not self._active or self._succeeds("enable", self._work)
-        word = "enabled" if self._enabled else "disabled"
-        response.message = word if self._active else f"{word}; that shows when the node is active, which it is not"
+        response.success = not self._active or self._succeeds("enable", self._start_or_stop)
+        outcome = "enabled" if self._enabled else "disabled"
+        response.message = outcome if self._active else f"{outcome}; takes effect when the node is activated"
         return response
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Forgets everybody."""
+        """Drop all tracks."""
         response.success = True
-        response.message = "nobody was known: the node is not active"
-        if self._active:
-            self.answering.reset()
-            response.message = "everybody is forgotten"
+        response.message = "nothing to reset: the node is not active"
+        if self._active and self.processor:
+            self.processor.reset()
+            response.message = "all tracks dropped"
         return response
 
     def _load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
-        """Loads a model beside the one that serves, then changes over."""
+        """Load a model while the current one is in use, then replace it."""
         try:
-            response.message = self._serve_with(request.model)
+            self._replace_model(request.model)
+            response.message = "in use from the next image on"
             response.success = True
         except Exception as error:
             response.message = _reason(error)
-        answering = self.answering
-        if answering:
-            response.model_id = answering.serving.classifier.model_id
-            response.labels = list(answering.serving.classifier.labels)
-        outcome = f"load_model '{request.model}': {response.message}; serving is {response.model_id or 'none'}"
+        processor = self.processor
+        if processor:
+            response.model_id = processor.state.classifier.model_id
+            response.labels = list(processor.state.classifier.labels)
+        outcome = f"load_model '{request.model}': {response.message}; current model: {response.model_id or 'none'}"
         if response.success:
             self.get_logger().info(outcome)
         else:
             self.get_logger().error(outcome)
         return response
 
-    def _serve_with(self, model: str) -> str:
-        """Raises as `Classifier` does, and _NotConfigured where there is nothing to change over."""
-        if self.answering:
+    def _replace_model(self, model: str) -> None:
+        """Raises what `Classifier` raises, and _NotConfiguredError if there is no model to replace."""
+        if self.processor:
             classifier = self._models.get(model, self.get_parameter("backend").value)
-            # Where it has been cleaned up meanwhile, there is none any more.
-            answering = self.answering
-            if answering:
-                answering.exchange(lambda serving: serving.with_classifier(classifier))
-                return "it serves from the next image on"
-        raise _NotConfigured("the node is not configured, and then loads the model of its parameter 'model'")
+            # The node may have been cleaned up while the model was loaded.
+            processor = self.processor
+            if processor:
+                processor.update_state(lambda state: state.with_classifier(classifier))
+                return
+        raise _NotConfiguredError("the node is not configured; configure it first, which loads its parameter 'model'")
 
 
 def _reason(error: Exception) -> str:
-    """Why something failed, for the user; with a traceback where that was not foreseen."""
+    """Return the message of an expected error, and the traceback of any other."""
     if isinstance(error, _EXPECTED_ERRORS):
         return str(error)
     return "".join(traceback.format_exception(error)).rstrip()
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs the node until it is interrupted; the exit status: 0, or 1 where it could not start."""
-    # Images have a thread of their own; one more for a model being loaded, one for parameters, life cycle and timers.
-    return run(_NAME, _started_node, _EXPECTED_ERRORS, args, lambda node: ImageExecutor(node.image_group, threads=2))
+    """Run the node until it is interrupted; return the exit status: 0, or 1 if it could not start."""
+    # Images have their own thread; two more are for loading a model and for parameters, life cycle and timers.
+    return run(
+        _NAME, _create_started_node, _EXPECTED_ERRORS, args, lambda node: ImageExecutor(node.image_group, threads=2)
+    )
 
 
-def _started_node() -> EmotionNode:
+def _create_started_node() -> EmotionNode:
     node = EmotionNode()
     if not node.autostart():
         node.finished.set_result(1)

@@ -1,4 +1,5 @@
-"""From the images of all cameras to what is said about them."""
+# SPDX-License-Identifier: Apache-2.0
+"""Processing of the images of all cameras: message to frame to results to publishers."""
 
 from __future__ import annotations
 
@@ -13,14 +14,18 @@ from rclpy.callback_groups import CallbackGroup
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.media.encodings import ImageError
-from fer_ros.nodes.common import messages
 from fer_ros.nodes.common.image_conversion import choose_converter
 from fer_ros.nodes.common.log_throttle import LogThrottle
+from fer_ros.nodes.common.messages import to_seconds
 from fer_ros.nodes.emotion.camera import Camera
 from fer_ros.nodes.emotion.diagnostics import Diagnostics
 from fer_ros.nodes.emotion.image_gate import Decision
-from fer_ros.nodes.emotion.latest_image_worker import LatestImageWorker, Newest
-from fer_ros.nodes.emotion.publishers import create_publishers
+from fer_ros.nodes.emotion.latest_image_worker import LatestImage, LatestImageWorker
+from fer_ros.nodes.emotion.publishers.annotated_image import AnnotatedImagePublisher
+from fer_ros.nodes.emotion.publishers.base import Publisher
+from fer_ros.nodes.emotion.publishers.emotions import EmotionsPublisher
+from fer_ros.nodes.emotion.publishers.events import EventsPublisher
+from fer_ros.nodes.emotion.publishers.registry import create_publishers
 from fer_ros.nodes.emotion.result import Result
 from fer_ros.nodes.emotion.state import NodeState
 from fer_ros.stopwatch import Stopwatch
@@ -30,129 +35,138 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
 
 _POLL_PERIOD = 0.1
-"""Seconds after which it is looked who listens: so long a camera's first image waits, and so much work is in vain."""
+"""Seconds between subscriber checks; bounds start-up latency and wasted work."""
 
 
 class ImageProcessor:
-    """Takes the newest image of every camera that has one, and publishes what the faces in them show.
+    """Processes the latest image of every camera, and publishes the results.
 
-    The work is done in a thread of its own; whatever else happens, happens between two of its batches of images.
+    Images are processed in a worker thread; everything else waits until a batch of images is processed.
 
     Args:
         node: publishes, subscribes and logs.
-        serving: what images are processed with.
-        group: the callback group of the subscriptions.
+        state: initial state.
+        group: callback group of the subscriptions.
 
     Raises:
-        ImportError: a package of messages that is to be spoken is not installed.
+        ImportError: a package of messages that an enabled publisher needs is not installed.
     """
 
-    def __init__(self, node: LifecycleNode, serving: NodeState, group: CallbackGroup):
+    def __init__(self, node: LifecycleNode, state: NodeState, group: CallbackGroup):
         self._node = node
-        self._serving = serving
+        self._state = state
         self._converter = choose_converter()
-        self._bridges = create_publishers(node, serving.settings)
-        self.cameras = {name: Camera(node, name, group, self._bridges) for name in serving.settings.cameras}
-        """By their names."""
+        names = state.settings.cameras
+        third_party = create_publishers(node, names, state.settings.enabled_publishers)
+        self._publishers: list[Publisher] = [
+            EmotionsPublisher(node, names),
+            EventsPublisher(node, names),
+            AnnotatedImagePublisher(node, names),
+            *third_party,
+        ]
+        self.cameras = {name: Camera(node, name, group, self._publishers) for name in names}
+        """By name."""
         self._throttle = LogThrottle()
-        self._worker = LatestImageWorker(self._answer)
-        self._diagnostics = Diagnostics(node, self.cameras, self._worker.skipped, lambda: self._serving)
-        self._begun = False
-        self._looking: threading.Thread | None = None
-        self._stop_requested = threading.Event()
+        self._worker = LatestImageWorker(self._process)
+        self._diagnostics = Diagnostics(node, self.cameras, lambda: self._state)
+        self._started = False
+        self._poll_thread: threading.Thread | None = None
+        self._poll_stop = threading.Event()
 
     @property
-    def serving(self) -> NodeState:
-        """What images are processed with."""
-        return self._serving
+    def state(self) -> NodeState:
+        """The model, the settings and the tracks that images are processed with."""
+        return self._state
 
-    def begin(self) -> None:
-        """Takes images from now on, of each camera while somebody listens to what is said about it, or always."""
-        if self._begun:
+    def start(self) -> None:
+        """Start to process images; with the parameter `lazy`, those of cameras whose outputs have a subscriber."""
+        if self._started:
             return
-        settings, classifier = self._serving.settings, self._serving.classifier
+        settings, classifier = self._state.settings, self._state.classifier
         self._node.get_logger().info(
             f"{', '.join(camera.topics for camera in self.cameras.values())}"
-            + (" while somebody listens; " if settings.lazy else "; ")
-            + f"model {classifier.model_id} by {classifier.backend} ({', '.join(classifier.labels)}); "
-            f"faces by {settings.detector}; images read by {self._converter.name}"
+            + (" while subscribed to; " if settings.lazy else "; ")
+            + f"model {classifier.model_id}, backend {classifier.backend}, labels {', '.join(classifier.labels)}; "
+            f"detector {settings.detector.name}; images converted by {self._converter.name}"
             + (f" ({self._converter.reason})" if self._converter.reason else "")
         )
-        self._begun = True
+        self._started = True
         self._update_subscriptions()
-        # Not a timer of the node: each of the executor's rounds costs a millisecond of CPU.
-        self._looking = threading.Thread(target=self._poll_subscribers, name="listeners", daemon=True)
-        self._looking.start()
+        # Not a timer of the node: each round of the executor costs a millisecond of CPU.
+        self._poll_thread = threading.Thread(target=self._poll_loop, name="subscribers", daemon=True)
+        self._poll_thread.start()
 
-    def end(self) -> None:
-        """Takes no more images; when those in work are processed, everybody is lost."""
-        self._begun = False
+    def stop(self) -> None:
+        """Stop processing; after the current batch all tracks are dropped, which publishes their LOST events."""
+        self._started = False
         self._stop_polling()
         self._update_subscriptions()
 
     def reset(self) -> None:
-        """Everybody is lost, and who is seen next is somebody new."""
+        """Drop all tracks, which publishes their LOST events; the next face gets a new id."""
         with self._worker.paused():
             for camera in self.cameras.values():
-                self._forget(camera)
+                self._drop_tracks(camera)
 
-    def exchange(self, change: Callable[[NodeState], NodeState]) -> None:
-        """Answers with what `change` makes of the present NodeState, from the next image on; raises what it raises."""
+    def update_state(self, change: Callable[[NodeState], NodeState]) -> None:
+        """Replace the state by what `change` returns for it, from the next image on; raises what `change` raises."""
         with self._worker.paused():
-            self._serving = change(self._serving)
+            self._state = change(self._state)
 
     def close(self) -> None:
-        """Ends the work and takes all topics off the graph; nobody is told more."""
-        self._begun = False
+        """Stop processing without further events, and destroy all subscriptions and publishers."""
+        self._started = False
         self._stop_polling()
         self._worker.stop()
         self._diagnostics.close()
-        for part in (*self.cameras.values(), *self._bridges):
-            part.close()
+        for camera in self.cameras.values():
+            camera.unsubscribe()
+        for publisher in self._publishers:
+            publisher.close()
 
     def _stop_polling(self) -> None:
-        self._stop_requested.set()
-        if self._looking:
-            self._looking.join()
-        self._looking = None
-        self._stop_requested.clear()
+        self._poll_stop.set()
+        if self._poll_thread:
+            self._poll_thread.join()
+        self._poll_thread = None
+        self._poll_stop.clear()
 
-    def _poll_subscribers(self) -> None:
-        while not self._stop_requested.wait(_POLL_PERIOD):
+    def _poll_loop(self) -> None:
+        while not self._poll_stop.wait(_POLL_PERIOD):
             with self._errors_logged():
                 self._update_subscriptions()
 
     def _update_subscriptions(self) -> None:
-        """Lets each camera work or rest."""
-        if all(camera.works == self._is_wanted(camera) for camera in self.cameras.values()):
+        """Subscribe to and unsubscribe from the cameras, following the subscribers of their outputs."""
+        if all(camera.subscribed == self._is_needed(camera) for camera in self.cameras.values()):
             return
         with self._worker.paused():
             for camera in self.cameras.values():
-                wanted = self._is_wanted(camera)
-                if wanted and not camera.works:
-                    camera.begin(self._serving.settings, partial(self._worker.put, camera.name))
-                elif camera.works and not wanted:
-                    camera.end()
-                    self._forget(camera)
+                needed = self._is_needed(camera)
+                if needed and not camera.subscribed:
+                    camera.subscribe(self._state.settings, partial(self._worker.put, camera.name))
+                elif camera.subscribed and not needed:
+                    camera.unsubscribe()
+                    self._drop_tracks(camera)
 
-    def _is_wanted(self, camera: Camera) -> bool:
-        return self._begun and (camera.has_subscribers or not self._serving.settings.lazy)
+    def _is_needed(self, camera: Camera) -> bool:
+        return self._started and (camera.has_subscribers or not self._state.settings.lazy)
 
-    def _forget(self, camera: Camera) -> None:
-        camera.publish_lost(self._serving.camera_states[camera.name].reset())
+    def _drop_tracks(self, camera: Camera) -> None:
+        camera.publish_lost(self._state.camera_states[camera.name].reset())
 
-    # --- in the worker's thread ---
+    # --- in the worker thread ---
 
-    def _answer(self, images: Mapping[str, Newest]) -> None:
-        """Never raises: no message may end the node."""
+    def _process(self, images: Mapping[str, LatestImage]) -> None:
+        """Process one batch of images. Never raises: no image may end the node."""
         watch = Stopwatch()
         with self._errors_logged():
-            read = {name: self._frame(self.cameras[name], newest) for name, newest in images.items()}
-            frames = {name: frame for name, frame in read.items() if frame}
+            decoded = {name: self._frame(self.cameras[name], latest) for name, latest in images.items()}
+            frames = {name: frame for name, frame in decoded.items() if frame}
             if not frames:
                 return
             watch.lap("conversion")
-            faces = self._serving.recognize(frames, watch.lap)
+            faces = self._state.recognize(frames, watch.lap)
             for name, frame in frames.items():
                 with self._errors_logged():
                     self._publish(self.cameras[name], images[name].image, frame, faces[name], watch)
@@ -160,20 +174,22 @@ class ImageProcessor:
             for name in frames:
                 self.cameras[name].statistics.times.append({**watch.laps, "total": watch.total})
 
-    def _frame(self, camera: Camera, newest: Newest) -> Frame | None:
-        """The image as a frame; None where it cannot be read, or is not to be processed any more."""
-        stamp = self._stamp(newest.image)
-        verdict = camera.admit(stamp, self._serving.settings.max_rate) if camera.works else Decision.LATE
-        if verdict in (Decision.LATE, Decision.TOO_SOON):
+    def _frame(self, camera: Camera, latest: LatestImage) -> Frame | None:
+        """Return the image as a frame; None if it cannot be read or is not to be processed."""
+        camera.statistics.skipped += latest.skipped
+        stamp = self._stamp(latest.image)
+        decision = camera.decide(stamp, self._state.settings.max_rate) if camera.subscribed else Decision.LATE
+        if decision in (Decision.LATE, Decision.ABOVE_MAX_RATE):
             return None
-        if verdict == Decision.ANSWER_ANEW:
-            self._forget(camera)
+        if decision == Decision.RESET_AND_PROCESS:
+            self._drop_tracks(camera)
         try:
-            frame = Frame(self._converter.gray(newest.image), stamp, lagging=newest.passed_over > 0)
+            frame = Frame(self._converter.gray(latest.image), stamp, lagging=latest.skipped > 0)
         except ImageError as error:
-            camera.report_bad_image(error)
+            camera.report_unreadable(error)
             return None
-        self._serving.camera_states[camera.name].camera_model = camera.model(_size(frame))
+        height, width = frame.gray.shape
+        self._state.camera_states[camera.name].camera_model = camera.camera_model((width, height))
         return frame
 
     def _publish(
@@ -184,24 +200,25 @@ class ImageProcessor:
         faces: list[FaceResult],
         watch: Stopwatch,
     ) -> None:
-        serving, face_events = self._serving, self._serving.camera_states[camera.name].events
-        size = _size(frame)
-        events = face_events.update(faces, frame.stamp, size)
-        emotions = messages.face_emotion_array(
-            image.header,
-            size,
-            serving.classifier.model_id,
-            serving.classifier.labels,
-            faces,
-            face_events.dominant_id,
-            watch.total,
+        classifier, events = self._state.classifier, self._state.camera_states[camera.name].events
+        height, width = frame.gray.shape
+        camera.publish(
+            Result(
+                header=image.header,
+                frame=frame,
+                faces=faces,
+                events=events.update(faces, frame.stamp, (width, height)),
+                dominant_id=events.dominant_id,
+                labels=classifier.labels,
+                model_id=classifier.model_id,
+                processing_time=watch.total,
+                bgr=cache(lambda: self._converter.bgr(image)),
+            )
         )
-        picture = cache(lambda: self._converter.bgr(image))
-        camera.publish(Result(emotions, faces, events, frame.gray, picture))
 
     def _stamp(self, image: Image | CompressedImage) -> float:
-        """Seconds. An image that its driver has not stamped is taken to be of now."""
-        return messages.seconds(image.header.stamp) or self._node.get_clock().now().nanoseconds * 1e-9
+        """Return the stamp in seconds; an image without one gets the current time."""
+        return to_seconds(image.header.stamp) or self._node.get_clock().now().nanoseconds * 1e-9
 
     @contextmanager
     def _errors_logged(self) -> Iterator[None]:
@@ -209,9 +226,6 @@ class ImageProcessor:
             yield
         except Exception as error:
             if self._throttle.allows(repr(error)):
-                self._node.get_logger().error(f"error of this node, which goes on:\n{traceback.format_exc()}")
-
-
-def _size(frame: Frame) -> tuple[int, int]:
-    """Return the width and height of a frame, pixels."""
-    return frame.gray.shape[1], frame.gray.shape[0]
+                self._node.get_logger().error(
+                    f"unhandled error while processing an image; the node keeps running:\n{traceback.format_exc()}"
+                )

@@ -1,4 +1,5 @@
-"""What the emotion node answers images with."""
+# SPDX-License-Identifier: Apache-2.0
+"""The model, the settings and the tracks that images are processed with."""
 
 from __future__ import annotations
 
@@ -19,43 +20,45 @@ from fer_ros.types import FaceResult, Frame
 
 @dataclass(frozen=True)
 class NodeState:
-    """A model, settings, and what is remembered of each camera.
+    """A model, the settings, and the state of each camera.
 
-    Nothing of it is exchanged in place: another model or other settings make another NodeState, and the node changes
-    over to it between two images. So each image is processed by exactly one model with one consistent set of settings.
+    It is never modified: another model or other settings make another NodeState, by which the node replaces it between
+    two images. Each image is therefore processed by exactly one model with one consistent set of settings.
     """
 
     classifier: Classifier
     settings: Settings
     detector: Detector
+    """Shared by all cameras."""
     camera_states: Mapping[str, CameraState]
     """By the name of the camera."""
 
     @classmethod
-    def begin(cls, settings: Settings, classifier: Classifier) -> NodeState:
-        """Loads the detector; nobody is known yet.
+    def create(cls, settings: Settings, classifier: Classifier) -> NodeState:
+        """Load the detector, and return a state without tracks.
 
         Raises:
-            FileNotFoundError: a file that it needs does not exist.
-            ValueError: it cannot be used.
-            ImportError: the library that it needs is not installed.
+            FileNotFoundError: a file that the detector needs does not exist.
+            ValueError: such a file is invalid.
+            ImportError: a library that the detector needs is not installed.
         """
-        detector = _detector(settings)
-        camera_states = {camera: CameraState(detector, _camera_settings(settings)) for camera in settings.cameras}
+        detector = _create_detector(settings)
+        camera_settings = _camera_settings(settings)
+        camera_states = {camera: CameraState(detector, camera_settings) for camera in settings.cameras}
         return cls(classifier, settings, detector, camera_states)
 
     def with_classifier(self, classifier: Classifier) -> NodeState:
-        """The same with another model: people keep their identities, the averages of their scores start anew."""
+        """Return a state with another model; faces keep their ids, and the averages of their scores restart."""
         return replace(self, classifier=classifier)
 
     def detector_for(self, settings: Settings) -> Detector:
-        """What finds faces under `settings`: the same as now unless they say otherwise. Raises what `begin` raises."""
-        if settings.detector == self.settings.detector and _options(settings) == _options(self.settings):
+        """Return the current detector, or another one if `settings` require it; raises what `create` raises."""
+        if settings.detector == self.settings.detector:
             return self.detector
-        return _detector(settings)
+        return _create_detector(settings)
 
     def with_settings(self, settings: Settings, detector: Detector) -> NodeState:
-        """The same with other settings, except for the model, which stays, and with the detector for them."""
+        """Return a state with other settings and their detector; the model stays, and faces keep their ids."""
         camera_settings = _camera_settings(settings)
         camera_states = {
             camera: state.with_settings(camera_settings, detector) for camera, state in self.camera_states.items()
@@ -63,46 +66,50 @@ class NodeState:
         return replace(self, settings=settings, detector=detector, camera_states=camera_states)
 
     def recognize(self, frames: Mapping[str, Frame], lap: Callable[[str], None]) -> dict[str, list[FaceResult]]:
-        """What each face in one new frame of some cameras shows, largest first; all are classified in one batch.
+        """Return the faces in one new frame of each camera, largest first; all are classified in one batch.
 
         Args:
             frames: by the name of their camera.
-            lap: called with the name of each stage when it is over.
+            lap: called at the end of each stage with its name.
         """
         states_and_frames = [(self.camera_states[camera], frame) for camera, frame in frames.items()]
         return dict(zip(frames, recognize(states_and_frames, self.classifier, lap), strict=True))
 
 
-def _detector(settings: Settings) -> Detector:
-    """One for all cameras: it remembers nothing."""
-    return make(settings.detector, _options(settings))
-
-
-def _options(settings: Settings) -> Options:
-    return Options(
-        settings.cascade,
-        settings.scale_factor,
-        settings.min_neighbors,
-        settings.detector_model,
-        settings.min_face_size,
-        settings.max_face_size,
+def _create_detector(settings: Settings) -> Detector:
+    options = settings.detector
+    return make(
+        options.name,
+        Options(
+            options.cascade,
+            options.scale_factor,
+            options.min_neighbors,
+            options.model,
+            options.min_size,
+            options.max_size,
+        ),
     )
 
 
 def _camera_settings(settings: Settings) -> CameraSettings:
+    tracking, smoothing, events = settings.tracking, settings.smoothing, settings.events
     return CameraSettings(
         tracking=TrackingSettings(
-            enabled=settings.detect_by_tracking,
-            scan_period=settings.full_scan_period,
-            keep_for=settings.keep_for,
-            min_hits=settings.min_hits,
-            max_roll=settings.max_tilt,
-            contrast=settings.lighting,
+            enabled=tracking.enabled,
+            scan_period=tracking.scan_period,
+            keep_for=tracking.keep_for,
+            min_hits=tracking.min_hits,
+            max_roll=tracking.max_roll,
+            contrast=tracking.contrast,
         ),
-        smoothing=SmoothingSettings(settings.smoothing_time_constant),
-        hysteresis=HysteresisSettings(settings.emotion_hold, settings.emotion_margin, settings.min_confidence),
-        events=EventSettings(settings.appear_after, settings.lost_after, settings.dominant_rule),
+        smoothing=SmoothingSettings(time_constant=smoothing.time_constant),
+        hysteresis=HysteresisSettings(
+            hold=smoothing.hold, margin=smoothing.margin, min_confidence=smoothing.min_confidence
+        ),
+        events=EventSettings(
+            appear_after=events.appear_after, lost_after=events.lost_after, dominant_rule=events.dominant_rule
+        ),
         alignment=settings.alignment,
         max_faces=settings.max_faces,
-        face_width=settings.face_width,
+        face_width=settings.position.face_width,
     )

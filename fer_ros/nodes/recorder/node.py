@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
 from rclpy.time import Time
@@ -20,9 +19,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from fer_ros.media import drawing
 from fer_ros.media.encodings import ImageError
 from fer_ros.msg import FaceEmotionArray
-from fer_ros.nodes.common import messages, parameters
+from fer_ros.nodes.common import messages, parameters, qos
 from fer_ros.nodes.common.image_conversion import Converter
-from fer_ros.nodes.common.image_subscription import CameraInput
+from fer_ros.nodes.common.image_subscription import ImageSubscription
 from fer_ros.nodes.common.log_throttle import LogThrottle
 from fer_ros.nodes.common.parameters import check_choices, parameter
 from fer_ros.nodes.common.run import run
@@ -96,7 +95,7 @@ class EmotionRecorderNode(Node):
         self._images = 0
         self._since = time.monotonic()
         """The first answer; before it, the start."""
-        self._input = CameraInput(self, "image", settings.image_transport, self._add_image, depth=_QUEUE)
+        self._input = ImageSubscription(self, "image", settings.image_transport, self._add_image, depth=_QUEUE)
         self._emotions = self._subscribe()
         # Not the node's clock, like every duration here: with use_sim_time that one may stand still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -125,12 +124,11 @@ class EmotionRecorderNode(Node):
             )
 
     def _subscribe(self):
-        qos = QoSProfile(reliability=QoSReliabilityPolicy.RELIABLE, history=QoSHistoryPolicy.KEEP_LAST, depth=_QUEUE)
         return self.create_subscription(
             FaceEmotionArray,
             "emotions",
             self._add_answer,
-            qos,
+            qos.reliable(depth=_QUEUE),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
@@ -140,7 +138,7 @@ class EmotionRecorderNode(Node):
         self._record(self._pairing.add_image(stamp, image, len(image.data)))
 
     def _add_answer(self, message: FaceEmotionArray) -> None:
-        answer = messages.answer(message)
+        answer = messages.from_face_emotion_array(message)
         if not self._report.answers:
             self._begin()
         self._report.add(answer, (self.get_clock().now().nanoseconds - answer.stamp) * 1e-9)

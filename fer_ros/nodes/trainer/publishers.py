@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from fer_ros.msg import TrainingProgress
 from fer_ros.nodes.common import messages
 from fer_ros.nodes.common.image_conversion import to_message
-from fer_ros.nodes.common.qos import create_publisher
+from fer_ros.nodes.common.qos import create_publisher, reliable
 from fer_ros.training import run_folder
 
 if TYPE_CHECKING:
@@ -30,12 +30,13 @@ class TrainingPublishers:
 
     def __init__(self, node: Node):
         self._node = node
-        self._progress = create_publisher(node, TrainingProgress, "training/progress", depth=10)
+        self._progress = create_publisher(node, TrainingProgress, "training/progress", reliable(depth=10))
+        latched = reliable(depth=1, latched=True)
         self._pictures = {
-            run_folder.CURVES: create_publisher(node, Image, "training/curves", 1, latched=True),
-            run_folder.CONFUSION_MATRIX: create_publisher(node, Image, "training/confusion_matrix", 1, latched=True),
+            run_folder.CURVES: create_publisher(node, Image, "training/curves", latched),
+            run_folder.CONFUSION_MATRIX: create_publisher(node, Image, "training/confusion_matrix", latched),
         }
-        self._diagnostics = create_publisher(node, DiagnosticArray, "/diagnostics", depth=1)
+        self._diagnostics = create_publisher(node, DiagnosticArray, "/diagnostics", reliable(depth=1))
         self._folder = Path()
         self._drawn: dict[str, int] = {}
         self._marked_at = time.monotonic()
@@ -75,7 +76,7 @@ class TrainingPublishers:
             best_validation_accuracy=run_folder.best_accuracy(self._folder),
             learning_rate=record["learning_rate"],
             images_per_second=record["images_per_second"],
-            eta=messages.duration(seconds * (record["epochs"] - record["epoch"])),
+            eta=messages.to_duration(seconds * (record["epochs"] - record["epoch"])),
         )
         self._progress.publish(progress)
         self._publish_pictures()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
@@ -20,6 +19,7 @@ from fer_ros.media.sources import SourceError, open_source, pictures, scaled
 from fer_ros.nodes.common import parameters
 from fer_ros.nodes.common.image_conversion import to_message
 from fer_ros.nodes.common.parameters import parameter
+from fer_ros.nodes.common.qos import best_effort
 from fer_ros.nodes.common.run import run
 
 _NAME = "video_publisher_node"
@@ -115,7 +115,7 @@ class VideoPublisherNode(Node):
         return self.create_publisher(
             message_type,
             topic,
-            qos_profile_sensor_data,
+            best_effort(depth=5),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 

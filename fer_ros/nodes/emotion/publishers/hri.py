@@ -1,4 +1,5 @@
-"""For ROS4HRI (REP 155): the people that are tracked, and for each of them topics of her own."""
+# SPDX-License-Identifier: Apache-2.0
+"""Faces of ROS4HRI (REP 155): the list of tracked faces, and topics of each face."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from hri_msgs.msg import Expression, IdsList, NormalizedRegionOfInterest2D
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from fer_ros.msg import FaceEmotion, FaceEmotionArray
+from fer_ros.msg import FaceEmotion
 from fer_ros.nodes.common.image_conversion import to_message
-from fer_ros.nodes.common.qos import create_publisher
-from fer_ros.nodes.emotion.publishers import unique_id
+from fer_ros.nodes.common.qos import create_publisher, reliable
+from fer_ros.nodes.emotion.publishers.base import unique_id
 from fer_ros.people.events import Event, EventKind
-from fer_ros.types import Box, Landmarks
+from fer_ros.types import Box, FaceResult
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -33,53 +34,52 @@ _EXPRESSIONS = {
     FaceEmotion.SURPRISE: Expression.SURPRISED,
     FaceEmotion.NEUTRAL: Expression.NEUTRAL,
 }
-"""Words of hri_msgs, which has none for contempt and calm."""
+"""Labels of hri_msgs, which has none for contempt and calm."""
 
-_SIDE = 128
-"""Width and height of pictures of faces, pixels: the default of REP 155."""
+_CROP_SIZE = 128
+"""Width and height of the cropped and aligned images in pixels: the default of REP 155."""
 
 
-class Publisher:
-    """Publishes `/humans/faces/tracked`, and, from APPEARED to LOST, `/humans/faces/<id>/...` of each person.
+class HriPublisher:
+    """Publishes `/humans/faces/tracked`, and `/humans/faces/<id>/...` of each face from APPEARED to LOST.
 
-    The id is the face_id; with several cameras, `<camera>_<face_id>`.
+    The id is the face_id; if the cameras have names, `<camera>_<face_id>`.
 
     Args:
         node: publishes.
-        cameras: their names.
+        cameras: names of all cameras of the node.
     """
 
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
         self._node = node
-        self._tracked = create_publisher(node, IdsList, "/humans/faces/tracked", depth=1)
-        self._faces: dict[str, _Face] = {}
+        self._tracked = create_publisher(node, IdsList, "/humans/faces/tracked", reliable(depth=1))
+        self._faces: dict[str, _FaceTopics] = {}
 
     def has_subscribers(self, camera: str) -> bool:
-        """Whether somebody subscribes to the list, without which nobody knows of the other topics."""
+        """See `Publisher`; only the list counts, since it announces the other topics."""
         return self._tracked.get_subscription_count() > 0
 
     def publish(self, camera: str, result: Result) -> None:
-        """The list of everybody, and what is known of those in this image."""
-        emotions = result.emotions
-        self._publish_tracked(emotions.header)
-        for message, recognized in zip(emotions.faces, result.faces, strict=True):
-            face = self._faces.get(unique_id(camera, message.face_id))
-            if face:
-                face.publish(message, recognized.landmarks, result)
+        """See `Publisher`."""
+        self._publish_tracked(result.header)
+        for face in result.faces:
+            topics = self._faces.get(unique_id(camera, face.id))
+            if topics:
+                topics.publish(face, result)
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
-        """Makes the topics of whom has appeared, and takes away those of whom is lost."""
+        """See `Publisher`; creates the topics of a face on APPEARED and destroys them on LOST."""
         for event in events:
             name = unique_id(camera, event.face_id)
             if event.kind == EventKind.APPEARED:
-                self._faces[name] = _Face(self._node, name)
+                self._faces[name] = _FaceTopics(self._node, name)
             elif event.kind == EventKind.LOST and name in self._faces:
                 self._faces.pop(name).close()
         if events:
             self._publish_tracked(header)
 
     def close(self) -> None:
-        """Takes the topics off the graph."""
+        """See `Publisher`."""
         for face in self._faces.values():
             face.close()
         self._faces.clear()
@@ -90,13 +90,13 @@ class Publisher:
             self._tracked.publish(IdsList(header=header, ids=list(self._faces)))
 
 
-class _Face:
-    """The topics of one person."""
+class _FaceTopics:
+    """The topics of one face."""
 
     def __init__(self, node: LifecycleNode, name: str):
         self._node = node
-        # Not managed by the life cycle, and no QoS by parameter: they come and go while the node is active, and nobody
-        # knows their names beforehand.
+        # Neither lifecycle publishers nor with QoS overrides: they are created and destroyed while the node is active,
+        # under names that are not known beforehand.
         types = {
             "roi": NormalizedRegionOfInterest2D,
             "cropped": Image,
@@ -104,43 +104,44 @@ class _Face:
             "expression": Expression,
         }
         self._publishers = {
-            topic: node.create_publisher(message_type, f"/humans/faces/{name}/{topic}", 1)
+            topic: node.create_publisher(message_type, f"/humans/faces/{name}/{topic}", reliable(depth=1))
             for topic, message_type in types.items()
         }
 
-    def publish(self, face: FaceEmotion, landmarks: Landmarks | None, result: Result) -> None:
-        emotions, header = result.emotions, result.emotions.header
-        box = Box(face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height)
-        self._offer("roi", lambda: _region(box, emotions))
-        self._offer("expression", lambda: _expression(face, header))
-        self._offer("cropped", lambda: to_message(_portrait(result.picture(), box), header))
-        if landmarks:
-            tilt = _tilt(landmarks)
-            self._offer("aligned", lambda: to_message(_portrait(result.picture(), box, tilt), header))
+    def publish(self, face: FaceResult, result: Result) -> None:
+        """Publish one face of a result on the topics that have a subscriber."""
+        box = face.box.clipped(*result.image_size)
+        self._publish_to("roi", lambda: _region(box, result))
+        self._publish_to("expression", lambda: _expression(face, result.header))
+        self._publish_to("cropped", lambda: to_message(_crop(result.bgr(), box), result.header))
+        if face.landmarks:
+            roll = face.landmarks.roll
+            self._publish_to("aligned", lambda: to_message(_crop(result.bgr(), box, roll), result.header))
 
     def close(self) -> None:
+        """Destroy the ROS publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
 
-    def _offer(self, topic: str, make: Callable[[], Any]) -> None:
+    def _publish_to(self, topic: str, create_message: Callable[[], Any]) -> None:
         publisher = self._publishers[topic]
         if publisher.get_subscription_count():
-            publisher.publish(make())
+            publisher.publish(create_message())
 
 
-def _region(box: Box, emotions: FaceEmotionArray) -> NormalizedRegionOfInterest2D:
-    width, height = emotions.image_width, emotions.image_height
+def _region(box: Box, result: Result) -> NormalizedRegionOfInterest2D:
+    width, height = result.image_size
     return NormalizedRegionOfInterest2D(
-        header=emotions.header,
+        header=result.header,
         xmin=box.x / width,
         ymin=box.y / height,
         xmax=box.right / width,
         ymax=box.bottom / height,
-        c=math.nan,  # a detector's score is on a scale of its own
+        c=math.nan,  # the detection score is no probability; each detector has its own scale
     )
 
 
-def _expression(face: FaceEmotion, header: Header) -> Expression:
+def _expression(face: FaceResult, header: Header) -> Expression:
     return Expression(
         header=header,
         expression=_EXPRESSIONS.get(face.emotion, ""),
@@ -150,21 +151,18 @@ def _expression(face: FaceEmotion, header: Header) -> Expression:
     )
 
 
-def _tilt(landmarks: Landmarks) -> float:
-    """By how many degrees the eyes are turned clockwise from level."""
-    (left_x, left_y), (right_x, right_y) = landmarks.left_eye, landmarks.right_eye
-    return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
-
-
-def _portrait(picture: np.ndarray, box: Box, tilt: float = 0.0) -> np.ndarray:
-    """The face in `box`, turned back by `tilt`, as large as fits into (_SIDE, _SIDE, 3), in its middle, on black.
+def _crop(bgr: np.ndarray, box: Box, roll: float = 0.0) -> np.ndarray:
+    """Return the face in `box`, derotated by `roll` and scaled to fit, centered on black.
 
     Args:
-        picture: (height, width, 3) uint8.
-        box: inside it.
-        tilt: degrees, clockwise.
+        bgr: (height, width, 3) uint8.
+        box: inside the image.
+        roll: degrees clockwise.
+
+    Returns:
+        (_CROP_SIZE, _CROP_SIZE, 3) uint8.
     """
-    middle = np.array(box.center) - 0.5
-    turn = cv2.getRotationMatrix2D(middle.tolist(), tilt, _SIDE / max(box.width, box.height))
-    turn[:, 2] += (_SIDE - 1) / 2 - middle
-    return cv2.warpAffine(picture, turn, (_SIDE, _SIDE))
+    center = np.array(box.center) - 0.5
+    rotation = cv2.getRotationMatrix2D(center.tolist(), roll, _CROP_SIZE / max(box.width, box.height))
+    rotation[:, 2] += (_CROP_SIZE - 1) / 2 - center
+    return cv2.warpAffine(bgr, rotation, (_CROP_SIZE, _CROP_SIZE))

@@ -1,17 +1,17 @@
-"""For everything that asks tf2 where something is: a frame at each face."""
+# SPDX-License-Identifier: Apache-2.0
+"""A tf2 frame at each face."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from geometry_msgs.msg import Point, Quaternion, Transform, TransformStamped, Vector3
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from fer_ros.nodes.common import messages
-from fer_ros.nodes.common.qos import create_publisher
-from fer_ros.nodes.emotion.publishers import unique_id
+from fer_ros.nodes.common.qos import create_publisher, reliable
+from fer_ros.nodes.emotion.publishers.base import unique_id
 from fer_ros.people.events import Event
 
 if TYPE_CHECKING:
@@ -20,51 +20,50 @@ if TYPE_CHECKING:
     from fer_ros.nodes.emotion.result import Result
 
 _FACING_THE_CAMERA = Quaternion(x=0.5, y=0.5, z=-0.5, w=0.5)
-"""From a face's frame (REP 155: x out of the face, z to the top of the head) to the camera's optical frame (REP 103: z
-forward, y down), of a face that looks straight into the camera. Nobody has measured where the head is turned."""
+"""Rotation from a face's frame (REP 155: x out of the face, z to the top of the head) to the camera's optical frame
+(REP 103: z forward, y down), of a face that looks straight into the camera. The head pose is not estimated."""
 
 
-class Publisher:
-    """Publishes on `/tf` a frame `face_<face_id>`, or `face_<camera>_<face_id>`, for each face whose position is known.
+class TfPublisher:
+    """Publishes a frame on `/tf` for each face with a position: `face_<face_id>`, or `face_<camera>_<face_id>`.
 
-    By a tf2_msgs/TFMessage, as tf2_ros does it, so that a robot needs no tf2_ros for Python.
+    Publishes tf2_msgs/TFMessage itself, so that the Python package tf2_ros is not needed.
 
     Args:
         node: publishes.
-        cameras: their names.
+        cameras: names of all cameras of the node.
     """
 
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
         self._node = node
-        self._publisher = create_publisher(node, TFMessage, "/tf", depth=100)
+        self._publisher = create_publisher(node, TFMessage, "/tf", reliable(depth=100))
 
     def has_subscribers(self, camera: str) -> bool:
-        """Whether anything on the robot listens to tf."""
+        """See `Publisher`; every tf2 listener of the robot is a subscriber."""
         return self._publisher.get_subscription_count() > 0
 
     def publish(self, camera: str, result: Result) -> None:
-        """Where the faces of one image are, from the frame of the image, at its time."""
+        """See `Publisher`; the parent of each frame is the frame of the image."""
         if not self.has_subscribers(camera):
             return
         transforms = [
             TransformStamped(
-                header=result.emotions.header,
-                child_frame_id=f"face_{unique_id(camera, face.face_id)}",
-                transform=Transform(translation=_vector(face.position), rotation=_FACING_THE_CAMERA),
+                header=result.header,
+                child_frame_id=f"face_{unique_id(camera, face.id)}",
+                transform=Transform(
+                    translation=Vector3(x=face.position[0], y=face.position[1], z=face.position[2]),
+                    rotation=_FACING_THE_CAMERA,
+                ),
             )
-            for face in result.emotions.faces
-            if messages.is_known(face.position)
+            for face in result.faces
+            if face.position
         ]
         if transforms:
             self._publisher.publish(TFMessage(transforms=transforms))
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
-        """Nothing: a frame that is not published any more grows old by itself."""
+        """See `Publisher`; publishes nothing, since tf2 has no way to remove a frame."""
 
     def close(self) -> None:
-        """Leaves `/tf`."""
+        """See `Publisher`."""
         self._node.destroy_lifecycle_publisher(self._publisher)
-
-
-def _vector(point: Point) -> Vector3:
-    return Vector3(x=point.x, y=point.y, z=point.z)

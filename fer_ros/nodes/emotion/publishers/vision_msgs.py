@@ -1,4 +1,5 @@
-"""For everything that reads detections of objects: vision_msgs, as of its version 4 (Humble and later)."""
+# SPDX-License-Identifier: Apache-2.0
+"""Detections of vision_msgs, version 4 (Humble and later)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geometry_msgs.msg import Pose, PoseWithCovariance
-from std_msgs.msg import Header
 from vision_msgs.msg import (
     BoundingBox2D,
     Detection2D,
@@ -17,10 +17,10 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from fer_ros.msg import FaceEmotion, FaceEmotionArray
-from fer_ros.nodes.common.image_subscription import topic_of
-from fer_ros.nodes.common.qos import create_publisher
-from fer_ros.people.events import Event
+from fer_ros.nodes.common.messages import to_point
+from fer_ros.nodes.common.qos import reliable
+from fer_ros.nodes.emotion.publishers.base import CameraPublisher
+from fer_ros.types import FaceResult
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -28,64 +28,45 @@ if TYPE_CHECKING:
     from fer_ros.nodes.emotion.result import Result
 
 
-class Publisher:
-    """Publishes, for each camera, `emotions/detections` and, latched, the model's classes on `emotions/label_info`.
+class VisionMsgsPublisher(CameraPublisher):
+    """Publishes `emotions/detections` and, latched, the model's classes on `emotions/label_info` of each camera.
 
     Args:
         node: publishes.
-        cameras: their names.
+        cameras: names of all cameras of the node.
     """
 
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
-        self._node = node
-        self._detections = {
-            camera: create_publisher(node, Detection2DArray, topic_of(camera, "emotions/detections"), depth=10)
-            for camera in cameras
-        }
-        self._label_info = {
-            camera: create_publisher(node, LabelInfo, topic_of(camera, "emotions/label_info"), depth=1, latched=True)
-            for camera in cameras
-        }
-        self._labels: dict[str, list[str]] = {}
-        """Of each camera, as last published."""
-
-    def has_subscribers(self, camera: str) -> bool:
-        """Whether somebody subscribes to what is said about this camera."""
-        publishers = self._detections[camera], self._label_info[camera]
-        return any(publisher.get_subscription_count() for publisher in publishers)
+        super().__init__(node, cameras)
+        self._detections = self._create_publishers(Detection2DArray, "emotions/detections", reliable(depth=10))
+        self._label_info = self._create_publishers(LabelInfo, "emotions/label_info", reliable(depth=1, latched=True))
+        self._labels: dict[str, tuple[str, ...]] = {}
+        """Last published labels of each camera."""
 
     def publish(self, camera: str, result: Result) -> None:
-        """The faces of one image as detections, and the classes, where a model has brought others."""
-        emotions = result.emotions
-        if emotions.labels != self._labels.get(camera):
-            self._labels[camera] = emotions.labels
-            self._label_info[camera].publish(_label_info(emotions, self._node.get_parameter("min_confidence").value))
+        """See `Publisher`; publishes the classes when they have changed."""
+        if result.labels != self._labels.get(camera):
+            self._labels[camera] = result.labels
+            threshold = self._node.get_parameter("smoothing.min_confidence").value
+            self._label_info[camera].publish(_label_info(result, threshold))
         if self._detections[camera].get_subscription_count():
-            detections = [_detection(face, emotions) for face in emotions.faces]
-            self._detections[camera].publish(Detection2DArray(header=emotions.header, detections=detections))
-
-    def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
-        """Nothing: detections have no events."""
-
-    def close(self) -> None:
-        """Takes the topics off the graph."""
-        for publisher in (*self._detections.values(), *self._label_info.values()):
-            self._node.destroy_lifecycle_publisher(publisher)
+            detections = [_detection(face, result) for face in result.faces]
+            self._detections[camera].publish(Detection2DArray(header=result.header, detections=detections))
 
 
-def _label_info(emotions: FaceEmotionArray, threshold: float) -> LabelInfo:
-    classes = [VisionClass(class_id=index, class_name=label) for index, label in enumerate(emotions.labels)]
-    return LabelInfo(header=emotions.header, class_map=classes, threshold=threshold)
+def _label_info(result: Result, threshold: float) -> LabelInfo:
+    classes = [VisionClass(class_id=index, class_name=label) for index, label in enumerate(result.labels)]
+    return LabelInfo(header=result.header, class_map=classes, threshold=threshold)
 
 
-def _detection(face: FaceEmotion, emotions: FaceEmotionArray) -> Detection2D:
-    box = BoundingBox2D(size_x=float(face.roi.width), size_y=float(face.roi.height))
-    box.center.position.x = face.roi.x_offset + face.roi.width / 2
-    box.center.position.y = face.roi.y_offset + face.roi.height / 2
-    pose = PoseWithCovariance(pose=Pose(position=face.position))
-    best_first = sorted(zip(face.smoothed_scores, emotions.labels, strict=True), reverse=True)
+def _detection(face: FaceResult, result: Result) -> Detection2D:
+    visible = face.box.clipped(*result.image_size)
+    box = BoundingBox2D(size_x=float(visible.width), size_y=float(visible.height))
+    box.center.position.x, box.center.position.y = visible.center
+    pose = PoseWithCovariance(pose=Pose(position=to_point(face.position)))
+    best_first = sorted(zip(face.smoothed_scores.tolist(), result.labels, strict=True), reverse=True)
     hypotheses = [
         ObjectHypothesisWithPose(hypothesis=ObjectHypothesis(class_id=label, score=score), pose=pose)
         for score, label in best_first
     ]
-    return Detection2D(header=emotions.header, results=hypotheses, bbox=box, id=face.face_id)
+    return Detection2D(header=result.header, results=hypotheses, bbox=box, id=face.id)
