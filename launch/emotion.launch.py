@@ -94,7 +94,7 @@ def _emotion_node(given: dict[str, str]) -> Node:
     if given["autostart"]:
         overrides["autostart"] = _is_true(given["autostart"])
     if _is_true(given["rviz"]):
-        overrides["publish_markers"] = True
+        overrides["publish.markers"] = True
     return Node(
         package="fer_ros",
         executable="emotion_node",

@@ -6,7 +6,7 @@ import array
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,11 @@ def calibration(width: int, height: int) -> CameraInfo:
     return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
 
 
+def parameters_of(values: Mapping[str, Any]) -> list[Parameter]:
+    """Return ROS parameters; a name may have a double underscore instead of a dot: detector__name."""
+    return [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+
+
 class Robot:
     """Everything around the node under test, in a namespace of its own.
 
@@ -112,7 +117,7 @@ class Robot:
         node = make(
             namespace=self.namespace,
             cli_args=["--ros-args", *rules],
-            parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()],
+            parameter_overrides=parameters_of(parameters),
         )
         self._spinning.append(self._spin(node, MultiThreadedExecutor(num_threads=3)))
         return node

@@ -23,7 +23,7 @@ NOBODY = np.zeros((512, 512, 3), np.uint8)
 def node(robot, model, quick_start):
     robot.events = []
     robot.node.create_subscription(EmotionEvent, "emotion_events", robot.events.append, 50)
-    return robot.start(lambda **options: started(EmotionNode(**options)), model=str(model), face_width=0.2)
+    return robot.start(lambda **options: started(EmotionNode(**options)), model=str(model), position__face_width=0.2)
 
 
 def started(node):

@@ -190,17 +190,17 @@ def test_bad_images_are_named_and_the_next_good_one_is_answered(robot, serve, as
         assert word in robot.logged(f"so far: {number})")[0]
         assert len(robot.ask(camera, astronaut).faces) == 1
     assert len(robot.answers) == 5
-    assert not robot.logged("error of this node")
+    assert not robot.logged("unhandled error")
 
 
 def test_the_same_complaint_is_not_repeated_for_every_image(robot, serve, astronaut):
-    only = serve().answering.cameras[""]
+    only = serve().processor.cameras[""]
     camera = robot.heard_camera()
     for number, word in enumerate(("rgb9", "rgb9", "rgb9", "step"), 1):
         camera.publish(bad_images(astronaut)[word])
-        robot.wait_until(lambda number=number: only.bad_images == number, f"bad image {number} to be seen")
+        robot.wait_until(lambda number=number: only.statistics.unreadable == number, f"bad image {number} to be seen")
     robot.wait_until(lambda: robot.logged("so far: 4)"), "the other complaint")
-    assert len(robot.logged("image skipped")) == 2
+    assert len(robot.logged("cannot read image")) == 2
 
 
 def test_a_corrupt_jpeg_is_named(robot, serve, astronaut):
@@ -209,7 +209,7 @@ def test_a_corrupt_jpeg_is_named(robot, serve, astronaut):
     broken = jpeg_message(astronaut)
     broken.data = broken.data[: len(broken.data) // 2]
     camera.publish(broken)
-    robot.wait_until(lambda: robot.logged("image skipped"), "a complaint")
+    robot.wait_until(lambda: robot.logged("cannot read image"), "a complaint")
     camera.publish(jpeg_message(astronaut))
     robot.wait_until(lambda: robot.answers, "an answer to a good image")
 

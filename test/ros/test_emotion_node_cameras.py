@@ -50,7 +50,7 @@ def test_a_camera_that_is_silent_or_broken_holds_up_nobody(robot, cameras, astro
     for _ in range(5):
         cameras["right"].publish(broken)
         assert len(robot.ask(cameras["left"], astronaut, "left").faces) == 1
-    (complaint,) = robot.wait_until(lambda: robot.logged("image skipped"), "a complaint")
+    (complaint,) = robot.wait_until(lambda: robot.logged("cannot read image"), "a complaint")
     assert f"on {robot.namespace}/right/image: " in complaint
     assert len(robot.ask(cameras["right"], astronaut, "right").faces) == 1
 
@@ -71,7 +71,8 @@ def test_images_that_wait_together_are_classified_together(robot, cameras, astro
 
 
 @pytest.mark.parametrize(
-    ("names", "word"), [(["front", "front"], "name of its own"), (["2nd"], "'2nd'"), (["a/b"], "'a/b'"), ([], "least")]
+    ("names", "word"),
+    [(["front", "front"], "no name twice"), (["2nd"], "'2nd'"), (["a/b"], "'a/b'"), ([], "at least one name")],
 )
 def test_names_that_cannot_serve_are_named(names, word):
     with pytest.raises(ParameterError, match="cameras") as error:

@@ -13,9 +13,8 @@ import rclpy
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
-from robot import DEADLINE, image_message, untrained_model
+from robot import DEADLINE, image_message, parameters_of, untrained_model
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.emotion import model_cache
@@ -28,6 +27,7 @@ from fer_ros.srv import LoadModel
 
 YUNET = os.environ.get("FER_ROS_YUNET", "")
 """Path of the model file, which is in no package."""
+_ALT2 = {"detector.name": "viola_jones", "detector.cascade": "haarcascade_frontalface_alt2"}
 
 
 @pytest.fixture
@@ -136,11 +136,14 @@ def test_an_active_node_can_be_shut_down(robot, make, astronaut):
     [
         ({"model": "/not/here.pt"}, ["/not/here.pt"]),
         ({"model": "unheard_of"}, ["unheard_of", "absolute path"]),
-        ({"cascade": "unheard_of"}, ["unheard_of", "opencv-data"]),
-        ({"detector": "crystal_ball"}, ["detector", "crystal_ball", "viola_jones or mtcnn or dlib or yunet"]),
-        ({"detector": "yunet"}, ["yunet", "detector_model"]),
-        ({"image_transport": "pigeon"}, ["image_transport", "pigeon", "raw or compressed"]),
-        ({"min_face_size": 90, "max_face_size": 60}, ["min_face_size (90 px)", "max_face_size (60 px)"]),
+        ({"detector.cascade": "unheard_of"}, ["unheard_of", "opencv-data"]),
+        ({"detector.name": "crystal_ball"}, ["detector.name", "crystal_ball", "viola_jones, mtcnn, dlib, yunet"]),
+        ({"detector.name": "yunet"}, ["yunet", "model"]),
+        ({"image_transport": "pigeon"}, ["image_transport", "pigeon", "raw, compressed"]),
+        (
+            {"detector.min_size": 90, "detector.max_size": 60},
+            ["detector.min_size (90 px)", "detector.max_size (60 px)"],
+        ),
     ],
 )
 def test_what_cannot_be_configured_is_named_and_leaves_the_node_unconfigured(robot, make, parameters, words):
@@ -153,9 +156,9 @@ def test_what_cannot_be_configured_is_named_and_leaves_the_node_unconfigured(rob
 
 
 def test_contradictory_parameters_can_be_put_right_and_configured(robot, make):
-    make(min_face_size=90, max_face_size=60)
+    make(detector__min_size=90, detector__max_size=60)
     assert not change(robot, Transition.TRANSITION_CONFIGURE)
-    assert set_parameters(robot, min_face_size=30).successful
+    assert set_parameters(robot, detector__min_size=30).successful
     assert change(robot, Transition.TRANSITION_CONFIGURE)
 
 
@@ -163,7 +166,7 @@ def test_contradictory_parameters_can_be_put_right_and_configured(robot, make):
 
 
 def set_parameters(robot, **values):
-    messages = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    messages = [parameter.to_parameter_msg() for parameter in parameters_of(values)]
     return robot.call(SetParametersAtomically, "emotion_node/set_parameters_atomically", parameters=messages).result
 
 
@@ -171,29 +174,31 @@ def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
     make(autostart=True).autostart()
     camera = robot.heard_camera()
     before = robot.ask(camera, astronaut).faces[0]
-    assert set_parameters(robot, max_face_size=60).successful
+    assert set_parameters(robot, detector__max_size=60).successful
     assert not robot.ask(camera, astronaut).faces
-    assert set_parameters(robot, min_face_size=100, max_face_size=0).successful
+    assert set_parameters(robot, detector__min_size=100, detector__max_size=0).successful
     assert robot.ask(camera, astronaut).faces[0].face_id == before.face_id
 
 
 def test_a_tilted_smile_in_the_dark_is_found_and_read_as_far_as_the_node_is_told_to(robot, make, astronaut):
-    make(autostart=True, model="mini_xception", lighting="off").autostart()
+    make(autostart=True, model="mini_xception", tracking__contrast="off").autostart()
     camera = robot.heard_camera()
     turn = cv2.getRotationMatrix2D((222, 118), -25.0, 1.0)
     tilted = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)[:240, 100:340]
     dark = np.ascontiguousarray(tilted // 8)
     upright = robot.ask(camera, np.ascontiguousarray(astronaut[:240, 100:340])).faces[0]
     found = {}
-    for lighting, max_tilt, alignment in (
+    for contrast, max_roll, alignment in (
         ("off", 0.0, "tilted"),
         ("off", 30.0, "tilted"),
         ("auto", 0.0, "tilted"),
         ("auto", 30.0, "off"),
         ("auto", 30.0, "tilted"),
     ):
-        assert set_parameters(robot, lighting=lighting, max_tilt=max_tilt, alignment=alignment).successful
-        found[lighting, max_tilt, alignment] = robot.ask(camera, dark).faces
+        assert set_parameters(
+            robot, tracking__contrast=contrast, tracking__max_roll=max_roll, alignment=alignment
+        ).successful
+        found[contrast, max_roll, alignment] = robot.ask(camera, dark).faces
     assert [bool(faces) for faces in found.values()] == [False, False, False, True, True]
     as_it_is, aligned = (faces[0] for faces in list(found.values())[-2:])
     assert aligned.emotion == upright.emotion == "happy"
@@ -206,10 +211,10 @@ def test_a_tilted_smile_in_the_dark_is_found_and_read_as_far_as_the_node_is_told
 def test_another_detector_takes_over_while_the_node_runs_and_people_keep_their_names(robot, make, astronaut, detector):
     if detector == "yunet" and not YUNET:
         pytest.skip("FER_ROS_YUNET does not name a YuNet model file")
-    make(autostart=True, detector_model=YUNET).autostart()
+    make(autostart=True, detector__model=YUNET).autostart()
     camera = robot.heard_camera()
     before = robot.ask(camera, astronaut).faces[0]
-    for values in ({"detector": detector}, {"detector": "viola_jones", "cascade": "haarcascade_frontalface_alt2"}):
+    for values in ({"detector.name": detector}, _ALT2):
         result = set_parameters(robot, **values)
         if "needs the package" in result.reason:
             pytest.skip(result.reason)
@@ -226,10 +231,10 @@ def test_a_detector_that_cannot_be_had_changes_nothing(robot, make, astronaut, t
     wrong = tmp_path / "wrong.onnx"
     wrong.write_text("no network")
     for values, word in (
-        ({"cascade": "unheard_of"}, "opencv-data"),
-        ({"detector": "yunet"}, "detector_model"),
-        ({"detector": "yunet", "detector_model": "/not/here.onnx"}, "/not/here.onnx"),
-        ({"detector": "yunet", "detector_model": str(wrong)}, "is not a YuNet"),
+        ({"detector.cascade": "unheard_of"}, "opencv-data"),
+        ({"detector.name": "yunet"}, "model"),
+        ({"detector.name": "yunet", "detector.model": "/not/here.onnx"}, "/not/here.onnx"),
+        ({"detector.name": "yunet", "detector.model": str(wrong)}, "is not a YuNet"),
     ):
         result = set_parameters(robot, **values)
         assert not result.successful
@@ -240,13 +245,13 @@ def test_a_detector_that_cannot_be_had_changes_nothing(robot, make, astronaut, t
 def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
     make(autostart=True).autostart()
     for values, word in (
-        ({"min_neighbors": -3}, "min_neighbors"),
-        ({"scale_factor": 1.0}, "scale_factor"),
-        ({"scale_factor": "fast"}, "type"),
-        ({"min_face_size": 90, "max_face_size": 60}, "above max_face_size (60 px)"),
-        ({"max_tilt": 120.0}, "max_tilt"),
-        ({"alignment": "always"}, "it can be off or tilted or on"),
-        ({"lighting": "candles"}, "it can be off or auto or equalize"),
+        ({"detector.min_neighbors": -3}, "detector.min_neighbors"),
+        ({"detector.scale_factor": 1.0}, "scale_factor"),
+        ({"detector.scale_factor": "fast"}, "type"),
+        ({"detector.min_size": 90, "detector.max_size": 60}, "above detector.max_size (60 px)"),
+        ({"tracking.max_roll": 120.0}, "max_roll"),
+        ({"alignment": "always"}, "expected one of: off, tilted, on"),
+        ({"tracking.contrast": "candles"}, "expected one of: off, auto, equalize"),
         ({"model": "another"}, "read-only"),
     ):
         result = set_parameters(robot, **values)
@@ -258,14 +263,14 @@ def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"min_neighbors": -3}, ["min_neighbors must be an integer, 0 to 100", "-3"]),
-        ({"min_neighbors": "many"}, ["min_neighbors must be an integer", "many"]),
-        ({"smoothing_time_constant": 1}, ["smoothing_time_constant must be a double", "decimal point"]),
+        ({"detector.min_neighbors": -3}, ["min_neighbors must be an integer, 0 to 100", "-3"]),
+        ({"detector.min_neighbors": "many"}, ["min_neighbors must be an integer", "many"]),
+        ({"smoothing.time_constant": 1}, ["smoothing.time_constant must be a double", "decimal point"]),
     ],
 )
 def test_a_node_is_not_made_with_parameters_of_wrong_type_or_range(robot, parameters, words):
     with pytest.raises(ParameterError) as error:
-        EmotionNode(parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()])
+        EmotionNode(parameter_overrides=parameters_of(parameters))
     assert all(word in str(error.value) for word in words)
 
 
@@ -274,23 +279,23 @@ def test_a_node_is_not_made_with_parameters_of_wrong_type_or_range(robot, parame
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(image_monitor, "SILENCE", 0.5)
+    monkeypatch.setattr(image_monitor, "TIMEOUT", 0.5)
 
 
 def test_it_says_when_nobody_publishes_and_when_somebody_does(impatient, robot, make, astronaut):
     make(autostart=True).autostart()
     (line,) = robot.wait_until(lambda: robot.logged("waiting for images"), "a word about it")
-    assert f"nobody publishes on {robot.namespace}/image;" in line
+    assert f"no publisher on {robot.namespace}/image;" in line
     robot.ask(robot.heard_camera(), astronaut)
-    robot.wait_until(lambda: robot.logged("images arrive"), "a word about it")
+    robot.wait_until(lambda: robot.logged("receiving images"), "a word about it")
 
 
 @pytest.mark.parametrize(
     ("middleware", "words"),
     [
-        ("rmw_fastrtps_cpp", ["shared memory", "FASTDDS_DEFAULT_PROFILES_FILE=", "config/fastdds.xml"]),
+        ("rmw_fastrtps_cpp", ["shared memory segment", "FASTDDS_DEFAULT_PROFILES_FILE=", "config/fastdds.xml"]),
         ("rmw_cyclonedds_cpp", ["net.core.rmem_max", "CYCLONEDDS_URI=file://", "config/cyclonedds.xml"]),
-        ("rmw_zenoh_cpp", ["can be lost whole"]),
+        ("rmw_zenoh_cpp", ["dropped by the middleware"]),
     ],
 )
 def test_it_says_why_a_matched_publisher_is_not_heard(
@@ -303,7 +308,7 @@ def test_it_says_why_a_matched_publisher_is_not_heard(
     assert f"{robot.namespace}/robot publishes there" in line
     assert all(word in line for word in words)
     robot.wait_until(lambda: camera.publish(image_message(astronaut)) or robot.answers, "an answer")
-    (line,) = robot.wait_until(lambda: robot.logged("still offers"), "a warning")
+    (line,) = robot.wait_until(lambda: robot.logged("still publishes"), "a warning")
     assert "frozen" in line
 
 
@@ -341,5 +346,5 @@ def test_the_wait_for_images_does_not_hold_up_services(robot, make, astronaut):
     node = make(autostart=True)
     node.autostart()
     robot.heard_camera().publish(image_message(astronaut))
-    assert set_parameters(robot, min_neighbors=4).successful
+    assert set_parameters(robot, detector__min_neighbors=4).successful
     assert state(robot) == State.PRIMARY_STATE_ACTIVE

@@ -40,8 +40,8 @@ def test_what_keeps_it_from_starting_is_said_in_words(robot, light_model, tmp_pa
     settings = {
         "no model": ([f"model:={tmp_path}/none.pt"], [f"{tmp_path}/none.pt"]),
         "a wrong model": ([f"model:={text_file}"], [str(text_file), "not a readable model file"]),
-        "no cascade": ([f"model:={light_model}", "cascade:=unheard_of"], ["unheard_of", "opencv-data"]),
-        "a value out of range": (["min_neighbors:=-3"], ["min_neighbors", "0 to 100", "-3"]),
+        "no cascade": ([f"model:={light_model}", "detector.cascade:=unheard_of"], ["unheard_of", "opencv-data"]),
+        "a value out of range": (["detector.min_neighbors:=-3"], ["min_neighbors", "0 to 100", "-3"]),
     }
     started = {}
     for name, (parameters, _) in settings.items():
@@ -93,7 +93,7 @@ def test_where_torch_is_absent_it_serves_through_opencv(robot, tmp_path, astrona
     with Program("emotion_node", *in_namespace(robot), log=tmp_path / "log") as node:
         (face,) = robot.ask(robot.heard_camera(), astronaut).faces
         assert face.emotion == "happy"
-        assert " by opencv " in node.output
+        assert "backend opencv" in node.output
 
 
 def test_a_recording_is_answered_image_by_image(robot, light_model, recording, tmp_path, record_property):

@@ -14,7 +14,6 @@ from std_srvs.srv import SetBool, Trigger
 
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
 from fer_ros.nodes.emotion import image_gate
-from fer_ros.nodes.emotion.image_gate import Decision
 from fer_ros.nodes.emotion.node import EmotionNode
 
 
@@ -25,7 +24,7 @@ def start(robot, model, quick_start):
     robot.node.create_subscription(EmotionEvent, "emotion_events", robot.events.append, 50)
 
     def started(**parameters) -> EmotionNode:
-        node = robot.start(EmotionNode, model=str(model), **{"appear_after": 0.0, **parameters})
+        node = robot.start(EmotionNode, model=str(model), **{"events__appear_after": 0.0, **parameters})
         assert node.autostart()
         return node
 
@@ -54,7 +53,7 @@ def test_disabled_it_says_farewell_and_then_nothing(robot, start, astronaut):
     assert kinds(robot) == [(EmotionEvent.APPEARED, "f1"), (EmotionEvent.LOST, "f1")]
     assert robot.events[1].header == last.header
     assert not listens(robot, node)
-    node.answering._worker.put("", image_message(astronaut, robot.stamp()))  # one that was on its way
+    node.processor._worker.put("", image_message(astronaut, robot.stamp()))  # one that was on its way
     robot.node.destroy_publisher(camera)
 
     assert enable(robot, True).message == "enabled"
@@ -141,11 +140,11 @@ def test_a_looped_recording_shows_other_people(robot, start, astronaut):
 
 def test_a_late_image_is_left_out_and_counted(robot, start, astronaut, monkeypatch):
     monkeypatch.setattr(image_gate, "JUMP", DEADLINE)  # a busy machine may need a second for an image
-    only = start().answering.cameras[""]
+    only = start().processor.cameras[""]
     camera = robot.heard_camera()
     robot.ask(camera, image_message(astronaut, at(100.0)))
     camera.publish(image_message(astronaut, at(99.9)))
-    robot.wait_until(lambda: only.unanswered[Decision.LATE], "it to be seen")
+    robot.wait_until(lambda: only.statistics.late, "it to be seen")
     (face,) = robot.ask(camera, image_message(astronaut, at(100.1))).faces
     assert face.face_id == "f1"
     assert [answer.header.stamp.sec for answer in robot.answers] == [100, 100]
@@ -153,7 +152,7 @@ def test_a_late_image_is_left_out_and_counted(robot, start, astronaut, monkeypat
 
 def test_no_more_images_are_answered_than_are_wanted(robot, start, astronaut):
     node = start()
-    only = node.answering.cameras[""]
+    only = node.processor.cameras[""]
     camera = robot.heard_camera()
     robot.ask(camera, astronaut)
     assert node.set_parameters([Parameter("max_rate", value=0.001)])[0].successful
@@ -161,7 +160,7 @@ def test_no_more_images_are_answered_than_are_wanted(robot, start, astronaut):
     robot.wait_until(lambda: len(robot.answers) == 2, "the first answer at this rate")
     for number in (1, 2, 3):
         camera.publish(image_message(astronaut, robot.stamp()))
-        robot.wait_until(lambda number=number: only.unanswered[Decision.TOO_SOON] == number, "it to be passed over")
+        robot.wait_until(lambda number=number: only.statistics.above_max_rate == number, "it to be passed over")
     assert len(robot.answers) == 2
 
 

@@ -22,7 +22,7 @@ def test_it_greets_comments_and_says_goodbye(robot, model, quick_start, tmp_path
     said = []
     robot.node.create_subscription(String, "say", lambda words: said.append(words.data), 10)
     robot.start(runpy.run_path(str(GREETER))["Greeter"])
-    node = robot.start(EmotionNode, model=str(model), emotion_hold=0.0)
+    node = robot.start(EmotionNode, model=str(model), smoothing__hold=0.0)
     assert node.autostart()
     camera = robot.heard_camera()
     robot.wait_until(lambda: node.count_subscribers(f"{robot.namespace}/emotion_events"), "the greeter to listen")

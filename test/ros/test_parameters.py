@@ -1,6 +1,5 @@
 """One table of parameters: what the node has is what is written about it."""
 
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
 from fer_ros.nodes import parameter_docs
+from fer_ros.nodes.common.parameters import rows
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.nodes.emotion.parameters import Settings
 
@@ -28,12 +28,12 @@ def test_what_is_written_about_parameters_is_up_to_date(arguments, path):
 
 def test_every_parameter_describes_itself(robot):
     node = robot.start(EmotionNode)
-    for row in fields(Settings):
+    for row in rows(Settings):
         descriptor = node.describe_parameter(row.name)
         assert descriptor.description
-        assert descriptor.read_only == (not row.metadata["dynamic"])
-        if row.metadata["range"]:
+        assert descriptor.read_only == (not row.dynamic)
+        if row.range:
             (limits,) = [*descriptor.integer_range, *descriptor.floating_point_range]
-            assert (limits.from_value, limits.to_value) == row.metadata["range"]
-        if row.metadata["choices"]:
-            assert all(choice in descriptor.additional_constraints for choice in row.metadata["choices"])
+            assert (limits.from_value, limits.to_value) == row.range
+        if row.choices:
+            assert all(choice in descriptor.additional_constraints for choice in row.choices)

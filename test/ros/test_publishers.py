@@ -19,10 +19,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from fer_ros.emotion.labels import FER2013
 from fer_ros.media import drawing
-from fer_ros.msg import FaceEmotion, FaceEmotionArray
-from fer_ros.nodes.emotion import publishers
+from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes.emotion.node import EmotionNode
-from fer_ros.types import Box, Landmarks
+from fer_ros.types import Box, FaceResult, Landmarks
 
 NOBODY = np.zeros((512, 512, 3), np.uint8)
 LANGUAGES = ("markers", "tf", "vision_msgs", "hri", "foxglove")
@@ -38,8 +37,8 @@ def speak(robot, model, quick_start):
     """Starts an emotion node that speaks some languages; its only camera is calibrated: it sees 90 degrees."""
 
     def start(*languages, **parameters) -> EmotionNode:
-        switches = {f"publish_{language}": True for language in languages}
-        node = robot.start(EmotionNode, model=str(model), face_width=0.2, **switches, **parameters)
+        switches = {f"publish.{language}": True for language in languages}
+        node = robot.start(EmotionNode, model=str(model), position__face_width=0.2, **switches, **parameters)
         assert node.autostart()
         return node
 
@@ -94,7 +93,7 @@ def stamps(robot):
 
 
 def test_without_bridges_their_modules_are_not_loaded_and_their_topics_are_not_there(robot, speak, monkeypatch):
-    modules = {f"{publishers.__name__}.{language}" for language in LANGUAGES}
+    modules = {f"fer_ros.nodes.emotion.publishers.{language}" for language in LANGUAGES}
     for module in modules:
         monkeypatch.delitem(sys.modules, module, raising=False)
     node = speak()
@@ -110,18 +109,17 @@ def test_without_bridges_their_modules_are_not_loaded_and_their_topics_are_not_t
 def test_a_package_that_is_missing_is_named_with_how_to_get_it(robot, model, quick_start, language, monkeypatch):
     package = WITHOUT_WHEELS[language]
     monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed
-    monkeypatch.delitem(sys.modules, f"{publishers.__name__}.{language}", raising=False)
-    monkeypatch.setenv("ROS_DISTRO", "jazzy")
-    node = robot.start(EmotionNode, model=str(model), publish_markers=True, **{f"publish_{language}": True})
+    monkeypatch.delitem(sys.modules, f"fer_ros.nodes.emotion.publishers.{language}", raising=False)
+    node = robot.start(EmotionNode, model=str(model), publish__markers=True, **{f"publish.{language}": True})
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     (line,) = robot.wait_until(lambda: robot.logged("cannot configure"), "the reason")
     assert "\n" not in line
-    assert f"apt install ros-jazzy-{package.replace('_', '-')}" in line
+    assert f"apt install ros-$ROS_DISTRO-{package.replace('_', '-')}" in line
     assert not node.count_publishers(f"{robot.namespace}/emotions/markers")
 
 
 def test_a_bridge_that_is_heard_is_worked_for(robot, model, quick_start, listen, astronaut):
-    node = robot.start(EmotionNode, model=str(model), cameras=["eye"], publish_markers=True)
+    node = robot.start(EmotionNode, model=str(model), cameras=["eye"], publish__markers=True)
     assert node.autostart()
     image = f"{robot.namespace}/eye/image"
     assert not node.count_subscribers(image)  # nobody hears /robot/eye/emotions
@@ -133,7 +131,7 @@ def test_a_bridge_that_is_heard_is_worked_for(robot, model, quick_start, listen,
 def test_cleaning_up_leaves_nothing_behind(robot, model, quick_start, language, astronaut):
     if language in WITHOUT_WHEELS:
         messages_of(WITHOUT_WHEELS[language])
-    switches = {f"publish_{language}": True, "appear_after": 0.0}
+    switches = {f"publish.{language}": True, "events.appear_after": 0.0}
     node = robot.start(EmotionNode, model=str(model), **switches)
 
     def entities():
@@ -243,7 +241,7 @@ def test_detections_have_every_class_and_the_classes_are_told_to_late_ones_too(r
 
 def test_a_person_has_topics_of_her_own_from_appeared_to_lost(robot, speak, listen, astronaut):
     hri_msgs = messages_of("hri_msgs")
-    node = speak("hri", appear_after=0.0)
+    node = speak("hri", events__appear_after=0.0)
     tracked = listen(node, hri_msgs.IdsList, "/humans/faces/tracked")
     camera = robot.heard_camera()
     name = robot.ask(camera, astronaut).faces[0].face_id
@@ -287,7 +285,7 @@ def test_a_person_has_topics_of_her_own_from_appeared_to_lost(robot, speak, list
 
 def test_everybody_is_gone_when_the_node_goes_inactive(robot, speak, listen, astronaut):
     hri_msgs = messages_of("hri_msgs")
-    node = speak("hri", appear_after=0.0)
+    node = speak("hri", events__appear_after=0.0)
     tracked = listen(node, hri_msgs.IdsList, "/humans/faces/tracked")
     camera = robot.heard_camera()
     robot.ask(camera, astronaut)
@@ -299,7 +297,7 @@ def test_everybody_is_gone_when_the_node_goes_inactive(robot, speak, listen, ast
 
 def test_faces_of_several_cameras_have_different_names_and_one_list(robot, speak, listen, astronaut):
     hri_msgs = messages_of("hri_msgs")
-    node = speak("hri", appear_after=0.0, cameras=["left", "right"])
+    node = speak("hri", events__appear_after=0.0, cameras=["left", "right"])
     tracked = listen(node, hri_msgs.IdsList, "/humans/faces/tracked")
     cameras = []
     for name in ("left", "right"):
@@ -313,23 +311,30 @@ def test_faces_of_several_cameras_have_different_names_and_one_list(robot, speak
     )
 
 
+def face_showing(emotion):
+    scores = np.ones(1, np.float32)
+    return FaceResult(
+        box=Box(0, 0, 1, 1), labels=("happy",), scores=scores, smoothed_scores=scores, emotion=emotion, confidence=1.0
+    )
+
+
 def test_words_are_those_of_hri_msgs():
     messages_of("hri_msgs")
-    hri = importlib.import_module(f"{publishers.__name__}.hri")
+    hri = importlib.import_module("fer_ros.nodes.emotion.publishers.hri")
     words = (*FER2013, "calm", "unknown")
-    said = [hri._expression(FaceEmotion(emotion=word), Header()).expression for word in words]
+    said = [hri._expression(face_showing(word), Header()).expression for word in words]
     assert said == ["angry", "disgusted", "scared", "happy", "sad", "surprised", "neutral", "", ""]
 
 
 def test_a_portrait_is_turned_until_the_eyes_are_level():
     messages_of("hri_msgs")
-    hri = importlib.import_module(f"{publishers.__name__}.hri")
+    hri = importlib.import_module("fer_ros.nodes.emotion.publishers.hri")
     picture = np.zeros((200, 200, 3), np.uint8)
     eyes = Landmarks(left_eye=(80.0, 90.0), right_eye=(120.0, 110.0))
     for x, y in (eyes.left_eye, eyes.right_eye):
         picture[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4] = 255
-    rows = np.nonzero(hri._portrait(picture, Box(60, 60, 80, 80), hri._tilt(eyes)).any(axis=(1, 2)))[0]
-    slanted = np.nonzero(hri._portrait(picture, Box(60, 60, 80, 80)).any(axis=(1, 2)))[0]
+    rows = np.nonzero(hri._crop(picture, Box(60, 60, 80, 80), eyes.roll).any(axis=(1, 2)))[0]
+    slanted = np.nonzero(hri._crop(picture, Box(60, 60, 80, 80)).any(axis=(1, 2)))[0]
     assert np.ptp(rows) < 18 < np.ptp(slanted)
 
 

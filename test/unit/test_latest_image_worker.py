@@ -2,7 +2,7 @@
 
 import threading
 
-from fer_ros.nodes.emotion.latest_image_worker import LatestImageWorker, Newest
+from fer_ros.nodes.emotion.latest_image_worker import LatestImage, LatestImageWorker
 
 DEADLINE = 30.0
 
@@ -31,8 +31,7 @@ def test_images_that_come_during_work_replace_each_other():
     look.let.release(2)
     assert look.begun.acquire(timeout=DEADLINE)
     worker.stop()
-    assert look.seen == [{"eye": Newest("first", 0)}, {"eye": Newest("fourth", passed_over=2)}]
-    assert worker.skipped("eye") == 2
+    assert look.seen == [{"eye": LatestImage("first", 0)}, {"eye": LatestImage("fourth", skipped=2)}]
 
 
 def test_a_quick_camera_takes_nobodys_turn():
@@ -46,8 +45,7 @@ def test_a_quick_camera_takes_nobodys_turn():
     look.let.release(2)
     assert look.begun.acquire(timeout=DEADLINE)
     worker.stop()
-    assert look.seen == [{"quick": Newest(1, 0)}, {"slow": Newest(1, 0), "quick": Newest(4, passed_over=2)}]
-    assert (worker.skipped("slow"), worker.skipped("quick")) == (0, 2)
+    assert look.seen == [{"quick": LatestImage(1, 0)}, {"slow": LatestImage(1, 0), "quick": LatestImage(4, skipped=2)}]
 
 
 def test_between_images_nothing_is_looked_at():
@@ -88,4 +86,4 @@ def test_stopping_finishes_the_image_in_work_and_leaves_the_one_that_waits():
     look.let.release()
     stopping.join(DEADLINE)
     assert not stopping.is_alive()
-    assert look.seen == [{"eye": Newest("in work", 0)}]
+    assert look.seen == [{"eye": LatestImage("in work", 0)}]

@@ -29,4 +29,4 @@ def test_reasons_that_are_never_the_same_do_not_fill_the_memory(clock):
     gate = LogThrottle()
     for number in range(1000):
         assert gate.allows(f"image {number} is broken")
-    assert len(gate._last) <= log_throttle._MOST_REASONS
+    assert len(gate._last) <= log_throttle._MAX_REASONS

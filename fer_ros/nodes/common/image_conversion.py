@@ -3,8 +3,8 @@
 
 cv_bridge compiled for NumPy 1 crashes the process under NumPy 2 at its first color conversion (ros-perception/
 vision_opencv issue 535), so it is tried in a child process first. The child also compares both conversions for each
-encoding, and cv_bridge is used only for encodings in which the pixels are equal. It is never used where no conversion is
-needed (gray from mono8, color from bgr8), because a view of the message's buffer costs nothing.
+encoding, and cv_bridge is used only for encodings in which the pixels are equal. It is never used where no conversion
+is needed (gray from mono8, color from bgr8), because a view of the message's buffer costs nothing.
 """
 
 from __future__ import annotations
@@ -143,7 +143,10 @@ def _try_in_child() -> tuple[dict[str, list[str]], str]:
         return {}, f"the trial of cv_bridge did not finish: {error}"
     if child.returncode < 0:
         signal_name = signal.Signals(-child.returncode).name
-        return {}, f"cv_bridge crashed with {signal_name} in a color conversion; it was probably compiled for another NumPy"
+        return (
+            {},
+            f"cv_bridge crashed with {signal_name} in a conversion; it was probably compiled for another NumPy",
+        )
     if child.returncode > 0:
         last_line = (child.stderr.strip().splitlines() or ["no message"])[-1]
         return {}, f"the trial of cv_bridge failed: {last_line}"
@@ -154,7 +157,7 @@ def _try_in_child() -> tuple[dict[str, list[str]], str]:
 def _noise(encoding: str, random: np.random.Generator) -> Image:
     height, width = 48, 64  # wide enough for OpenCV's vector instructions, in which versions round differently
     step = width * encodings.pixel_bytes(encoding)
-    data = array.array("B", random.integers(0, 256, 3 * height * step, np.uint8).tobytes())  # enough for any chroma format
+    data = array.array("B", random.integers(0, 256, 3 * height * step, np.uint8).tobytes())  # for any chroma
     return Image(height=height, width=width, encoding=encoding, step=step, data=data)
 
 

@@ -18,7 +18,7 @@ TIMEOUT = 5.0
 """Seconds without an image after which the reason is logged."""
 
 _FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
-_LOSS_REMEDIES = {
+_REMEDIES = {
     _FAST_DDS: (
         "Fast DDS drops large best-effort images that exceed the shared memory segment of the *publishing* process: "
         "start that process with "
@@ -71,9 +71,7 @@ class ImageMonitor:
         arrivals: counts its images.
     """
 
-    def __init__(
-        self, node: Node, name: str, topic: str, type_name: str, qos: QoSProfile, arrivals: ArrivalCounter
-    ):
+    def __init__(self, node: Node, name: str, topic: str, type_name: str, qos: QoSProfile, arrivals: ArrivalCounter):
         self._node = node
         self._name = name
         self._topic = topic
@@ -172,7 +170,7 @@ def explain_timeout(
         )
     return (
         f"no image on {topic} for {TIMEOUT:g} s, although {names} publishes there. "
-        f"{_LOSS_REMEDIES.get(middleware, _OTHER_LOSS)} Otherwise the camera itself sends nothing: check with "
+        f"{_REMEDIES.get(middleware, _OTHER_LOSS)} Otherwise the camera itself sends nothing: check with "
         f"`ros2 topic hz {topic}`"
     )
 

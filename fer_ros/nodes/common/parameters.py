@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ROS parameters as the fields of a frozen dataclass: declared, checked, read and documented from one table.
 
-A table's fields are parameters (`parameter`) or groups of them (`group`). The field `cascade` of the group `detector` is
-the ROS parameter `detector.cascade`.
+A field of a table is a parameter (see `parameter`) or a group of them: another such dataclass, as
+`field(default_factory=...)`. The field `cascade` of the group `detector` is the ROS parameter `detector.cascade`.
 """
 
 from __future__ import annotations
@@ -79,18 +79,13 @@ def parameter(
     return field(default=default, metadata={"row": row})
 
 
-def group(table: type) -> Any:
-    """Return a dataclass field that is a group of parameters: those of the frozen dataclass `table`."""
-    return field(default_factory=table, metadata={"group": table})
-
-
 def rows(table: type, prefix: str = "") -> Iterator[Row]:
     """Yield the parameters of `table`, those of its groups in place, with `prefix` before their names."""
     for one in fields(table):
-        if "group" in one.metadata:
-            yield from rows(one.metadata["group"], f"{prefix}{one.name}.")
-        else:
+        if "row" in one.metadata:
             yield replace(one.metadata["row"], name=prefix + one.name)
+        else:
+            yield from rows(one.default_factory, f"{prefix}{one.name}.")  # type: ignore[arg-type]
 
 
 def check_choices(settings: Any) -> None:
@@ -112,10 +107,7 @@ def declare(node: Node, table: type) -> None:
         ParameterError: one of these values has the wrong type or is out of range.
     """
     for row in rows(table):
-        try:
-            node.declare_parameter(row.name, row.default, _descriptor(row))
-        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            raise ParameterError(f"parameter {row.name} must be {_expectation(row)}: {error}") from error
+        _declare_row(node, row)
 
 
 def read(node: Node, table: type[Table], changes: Iterable[Parameter] = ()) -> Table:
@@ -132,12 +124,19 @@ def read(node: Node, table: type[Table], changes: Iterable[Parameter] = ()) -> T
     return _create(table, values)
 
 
+def _declare_row(node: Node, row: Row) -> None:
+    try:
+        node.declare_parameter(row.name, row.default, _descriptor(row))
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        raise ParameterError(f"parameter {row.name} must be {_expectation(row)}: {error}") from error
+
+
 def _create(table: type[Table], values: Mapping[str, Any], prefix: str = "") -> Table:
     return table(
         **{
-            one.name: _create(one.metadata["group"], values, f"{prefix}{one.name}.")
-            if "group" in one.metadata
-            else values[prefix + one.name]
+            one.name: values[prefix + one.name]
+            if "row" in one.metadata
+            else _create(one.default_factory, values, f"{prefix}{one.name}.")  # type: ignore[arg-type]
             for one in fields(table)  # type: ignore[arg-type]
         }
     )

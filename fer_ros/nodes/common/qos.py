@@ -18,9 +18,7 @@ def best_effort(depth: int = 1) -> QoSProfile:
     Args:
         depth: number of messages that are queued; the oldest are dropped.
     """
-    return QoSProfile(
-        reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=depth
-    )
+    return QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=depth)
 
 
 def reliable(depth: int, latched: bool = False) -> QoSProfile:

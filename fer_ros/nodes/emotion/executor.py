@@ -100,9 +100,7 @@ class ImageExecutor(Executor):
         """Wait for messages or changes; return the subscriptions that have a message, none after a change."""
         with ExitStack() as stack:
             candidates = [one for node in self.get_nodes() for one in node.subscriptions]
-            subscriptions = [
-                one for one in candidates if one.callback_group is self._image_group and _hold(stack, one)
-            ]
+            subscriptions = [one for one in candidates if one.callback_group is self._image_group and _hold(stack, one)]
             stack.enter_context(self._changed.handle)
             stack.enter_context(self.context.handle)
             wait_set = _rclpy.WaitSet(len(subscriptions), 1, 0, 0, 0, 0, self.context.handle)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 from fer_ros.emotion.backends import registry as backends
@@ -15,7 +15,7 @@ from fer_ros.faces.contrast import LIGHTING
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.faces.tracking_detector import TrackingSettings
-from fer_ros.nodes.common.parameters import ParameterError, check_choices, group, parameter
+from fer_ros.nodes.common.parameters import ParameterError, check_choices, parameter
 from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
 from fer_ros.people.attention import DOMINANT_RULES
 from fer_ros.people.events import EventSettings
@@ -117,8 +117,9 @@ class TrackingParameters:
     )
     contrast: str = parameter(
         _default(TrackingSettings, "contrast"),
-        "Contrast adjustment before detection. auto: dark and low-contrast images, in which viola_jones finds no faces, "
-        "are stretched to the full range, others are unchanged. equalize: histogram equalization of every image.",
+        "Contrast adjustment before detection. auto: images that are dark or low in contrast, in which viola_jones "
+        "finds no faces, are stretched to the full range, others are unchanged. equalize: histogram equalization of "
+        "every image.",
         choices=LIGHTING,
         dynamic=True,
     )
@@ -214,9 +215,7 @@ class DiagnosticsParameters:
 
 def _publish_parameters() -> type:
     """Return the group `publish`: one switch for each registered publisher, also for those from other packages."""
-    switches = [
-        (name, bool, parameter(False, PUBLISHERS[name].description)) for name in PUBLISHERS
-    ]
+    switches = [(name, bool, parameter(False, PUBLISHERS[name].description)) for name in PUBLISHERS]
     return make_dataclass("PublishParameters", switches, frozen=True)
 
 
@@ -282,13 +281,13 @@ class Settings:
         choices=WHEN,
         dynamic=True,
     )
-    detector: DetectorParameters = group(DetectorParameters)
-    tracking: TrackingParameters = group(TrackingParameters)
-    smoothing: SmoothingParameters = group(SmoothingParameters)
-    events: EventParameters = group(EventParameters)
-    position: PositionParameters = group(PositionParameters)
-    publish: Any = group(_publish_parameters())
-    diagnostics: DiagnosticsParameters = group(DiagnosticsParameters)
+    detector: DetectorParameters = field(default_factory=DetectorParameters)
+    tracking: TrackingParameters = field(default_factory=TrackingParameters)
+    smoothing: SmoothingParameters = field(default_factory=SmoothingParameters)
+    events: EventParameters = field(default_factory=EventParameters)
+    position: PositionParameters = field(default_factory=PositionParameters)
+    publish: Any = field(default_factory=_publish_parameters())
+    diagnostics: DiagnosticsParameters = field(default_factory=DiagnosticsParameters)
 
     @property
     def enabled_publishers(self) -> list[str]:

@@ -94,6 +94,6 @@ _register(
     "foxglove",
     "FoxglovePublisher",
     "foxglove_msgs",
-    "Publish emotions/annotations (foxglove_msgs/ImageAnnotations): boxes and texts that Foxglove draws on the camera's "
-    "image. Needs foxglove_msgs.",
+    "Publish emotions/annotations (foxglove_msgs/ImageAnnotations): boxes and texts that Foxglove draws on the "
+    "camera's image. Needs foxglove_msgs.",
 )
