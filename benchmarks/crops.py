@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.tilt import CANVAS, DATA, ROOT, SIDE, canvas, the_face
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
 from fer_ros.types import Box, TrackedFace
 
 RESULT = ROOT / "out" / "bench" / "crops.json"
@@ -23,7 +23,7 @@ PERCENTILES = (5, 25, 50, 75, 95)
 
 def found(pixels: np.ndarray) -> dict[int, Box]:
     """The detector's box in the canvas of each image in which it finds the face, by the image's number."""
-    detector, boxes = ViolaJones(min_size=SIDE // 2), {}
+    detector, boxes = ViolaJones(ViolaJonesOptions(min_size=SIDE // 2)), {}
     for number, crop in enumerate(pixels):
         face = the_face([TrackedFace("", one.box, one.score, 0.0) for one in detector.detect(canvas(crop))])
         if face:

@@ -16,8 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.types import Box, Frame
 
@@ -99,15 +98,15 @@ def moving_portrait(count: int) -> Iterator[np.ndarray]:
 
 def measure(name: str, frames: list[np.ndarray], rate: float) -> Row:
     """Both ways on the same frames, one after the other for each, so that both meet the same machine."""
-    plain_detector = ViolaJones(min_size=30)
-    search = TrackingDetector(ViolaJones(min_size=30), OverlapTracker())
+    plain_detector = ViolaJones(ViolaJonesOptions(min_size=30))
+    search = TrackingDetector(ViolaJones(ViolaJonesOptions(min_size=30)))
     plain_times, tracked_times, plain, tracked, identities = [], [], [], [], set()
     for step, gray in enumerate(frames):
         cv2.setNumThreads(1)  # `TrackingDetector` has chosen otherwise where it has scanned the last image whole
         start = time.process_time()
         detections = plain_detector.detect(gray)
         between = time.process_time()
-        faces = search.find(Frame(gray, step / rate))
+        faces = search.detect(Frame(gray, step / rate))
         tracked_times.append(1e3 * (time.process_time() - between))
         plain_times.append(1e3 * (between - start))
         plain.append([found.box for found in detections])

@@ -21,9 +21,8 @@ from benchmarks.detection import MEDIA, ROOT, moving_portrait, read
 from fer_ros.datasets import registry
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.base import Detector
-from fer_ros.faces.detectors.registry import DETECTORS, Options, make
-from fer_ros.faces.matching import shared
-from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.faces.detectors.registry import DETECTORS
+from fer_ros.faces.matching import count_matches
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.media.synthetic_scene import PERIOD, SyntheticScene
 from fer_ros.types import Box, Detection, Frame
@@ -88,11 +87,11 @@ def made_scene(made: Callable[[str], Detector], names: Sequence[str]) -> dict[st
     """The built-in scene, where it is known where the face is."""
     scene, rows = SyntheticScene(), {}
     times = np.arange(0, PERIOD, 0.25)
-    pictures = [cv2.cvtColor(scene.picture(at), cv2.COLOR_BGR2GRAY) for at in times]
+    pictures = [cv2.cvtColor(scene.image(at), cv2.COLOR_BGR2GRAY) for at in times]
     truth = [[face] if (face := scene.face(at)) else [] for at in times]
     for name in names:
         boxes = [[one.box for one in made(name).detect(gray)] for gray in pictures]
-        found = sum(shared(real, given) for real, given in zip(truth, boxes, strict=True))
+        found = sum(count_matches(real, given) for real, given in zip(truth, boxes, strict=True))
         rows[name] = {"faces": sum(map(len, truth)), "found": found, "alone": sum(map(len, boxes)) - found}
     return rows
 
@@ -145,8 +144,8 @@ def costs(made: Callable[[str], Detector], names: Sequence[str]) -> dict[str, Ro
     for name in names:
         detector = made(name)
         detector.detect(images[0])
-        search = TrackingDetector(detector, OverlapTracker())
-        tracked = [_cpu(partial(search.find, Frame(gray, at / RATE))) for at, gray in enumerate(images)]
+        search = TrackingDetector(detector)
+        tracked = [_cpu(partial(search.detect, Frame(gray, at / RATE))) for at, gray in enumerate(images)]
         rows[name] = {
             "full": float(np.mean([_cpu(partial(detector.detect, gray)) for gray in images[::9]])),
             "tracked": float(np.mean(tracked)),
@@ -272,7 +271,9 @@ def main() -> None:
     def made(name: str, min_size: int = 0) -> Detector:
         """The detector of a name, made once for each smallest face."""
         if (name, min_size) not in made_already:
-            made_already[name, min_size] = make(name, Options(model=options.yunet, min_size=min_size))
+            made_already[name, min_size] = DETECTORS.create(
+                name, DETECTORS.select_options(name, {"model": options.yunet, "min_size": min_size})
+            )
         return made_already[name, min_size]
 
     names = [name for name in DETECTORS if _is_here(name, made)]

@@ -16,8 +16,8 @@ from benchmarks.detection import MEDIA, read
 from benchmarks.tilt import DATA
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.evaluation.robustness import brightened
-from fer_ros.faces.contrast import lit
-from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.contrast import adjust_contrast
+from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
 
 BRIGHTNESSES = (0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0)
 EVERY = 6
@@ -37,9 +37,9 @@ def clahe(gray: np.ndarray) -> np.ndarray:
 
 
 WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "off": lambda gray: lit(gray, "off"),
-    "auto": lambda gray: lit(gray, "auto"),
-    "equalize": lambda gray: lit(gray, "equalize"),
+    "off": lambda gray: adjust_contrast(gray, "off"),
+    "auto": lambda gray: adjust_contrast(gray, "auto"),
+    "equalize": lambda gray: adjust_contrast(gray, "equalize"),
     "gamma": gamma,
     "CLAHE": clahe,
 }
@@ -47,7 +47,7 @@ WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def found(frames: list[np.ndarray]) -> None:
     """Boxes found of those in the frames as they are, and boxes elsewhere."""
-    detector = ViolaJones(min_size=30)
+    detector = ViolaJones(ViolaJonesOptions(min_size=30))
     known = [[one.box for one in detector.detect(gray)] for gray in frames]
     print(f"{sum(map(len, known))} boxes in {len(frames)} frames")
     for factor in BRIGHTNESSES:

@@ -15,10 +15,9 @@ import numpy as np
 
 from benchmarks.detection import MEDIA, ROOT, read
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.faces.alignment import WHEN, Alignment
-from fer_ros.faces.detectors.viola_jones import ViolaJones
-from fer_ros.faces.tracker import OverlapTracker
-from fer_ros.faces.tracking_detector import TrackingDetector
+from fer_ros.faces.alignment import ALIGNMENT_MODES, Alignment
+from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
+from fer_ros.faces.tracking_detector import TrackingDetector, TrackingSettings
 from fer_ros.types import Box, Frame, TrackedFace
 
 DATA = ROOT.parent / "shared" / "data" / "fer2013_public.npz"
@@ -64,7 +63,7 @@ def the_face(faces: list) -> TrackedFace | None:
 
 def found_upright(pixels: np.ndarray, count: int) -> list[int]:
     """The first `count` images, in a seeded order, in which a face is found."""
-    detector, found = ViolaJones(min_size=SIDE // 2), []
+    detector, found = ViolaJones(ViolaJonesOptions(min_size=SIDE // 2)), []
     for index in np.random.default_rng(0).permutation(len(pixels)):
         faces = [TrackedFace("", one.box, one.score, 0.0) for one in detector.detect(canvas(pixels[index]))]
         if the_face(faces):
@@ -76,17 +75,20 @@ def found_upright(pixels: np.ndarray, count: int) -> list[int]:
 
 def chain(pixels: np.ndarray, labels: np.ndarray, classifier: Classifier) -> Iterator[dict]:
     """Shares of all faces that are found, and that are found and read rightly, by tilt and way."""
-    detector = ViolaJones(min_size=SIDE // 2)
-    aligners = {when: Alignment(when) for when in WHEN}
+    detector = ViolaJones(ViolaJonesOptions(min_size=SIDE // 2))
+    aligners = {when: Alignment(when) for when in ALIGNMENT_MODES}
     for degrees in TILTS:
         outcome: dict[str, list[tuple[bool, bool]]] = {way: [] for way in WAYS}
         for picture, _, label in _pictures(pixels, labels, degrees):
             for max_tilt in {tilt for tilt, _ in WAYS.values()}:
-                search = TrackingDetector(detector, OverlapTracker(), max_tilt=max_tilt)
-                face = the_face(search.find(Frame(picture, 0.0)))
+                search = TrackingDetector(detector, TrackingSettings(max_roll=max_tilt))
+                face = the_face(search.detect(Frame(picture, 0.0)))
                 for way, (tilt, when) in WAYS.items():
                     if tilt == max_tilt:
-                        right = bool(face) and _read(classifier, picture, *aligners[when].place(picture, face)) == label
+                        right = (
+                            bool(face)
+                            and _read(classifier, picture, *aligners[when].crop_region(picture, face)) == label
+                        )
                         outcome[way].append((face is not None, right))
         yield {"degrees": degrees, **{way: np.mean(each, axis=0).tolist() for way, each in outcome.items()}}
 
@@ -98,7 +100,7 @@ def crops(pixels: np.ndarray, labels: np.ndarray, classifier: Classifier) -> Ite
     for degrees in TILTS:
         right: dict[str, list[bool]] = {"as they are": [], "turned back": [], "by their eyes": []}
         for picture, roll, label in _pictures(pixels, labels, degrees):
-            by_eyes = eyes.place(picture, TrackedFace("", middle, 1.0, 0.0))
+            by_eyes = eyes.crop_region(picture, TrackedFace("", middle, 1.0, 0.0))
             for way, place in zip(right, ((middle, 0.0), (middle, roll), by_eyes), strict=True):
                 right[way].append(_read(classifier, picture, *place) == label)
         yield {"degrees": degrees, **{way: float(np.mean(each)) for way, each in right.items()}}
@@ -111,9 +113,9 @@ def clips(classifier: Classifier, rate: float) -> Iterator[dict]:
         frames = read(path, None)
         row: dict = {"clip": path.stem, "frames": len(frames)}
         for max_tilt in (0.0, 30.0):
-            search = TrackingDetector(ViolaJones(min_size=30), OverlapTracker(), max_tilt=max_tilt)
+            search = TrackingDetector(ViolaJones(ViolaJonesOptions(min_size=30)), TrackingSettings(max_roll=max_tilt))
             start = time.process_time()
-            found = [search.find(Frame(gray, step / rate)) for step, gray in enumerate(frames)]
+            found = [search.detect(Frame(gray, step / rate)) for step, gray in enumerate(frames)]
             row[f"ms at {max_tilt:g}"] = 1e3 * (time.process_time() - start) / len(frames)
             row[f"faces at {max_tilt:g}"] = sum(map(len, found))
         tilted = [
@@ -121,7 +123,7 @@ def clips(classifier: Classifier, rate: float) -> Iterator[dict]:
         ]
         scores = {
             when: [
-                classifier.scores([classifier.preprocessing.crop(gray, *align.place(gray, face))])[0]
+                classifier.scores([classifier.preprocessing.crop(gray, *align.crop_region(gray, face))])[0]
                 for gray, face in tilted
             ]
             for when, align in aligners.items()

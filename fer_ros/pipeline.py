@@ -76,10 +76,7 @@ class CameraState:
     ) -> None:
         self._settings = settings
         self._tracker = tracker
-        tracking = settings.tracking
-        self._faces = TrackingDetector(
-            detector, tracker, tracking.enabled, tracking.scan_period, tracking.max_roll, tracking.contrast
-        )
+        self._faces = TrackingDetector(detector, settings.tracking, tracker)
         self._alignment = Alignment(settings.alignment)
         self._smoothing = Smoothing(settings.smoothing)
         self._decisions = LabelHysteresis(settings.hysteresis)
@@ -101,12 +98,12 @@ class CameraState:
 
     def reset(self) -> list[Event]:
         """Drop all tracks; the next face gets a new id. Return the LOST events of the faces that had appeared."""
-        self._faces.forget()
+        self._faces.reset()
         return self.events.reset()
 
     def detect(self, frame: Frame) -> list[TrackedFace]:
         """Return the faces in `frame` that are to be classified, largest first."""
-        faces = self._faces.find(frame)
+        faces = self._faces.detect(frame)
         if not 0 < self._settings.max_faces < len(faces):
             return faces
         merits = {face.id: math.log(face.box.area) for face in faces}
@@ -115,7 +112,7 @@ class CameraState:
 
     def crop(self, frame: Frame, faces: Sequence[TrackedFace], preprocessing: Preprocessing) -> list[np.ndarray]:
         """Return the crops of `faces`, detected in `frame`, for the network: (size, size) uint8 each."""
-        return [preprocessing.crop(frame.gray, *self._alignment.place(frame.gray, face)) for face in faces]
+        return [preprocessing.crop(frame.gray, *self._alignment.crop_region(frame.gray, face)) for face in faces]
 
     def update(
         self,

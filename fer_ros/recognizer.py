@@ -14,7 +14,7 @@ import numpy as np
 from fer_ros.emotion.backends import registry as backends
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.base import Detector
-from fer_ros.faces.detectors.registry import Options, make
+from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.tracking_detector import TrackingSettings
 from fer_ros.people.camera_model import FACE_WIDTH, CameraModel
 from fer_ros.people.hysteresis import HysteresisSettings
@@ -80,7 +80,7 @@ class EmotionRecognizer:
             face_width=face_width,
         )
         if isinstance(detector, str):
-            detector = make(detector, detector_options or Options())
+            detector = DETECTORS.create(detector, detector_options)
         self._classifier = Classifier(model, backend)
         self._camera_model = camera_model
         self._stream = CameraState(detector, settings)

@@ -13,7 +13,7 @@ A plug-in is added without touching the package:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
@@ -36,7 +36,7 @@ class Entry(Generic[T]):
     Args:
         loader: creates the object from an instance of `options`, and from whatever else the kind of plug-in needs.
             Imports optional packages when called, so that listing the names works without them.
-        options: frozen dataclass; each field has a default and may have `metadata={"help": ...}`.
+        options: frozen dataclass whose fields all have defaults; see `option`.
         install: shell command that installs what `loader` imports, such as "pip install dlib-bin"; empty where the
             package's own dependencies suffice.
         description: one line for help texts and tables.
@@ -129,7 +129,7 @@ class Registry(Generic[T]):
 
         A command or a node has one flat set of values for all entries.
         """
-        known = {field.name for field in fields(self[name].options)}
+        known = {row.name for row in fields(self[name].options)}
         return self[name].options(**{key: value for key, value in values.items() if key in known})
 
 
@@ -137,3 +137,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return ", did you mean '...'" with the nearest of `names`, or an empty string."""
     nearest = get_close_matches(name.lower(), list(names), n=1)
     return f", did you mean '{nearest[0]}'" if nearest else ""
+
+
+def option(default: Any, description: str) -> Any:
+    """Return a dataclass field with a description, for the options of an `Entry`; commands show it as help."""
+    return field(default=default, metadata={"help": description})

@@ -1,4 +1,5 @@
-"""fer-detect: where the faces are in pictures and videos, by one detector or by several side by side."""
+# SPDX-License-Identifier: Apache-2.0
+"""fer-detect: finds faces in images and videos, with one detector or several to compare."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import csv
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,84 +19,92 @@ from tqdm import tqdm
 from fer_ros.cli.errors import BAD_INPUT, one_line_errors
 from fer_ros.cli.options.common import command_parser
 from fer_ros.faces.detectors.base import Detector
-from fer_ros.faces.detectors.registry import DETECTORS, Options, make
-from fer_ros.faces.matching import SAME, shared
-from fer_ros.faces.tracker import OverlapTracker
+from fer_ros.faces.detectors.registry import DETECTORS
+from fer_ros.faces.matching import MATCH_OVERLAP, count_matches
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.media.drawing import draw_detection
-from fer_ros.media.sources import ImageSource, SourceError, VideoFile, open_source, pictures_in
+from fer_ros.media.sources import ImageSource, SourceError, VideoFile, images_in, open_source
 from fer_ros.recording.files import RecordingError, Video
 from fer_ros.types import Detection, Frame
 
-_PARTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 COLUMNS = (
     *("detector", "file", "frame", "x", "y", "width", "height", "score"),
-    *(f"{part}_{axis}" for part in _PARTS for axis in "xy"),
+    *(f"{landmark}_{axis}" for landmark in _LANDMARKS for axis in "xy"),
 )
-_COLORS = ((66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0))
-"""Of the detectors in the order asked for, blue first; after Okabe and Ito, 2008."""
+_PALETTE = ((66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0))
+"""BGR colors of the first detectors; after Okabe, Ito, "Color Universal Design", 2008."""
+_GOLDEN_ANGLE = 137.5
+"""Degrees of hue between the colors of two further detectors, which keeps any number of them apart."""
+_CELL = 22
+"""Width of a column of the comparison, characters."""
 _EXAMPLES = """\
 examples:
   fer-detect group.jpg holiday/ clip.mp4
-  fer-detect clip.mp4 --detector viola_jones mtcnn dlib
-  fer-detect clip.mp4 --track --detector yunet --detector-model face_detection_yunet_2023mar.onnx
+  fer-detect clip.mp4 --detectors viola_jones mtcnn dlib
+  fer-detect clip.mp4 --track --detectors yunet --model face_detection_yunet_2023mar.onnx
 """
 
 
 class DetectorRun:
-    """A detector, what it found in each picture, and what that took.
+    """A detector with what it found in each image, and how long that took.
 
     Args:
         name: of the detector.
         detector: finds the faces.
-        track: whether it looks for known faces of a video where they are expected.
+        track: whether to detect by tracking in videos.
     """
 
     def __init__(self, name: str, detector: Detector, track: bool):
         self.name = name
-        self.found: list[list[Detection]] = []
-        self.wall: list[float] = []
-        """Seconds for each picture."""
-        self.cpu: list[float] = []
-        """Seconds of all threads for each picture."""
+        self.detections: list[list[Detection]] = []
+        self.wall_times: list[float] = []
+        """Seconds for each image."""
+        self.cpu_times: list[float] = []
+        """Seconds of all threads for each image."""
         self._detector = detector
         self._track = track
-        self._search: TrackingDetector | None = None
+        self._tracking: TrackingDetector | None = None
 
-    def begin(self, video: bool) -> None:
-        """The next pictures are of another file."""
-        self._search = TrackingDetector(self._detector, OverlapTracker()) if video and self._track else None
+    def start_file(self, video: bool) -> None:
+        """Drop all tracks: the next images are of another file."""
+        self._tracking = TrackingDetector(self._detector) if video and self._track else None
 
-    def smallest(self, gray: np.ndarray) -> int:
-        """Width in pixels of the smallest face looked for in such a picture."""
-        return self._detector.sizes(gray.shape)[0]
+    def min_size(self, image: np.ndarray) -> int:
+        """Return the width in pixels of the smallest face searched for in an image."""
+        return self._detector.size_limits(image.shape)[0]
 
-    def look(self, gray: np.ndarray, stamp: float) -> list[Detection]:
-        """The faces in a picture taken at `stamp` seconds."""
+    def detect(self, image: np.ndarray, stamp: float) -> list[Detection]:
+        """Return the faces in a gray image, and record them.
+
+        Args:
+            image: (height, width) uint8.
+            stamp: time of the image within its file, s.
+        """
         wall, cpu = time.perf_counter(), time.process_time()
-        if self._search:
-            faces = self._search.find(Frame(gray, stamp))
-            found = [Detection(face.box, face.detection_score, face.landmarks) for face in faces]
+        if self._tracking:
+            faces = self._tracking.detect(Frame(image, stamp))
+            detections = [Detection(face.box, face.detection_score, face.landmarks) for face in faces]
         else:
-            found = self._detector.detect(gray)
-        self.wall.append(time.perf_counter() - wall)
-        self.cpu.append(time.process_time() - cpu)
-        self.found.append(found)
-        return found
+            detections = self._detector.detect(image)
+        self.wall_times.append(time.perf_counter() - wall)
+        self.cpu_times.append(time.process_time() - cpu)
+        self.detections.append(detections)
+        return detections
 
 
-class _Annotated:
-    """The pictures of one file with boxes on them: a video for a video, a png file for a picture."""
+class _AnnotatedFile:
+    """Writes the images of one file with boxes drawn on them: an mp4 for a video, a png for an image."""
 
     def __init__(self, path: Path, video: bool):
         self._path = path
         self._video = Video(path.with_suffix(".mp4")) if video else None
 
-    def add(self, picture: np.ndarray, stamp: float) -> None:
+    def add(self, image: np.ndarray, stamp: float) -> None:
         if self._video:
-            self._video.add(picture, round(stamp * 1e9))
+            self._video.add(image, round(stamp * 1e9))
         else:
-            self._path.with_suffix(".png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+            self._path.with_suffix(".png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
     def close(self) -> None:
         if self._video:
@@ -102,83 +112,100 @@ class _Annotated:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = command_parser(
+    """Return the command line's parser, with the detectors that are registered by now."""
+    detectors = "\n".join(f"  {name:12} {DETECTORS[name].description}{_install_hint(name)}" for name in DETECTORS)
+    command = command_parser(
         "fer-detect",
-        "Finds faces; writes boxes.csv and annotated pictures; compares detectors.",
+        "Find faces in images and videos; write boxes.csv and annotated copies; compare detectors.\n\n"
+        f"detectors:\n{detectors}",
         _EXAMPLES,
     )
-    made.add_argument("input", nargs="+", metavar="INPUT", help="a picture, a folder of pictures, or a video")
-    made.add_argument(
-        "--detector",
+    command.add_argument("input", nargs="+", metavar="INPUT", help="an image, a folder of images, or a video")
+    command.add_argument(
+        "--detectors",
         nargs="+",
-        choices=tuple(DETECTORS),
+        choices=DETECTORS.names,
         default=["viola_jones"],
         metavar="NAME",
-        help="one or several of %(choices)s (default: viola_jones)",
+        help="one or more of %(choices)s (default: viola_jones)",
     )
-    made.add_argument("--cascade", default=Options.cascade, help="viola_jones: name or xml file (default: %(default)s)")
-    made.add_argument("--detector-model", default="", metavar="FILE", help="yunet: its ONNX file")
-    made.add_argument(
-        "--min-face-size", type=int, default=0, metavar="PX", help="default: 1/16 of the shorter side, at least 30"
-    )
-    made.add_argument("--max-face-size", type=int, default=0, metavar="PX", help="default: no limit")
-    made.add_argument(
+    _add_detector_options(command)
+    command.add_argument(
         "--track",
         action="store_true",
-        help="in videos, look for known faces where they are expected, as emotion_node does",
+        help="in videos, detect by tracking, as emotion_node does; otherwise each image is scanned in full",
     )
-    made.add_argument(
+    command.add_argument(
         "--output",
         type=Path,
         default=Path("out/detection"),
         metavar="FOLDER",
-        help="for boxes.csv and the annotated pictures and videos (default: %(default)s)",
+        help="for boxes.csv and the annotated images and videos (default: %(default)s)",
     )
-    return made
+    return command
 
 
 @one_line_errors("fer-detect")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        runs = _contestants(options)
-    except (OSError, ValueError, ImportError) as error:
-        return _refuse(error)
-    try:
-        _run(_files(options.input), runs, options.output)
-    except (OSError, SourceError, RecordingError) as error:
-        return _refuse(error)
+        runs = _create_runs(options)
+        _process(_files(options.input), runs, options.output)
+    except (OSError, ValueError, ImportError, SourceError, RecordingError) as error:
+        print(f"fer-detect: error: {error}", file=sys.stderr)
+        return BAD_INPUT
     print(_report(runs))
-    print(f"{options.output / 'boxes.csv'} and annotated pictures")
+    print(f"{options.output / 'boxes.csv'} and annotated images")
     return 0
 
 
-def _refuse(error: Exception) -> int:
-    print(f"fer-detect: error: {error}", file=sys.stderr)
-    return BAD_INPUT
+def _install_hint(name: str) -> str:
+    install = DETECTORS[name].install
+    return f" ({install})" if install else ""
+
+
+def _add_detector_options(command: argparse.ArgumentParser) -> None:
+    """Add an option for each field of the detectors' options; one that several detectors share is added once."""
+    users: dict[str, list[str]] = {}
+    rows: dict[str, Any] = {}
+    for name in DETECTORS:
+        for row in fields(DETECTORS[name].options):
+            users.setdefault(row.name, []).append(name)
+            rows.setdefault(row.name, row)
+    for key, row in rows.items():
+        scope = "" if len(users[key]) == len(DETECTORS) else f"{', '.join(users[key])}: "
+        default = f" (default: {row.default})" if row.default else ""
+        command.add_argument(
+            f"--{key.replace('_', '-')}",
+            type=type(row.default),
+            default=argparse.SUPPRESS,
+            metavar={int: "N", float: "X"}.get(type(row.default), "VALUE"),
+            help=f"{scope}{row.metadata.get('help', key)}{default}".replace("%", "%%"),
+        )
+
+
+def _create_runs(options: argparse.Namespace) -> list[DetectorRun]:
+    return [
+        DetectorRun(name, DETECTORS.create(name, DETECTORS.select_options(name, vars(options))), options.track)
+        for name in dict.fromkeys(options.detectors)
+    ]
 
 
 def _warn(message: str) -> None:
     tqdm.write(f"fer-detect: warning: {message}", file=sys.stderr)
 
 
-def _contestants(options: argparse.Namespace) -> list[DetectorRun]:
-    told = Options(
-        cascade=options.cascade,
-        model=options.detector_model,
-        min_size=options.min_face_size,
-        max_size=options.max_face_size,
-    )
-    return [DetectorRun(name, make(name, told), options.track) for name in dict.fromkeys(options.detector)]
-
-
 def _files(inputs: Sequence[str]) -> list[Path]:
-    """The files that are meant; raises SourceError where there is none of that name."""
+    """Return the files named, and those in the folders named.
+
+    Raises:
+        SourceError: a file or folder does not exist.
+    """
     files: list[Path] = []
     for name in inputs:
         path = Path(name).expanduser()
         if path.is_dir():
-            files += pictures_in(path)
+            files += images_in(path)
         elif path.is_file():
             files.append(path)
         else:
@@ -186,13 +213,17 @@ def _files(inputs: Sequence[str]) -> list[Path]:
     return files
 
 
-def _run(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -> None:
-    """Has everybody look at every picture, and writes what they found; raises SourceError where there is none."""
+def _process(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -> None:
+    """Run all detectors on all images, and write the table and the annotated files.
+
+    Raises:
+        SourceError: no image can be read.
+    """
     output.mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
     with (
         (output / "boxes.csv").open("w", newline="") as table,
-        tqdm(unit=" pictures", disable=not sys.stderr.isatty()) as bar,
+        tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar,
     ):
         rows = csv.writer(table)
         rows.writerow(COLUMNS)
@@ -201,89 +232,99 @@ def _run(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -> No
             try:
                 source = open_source(str(path), warn=_warn)
             except SourceError as error:
-                _warn(f"{error}; it is left out")
+                _warn(f"{error}; skipped")
                 continue
-            annotated = _Annotated(output / _unused(f"{path.stem}_faces", names), isinstance(source, VideoFile))
-            for row in _look_at(path, source, runs, annotated, bar):
+            annotated = _AnnotatedFile(output / _unique(f"{path.stem}_faces", names), isinstance(source, VideoFile))
+            for row in _process_file(path, source, runs, annotated, bar):
                 rows.writerow(row)
             annotated.close()
             source.close()
-    if not runs[0].found:
-        raise SourceError("there is no picture that can be read")
+    if not runs[0].detections:
+        raise SourceError("no image could be read")
 
 
-def _look_at(
-    path: Path, source: ImageSource, runs: Sequence[DetectorRun], annotated: _Annotated, bar: tqdm
-) -> Iterator[list]:
-    """The rows of the table for one file."""
+def _process_file(
+    path: Path, source: ImageSource, runs: Sequence[DetectorRun], annotated: _AnnotatedFile, bar: tqdm
+) -> Iterator[list[Any]]:
+    """Yield the rows of the table for one file."""
     video = isinstance(source, VideoFile)
-    for contestant in runs:
-        contestant.begin(video)
+    for run in runs:
+        run.start_file(video)
     frame = 0
-    while (picture := source.read()) is not None:
-        gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    while (image := source.read()) is not None:
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         stamp = frame / source.rate
         if frame == 0:
-            _tell_too_small(path, gray, runs)
-        for contestant, color in zip(runs, _COLORS, strict=False):
-            for found in contestant.look(gray, stamp):
-                draw_detection(picture, found, color)
-                yield _row(contestant.name, path, frame, found)
-        annotated.add(picture, stamp)
+            _warn_if_too_small(path, gray, runs)
+        for number, run in enumerate(runs):
+            for detection in run.detect(gray, stamp):
+                draw_detection(image, detection, detector_color(number))
+                yield _row(run.name, path, frame, detection)
+        annotated.add(image, stamp)
         frame += 1
         bar.update()
     if video and source.total and frame < source.total:
-        _warn(f"{path} ends after {frame} of {source.total} pictures: it is cut off or damaged")
+        _warn(f"{path} ends after {frame} of {source.total} images: the file is truncated or damaged")
 
 
-def _tell_too_small(path: Path, gray: np.ndarray, runs: Sequence[DetectorRun]) -> None:
-    height, width = gray.shape
-    smallest = min(contestant.smallest(gray) for contestant in runs)
+def detector_color(number: int) -> tuple[int, int, int]:
+    """Return the BGR color of the boxes of detector `number`, counted from 0; any number has one."""
+    if number < len(_PALETTE):
+        return _PALETTE[number]
+    hue = (number * _GOLDEN_ANGLE) % 360 / 2  # OpenCV's hues are 0..179
+    blue, green, red = cv2.cvtColor(np.array([[[hue, 200, 240]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].tolist()
+    return blue, green, red
+
+
+def _warn_if_too_small(path: Path, image: np.ndarray, runs: Sequence[DetectorRun]) -> None:
+    height, width = image.shape
+    smallest = min(run.min_size(image) for run in runs)
     if min(height, width) < smallest:
-        _warn(f"{path} is {width}x{height}: smaller than the smallest face that is looked for ({smallest} pixels)")
+        _warn(f"{path} is {width}x{height}: smaller than the smallest face searched for ({smallest} pixels)")
 
 
-def _unused(name: str, names: set[str]) -> str:
-    """`name`, with a number behind it where another file has that name; added to `names`."""
-    free, number = name, 1
-    while free in names:
+def _unique(name: str, names: set[str]) -> str:
+    """Return `name`, numbered if it is in `names`, and add it there."""
+    unique, number = name, 1
+    while unique in names:
         number += 1
-        free = f"{name}_{number}"
-    names.add(free)
-    return free
+        unique = f"{name}_{number}"
+    names.add(unique)
+    return unique
 
 
-def _row(detector: str, path: Path, frame: int, found: Detection) -> list:
-    box, marks = found.box, astuple(found.landmarks) if found.landmarks else (None,) * len(_PARTS)
-    points = [f"{value:.1f}" if point else "" for point in marks for value in point or (0, 0)]
-    return [detector, path, frame, box.x, box.y, box.width, box.height, f"{found.score:.3f}", *points]
+def _row(detector: str, path: Path, frame: int, detection: Detection) -> list[Any]:
+    box = detection.box
+    landmarks = astuple(detection.landmarks) if detection.landmarks else (None,) * len(_LANDMARKS)
+    points = [f"{value:.1f}" if point else "" for point in landmarks for value in point or (0, 0)]
+    return [detector, path, frame, box.x, box.y, box.width, box.height, f"{detection.score:.3f}", *points]
 
 
 def _report(runs: Sequence[DetectorRun]) -> str:
-    """Counts and times; of several detectors also how many of its faces each shares with each other."""
-    wide = max(len(contestant.name) for contestant in runs)
-    lines = [f"{len(runs[0].found)} pictures", f"{'':{wide}}  faces  ms a picture  CPU ms a picture"]
-    for contestant in runs:
-        # The first picture also pays for what is done only once.
-        wall, cpu = (1e3 * float(np.mean(times[1:] or times)) for times in (contestant.wall, contestant.cpu))
-        lines.append(f"{contestant.name:{wide}}  {sum(map(len, contestant.found)):5d}  {wall:12.1f}  {cpu:16.1f}")
+    """Return faces and times of each detector and, if there are several, how many faces each two have in common."""
+    width = max(len(run.name) for run in runs)
+    lines = [f"{len(runs[0].detections)} images", f"{'':{width}}  faces  ms an image  CPU ms an image"]
+    for run in runs:
+        # The first image includes one-time costs.
+        wall, cpu = (1e3 * float(np.mean(times[1:] or times)) for times in (run.wall_times, run.cpu_times))
+        lines.append(f"{run.name:{width}}  {sum(map(len, run.detections)):5d}  {wall:11.1f}  {cpu:15.1f}")
     if len(runs) > 1:
-        lines += ["", f"of the faces of each row, those that the column has too (overlap {SAME}), and those it misses"]
-        lines.append(" " * wide + "".join(f"{contestant.name:>22}" for contestant in runs))
-        lines += [f"{row.name:{wide}}" + "".join(_share(row, column) for column in runs) for row in runs]
+        lines += ["", f"faces of each row that the column found too (overlap {MATCH_OVERLAP}), and that it missed"]
+        lines.append(" " * width + "".join(f"{run.name:>{_CELL}}" for run in runs))
+        lines += [f"{row.name:{width}}" + "".join(_comparison(row, column) for column in runs) for row in runs]
     return "\n".join(lines)
 
 
-def _share(row: DetectorRun, column: DetectorRun) -> str:
+def _comparison(row: DetectorRun, column: DetectorRun) -> str:
     if row is column:
-        return f"{'-':>22}"
-    total = sum(map(len, row.found))
-    both = sum(
-        shared([one.box for one in mine], [one.box for one in others])
-        for mine, others in zip(row.found, column.found, strict=True)
+        return f"{'-':>{_CELL}}"
+    total = sum(map(len, row.detections))
+    common = sum(
+        count_matches([one.box for one in own], [one.box for one in others])
+        for own, others in zip(row.detections, column.detections, strict=True)
     )
-    share = f"{both / total:.0%}" if total else "-"
-    return f"{f'{both} ({share}), {total - both}':>22}"
+    share = f"{common / total:.0%}" if total else "-"
+    return f"{f'{common} ({share}), {total - common}':>{_CELL}}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Images as a detector is to see them: those too dark for it made brighter.
+# SPDX-License-Identifier: Apache-2.0
+"""Contrast stretching of dark images before detection.
 
-OpenCV's cascades pass over every window whose contrast is below 10 gray levels, and with that over most faces in an
-image at a third of its brightness. The network needs none of this: it brings every crop to one contrast by itself.
+OpenCV's cascades skip every window whose contrast is below 10 gray levels, and with that most faces of an image at a
+third of its brightness. The emotion network needs no stretching: it normalizes the contrast of each crop.
 """
 
 from __future__ import annotations
@@ -9,41 +10,41 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-LIGHTING = ("off", "auto", "equalize")
-_ENOUGH = 128.0
-"""Gray levels from dark to bright from which an image is left as it is."""
-_MOST = 12.0
-"""Largest gain; beyond it there is only noise to be seen."""
+CONTRAST_MODES = ("off", "auto", "equalize")
+_SUFFICIENT_RANGE = 128
+"""Gray levels between the darkest and the brightest percent of an image that needs no stretching."""
+_MAX_GAIN = 12.0
+"""Upper bound of the gain, beyond which there is only noise."""
 _SAMPLES = 60
-"""Pixels along the shorter side that are looked at to judge an image."""
+"""Pixels sampled along the shorter side to measure the range."""
 
 
-def lit(gray: np.ndarray, lighting: str) -> np.ndarray:
-    """An image for the detector.
+def adjust_contrast(image: np.ndarray, mode: str) -> np.ndarray:
+    """Return an image for the detector.
 
     Args:
-        gray: (height, width) uint8; not changed.
-        lighting: "off" gives the image itself; so does "auto" where there is enough contrast, and stretches the others
-            to the whole range; "equalize" equalizes every histogram.
+        image: (height, width) uint8; not modified.
+        mode: "off" returns the image itself. "auto" does too where its range is sufficient, and stretches it to
+            0..255 otherwise. "equalize" equalizes the histogram.
     """
-    if lighting == "equalize":
-        return cv2.equalizeHist(gray)
-    return _stretched(gray) if lighting == "auto" else gray
+    if mode == "equalize":
+        return cv2.equalizeHist(image)
+    return _stretch(image) if mode == "auto" else image
 
 
-def _stretched(gray: np.ndarray) -> np.ndarray:
-    step = max(1, min(gray.shape) // _SAMPLES)
-    dark, bright = _range(gray[::step, ::step])
-    if bright - dark >= _ENOUGH:
-        return gray
-    gain = min(255 / max(bright - dark, 1), _MOST)
+def _stretch(image: np.ndarray) -> np.ndarray:
+    step = max(1, min(image.shape) // _SAMPLES)
+    dark, bright = _gray_range(image[::step, ::step])
+    if bright - dark >= _SUFFICIENT_RANGE:
+        return image
+    gain = min(255 / max(bright - dark, 1), _MAX_GAIN)
     levels = np.clip((np.arange(256) - dark) * gain, 0, 255).astype(np.uint8)
-    return cv2.LUT(gray, levels)
+    return cv2.LUT(image, levels)
 
 
-def _range(gray: np.ndarray) -> tuple[int, int]:
-    """The gray levels below which 1 % and 99 % of the pixels lie."""
-    # np.percentile takes more than twice the time in a process that has slept between two images.
-    below = np.bincount(gray.ravel(), minlength=256).cumsum()
-    dark, bright = np.searchsorted(below, (0.01 * gray.size, 0.99 * gray.size))
+def _gray_range(pixels: np.ndarray) -> tuple[int, int]:
+    """Return the 1st and the 99th percentile of the gray levels."""
+    # np.percentile takes more than twice as long in a process that has slept between two images.
+    cumulative = np.bincount(pixels.ravel(), minlength=256).cumsum()
+    dark, bright = np.searchsorted(cumulative, (0.01 * pixels.size, 0.99 * pixels.size))
     return int(dark), int(bright)

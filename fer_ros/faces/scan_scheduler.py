@@ -1,4 +1,5 @@
-"""Spreads a full scan over frames, so that no frame pays for all of it."""
+# SPDX-License-Identifier: Apache-2.0
+"""Spreads a full scan over many frames, so that no frame takes as long as the full scan."""
 
 from __future__ import annotations
 
@@ -7,18 +8,19 @@ from collections import deque
 
 from fer_ros.faces.detectors.base import Detector, ScanTile
 
-_MOST = 0.25
-"""Largest share of a scan for the smallest faces in one frame, however slowly frames come."""
+_MAX_SHARE = 0.25
+"""Largest share of the scan for the smallest faces in one frame, at any frame rate."""
 
 
 class ScanScheduler:
-    """Which tiles of the full scan are due in each frame.
+    """Chooses the tiles of the full scan to process in each frame.
 
-    Large faces are near, matter first and are quickly scanned for: twice as large ones are scanned for twice as often.
+    Sizes are divided into octaves. Larger faces are closer, more important and cheaper to search for, so that each
+    octave is scanned twice as often as the one below it.
 
     Args:
-        detector: divides the scan.
-        period: seconds in which a scan for the smallest faces is completed. It takes four frames at least.
+        detector: divides the scan into tiles.
+        period: seconds of one pass for the smallest faces; takes four frames at least.
     """
 
     def __init__(self, detector: Detector, period: float):
@@ -28,42 +30,47 @@ class ScanScheduler:
         self._octaves: list[_Octave] = []
 
     def tiles(self, shape: tuple[int, int], elapsed: float) -> list[ScanTile]:
-        """What to look at in an image of (height, width) that comes `elapsed` seconds after the last."""
+        """Return the tiles to process in a frame.
+
+        Args:
+            shape: (height, width) of the image; another shape than that of the last frame restarts the scan.
+            elapsed: seconds since the last frame.
+        """
         if shape != self._shape:
             self._shape = shape
-            smallest, largest = self._detector.sizes(shape)
+            smallest, largest = self._detector.size_limits(shape)
             count = max(1, math.ceil(math.log2(max(largest, 1) / max(smallest, 1))))
-            self._octaves = [_Octave(self._detector, shape, smallest, number) for number in range(count)]
-        share = min(elapsed / self._period, _MOST)
-        return [tile for number, octave in enumerate(self._octaves) for tile in octave.next(share * 2**number)]
+            self._octaves = [_Octave(self._detector, shape, smallest * 2**number) for number in range(count)]
+        share = min(elapsed / self._period, _MAX_SHARE)
+        return [tile for number, octave in enumerate(self._octaves) for tile in octave.advance(share * 2**number)]
 
 
 class _Octave:
-    """The scan for faces of one size to twice that size."""
+    """The scan for faces from one size to twice that size."""
 
-    def __init__(self, detector: Detector, shape: tuple[int, int], smallest: int, number: int):
+    def __init__(self, detector: Detector, shape: tuple[int, int], smallest: int):
         self._detector = detector
         self._shape = shape
-        self._sizes = range(smallest * 2**number, smallest * 2 ** (number + 1))
-        self._turn = 0
-        self._waiting: deque[ScanTile] = deque()
-        self._of_this_turn = 0
+        self._smallest = smallest
+        self._passes = 0
+        self._pending: deque[ScanTile] = deque()
+        self._tiles_per_pass = 0
         self._due = 0.0
+        """Tiles, with fractions, that the frames so far have been too short for."""
 
-    def next(self, share: float) -> list[ScanTile]:
-        """The next `share` of the scan, 0..1; what does not make a whole tile waits for the next frame."""
-        if not self._waiting:
-            self._begin_turn()
-        self._due += self._of_this_turn * min(share, 1.0)
+    def advance(self, share: float) -> list[ScanTile]:
+        """Return the next tiles: `share` (0..1) of a pass, with fractions of a tile carried over to the next frame."""
+        if not self._pending:
+            self._start_pass()
+        self._due += self._tiles_per_pass * min(share, 1.0)
         tiles: list[ScanTile] = []
-        while self._waiting and len(tiles) + 1 <= self._due + 1e-6:
-            tiles.append(self._waiting.popleft())
-        # At the end of a turn the frame is done: nothing is looked at twice in it.
+        while self._pending and len(tiles) + 1 <= self._due + 1e-6:
+            tiles.append(self._pending.popleft())
+        # A frame stops at the end of a pass, so that it scans no tile twice.
         self._due = min(self._due - len(tiles), 1.0)
         return tiles
 
-    def _begin_turn(self) -> None:
-        scan = self._detector.tiles(self._shape, self._turn, self._sizes.start, self._sizes.stop - 1)
-        self._waiting.extend(scan)
-        self._of_this_turn = len(self._waiting)
-        self._turn += 1
+    def _start_pass(self) -> None:
+        self._pending.extend(self._detector.tiles(self._shape, self._passes, self._smallest, 2 * self._smallest - 1))
+        self._tiles_per_pass = len(self._pending)
+        self._passes += 1

@@ -1,14 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gives detections an identity that lasts from frame to frame.
 
-Source of the scheme: Bewley, Ge, Ott, Ramos, Upcroft, "Simple Online and Realtime Tracking" (SORT), 2016: predict each
-face, assign detections to predictions all at once, let what nothing matches wait.
+Source: Bewley, Ge, Ott, Ramos, Upcroft, "Simple Online and Realtime Tracking" (SORT), 2016: predict each track, assign
+detections to predictions, all at once, and keep unassigned tracks for a while.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -16,32 +17,34 @@ from scipy.optimize import linear_sum_assignment
 from fer_ros.faces.motion import Motion
 from fer_ros.types import Box, Detection, TrackedFace
 
-_REACH = 0.7
-"""Farthest a detection may lie from where a face seen a moment ago was expected, in widths of the face."""
-_REACH_PER_SECOND = 1.5
-"""By how much that grows with each second unseen, because people do not walk evenly."""
-_SIZE_RATIO = 1.6
-"""Most by which a face's width may differ from what it was."""
-_COST_OF_ABSENCE = 0.5
-"""Where two faces compete, the one seen in the last frame is nearer by this than one that has been hidden for long."""
+DEFAULT_KEEP_FOR = 1.0
+DEFAULT_MIN_HITS = 1
+_MAX_DISTANCE = 0.7
+"""Largest distance between a detection and the prediction of a track seen in the last frame, in widths of the face."""
+_MAX_DISTANCE_GROWTH = 1.5
+"""By how much that grows per second unseen, because people do not walk at constant velocity."""
+_MAX_SIZE_RATIO = 1.6
+"""Largest ratio between the widths of a detection and of a track."""
+_UNSEEN_COST = 0.5
+"""Cost per second unseen, which favors tracks seen in the last frame."""
 _FORBIDDEN = 1e6
 _ROLL_GAIN = 0.5
-"""How much a new measurement of a face's tilt counts, which is off by 4 degrees in the median, beside those before."""
-_REORDERING = 0.1
-"""Seconds by which stamps may run backward because images overtook each other; more is another recording."""
+"""Weight of a new measurement of the roll, whose median error is 4 degrees, in its running average."""
+_REORDERING_TOLERANCE = 0.1
+"""Seconds by which stamps may run backward, because images overtake each other; more starts anew."""
 
 
 @dataclass(frozen=True)
 class PredictedTrack:
-    """A face that the tracker knows, in the next frame."""
+    """A track as it is expected to be in the next frame."""
 
-    track: int
-    """Names the track for as long as it lives, also before it has a face_id."""
+    number: int
+    """Unique among all tracks, including those without an id so far."""
     box: Box
-    unseen: float
-    """Seconds between the last time it was seen and this frame."""
+    unseen_for: float
+    """Seconds between the last detection and the next frame."""
     roll: float = 0.0
-    """Degrees clockwise by which it was tilted."""
+    """Degrees clockwise."""
 
 
 @dataclass
@@ -52,25 +55,26 @@ class _Track:
     last_seen: float
     roll: float
     hits: int = 0
-    face_id: str = field(default="")
+    face_id: str = ""
+    """Empty until the track has enough hits."""
 
 
 class OverlapTracker:
-    """Assigns detections to the faces they overlap most, with respect to how each face moves.
+    """Assigns detections to tracks by overlap, distance and size.
 
-    Faces that cross keep their identities because each is expected where its motion leads; one that is hidden is
-    expected farther along, in an area that grows. Stamps that jump back (a recording that starts again) or ahead by
-    more than `keep_for` begin with new identities; identities are never used twice.
+    Faces that cross keep their ids, because each is expected where its motion leads. A hidden face is expected farther
+    along, within an area that grows. Stamps that jump back (a recording that starts again) or ahead by more than
+    `keep_for` drop all tracks. Ids are never reused.
 
     Args:
-        keep_for: seconds a face may stay unseen and still keep its identity.
-        min_hits: in how many frames, none missed between, a new face must be found before it is reported.
+        keep_for: seconds for which an unseen face keeps its id.
+        min_hits: consecutive frames in which a new face must be detected before it is reported.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a value is out of its range.
     """
 
-    def __init__(self, keep_for: float = 1.0, min_hits: int = 1):
+    def __init__(self, keep_for: float = DEFAULT_KEEP_FOR, min_hits: int = DEFAULT_MIN_HITS):
         if not keep_for >= 0:
             raise ValueError(f"keep_for must not be negative, not {keep_for}")
         if min_hits < 1:
@@ -78,55 +82,61 @@ class OverlapTracker:
         self._keep_for = keep_for
         self._min_hits = min_hits
         self._tracks: list[_Track] = []
-        self._begun = 0
-        self._named = 0
+        self._track_count = 0
+        self._id_count = 0
         self._last_stamp = -math.inf
 
     @property
     def known_ids(self) -> set[str]:
-        """Identities in use, including faces waiting to be seen again."""
+        """Ids in use, including those of unseen faces."""
         return {track.face_id for track in self._tracks if track.face_id}
 
-    def forget(self) -> None:
-        """Makes every face unknown; who is seen next is somebody new, and stamps may begin anywhere."""
+    def reset(self) -> None:
+        """Drop all tracks; the next face gets a new id, and the next stamp may be any."""
         self._tracks.clear()
         self._last_stamp = -math.inf
 
-    def expected(self, stamp: float) -> list[PredictedTrack]:
-        """The known faces, each where it should be at `stamp` (s)."""
+    def predict(self, stamp: float) -> list[PredictedTrack]:
+        """Return all tracks as they are expected to be at a time, s."""
         return [
-            PredictedTrack(track.number, track.motion.at(stamp), max(0.0, stamp - track.last_seen), track.roll)
+            PredictedTrack(track.number, track.motion.predict(stamp), max(0.0, stamp - track.last_seen), track.roll)
             for track in self._tracks
-            if self._may_live(track, stamp)
+            if self._is_alive(track, stamp)
         ]
 
     def update(self, detections: Sequence[Detection], stamp: float) -> list[TrackedFace]:
-        """The detections of the frame taken at `stamp` (s) as faces, in the same order.
+        """Assign the detections of a frame to tracks.
 
-        Those of faces that have not been found `min_hits` times are left out.
+        Args:
+            detections: of one frame, one per face.
+            stamp: of that frame, s.
+
+        Returns:
+            A face for each detection, in the same order, without those detected fewer than `min_hits` times.
         """
-        self._tracks = [track for track in self._tracks if self._may_live(track, stamp)]
+        self._tracks = [track for track in self._tracks if self._is_alive(track, stamp)]
         self._last_stamp = stamp
-        matches = self._match(detections, stamp)
+        matches = self._assign(detections, stamp)
         faces = []
         for index, detection in enumerate(detections):
-            track = matches.get(index) or self._begin(detection, stamp)
-            self._see(track, detection, stamp)
+            track = matches.get(index) or self._start_track(detection, stamp)
+            self._add_hit(track, detection, stamp)
             if track.face_id:
-                seen_for = max(0.0, stamp - track.first_seen)
-                face = TrackedFace(
-                    track.face_id, detection.box, detection.score, seen_for, detection.landmarks, track.roll
+                tracked_for = max(0.0, stamp - track.first_seen)
+                faces.append(
+                    TrackedFace(
+                        track.face_id, detection.box, detection.score, tracked_for, detection.landmarks, track.roll
+                    )
                 )
-                faces.append(face)
-        # A face that is not sure yet must be found again at once.
+        # A track without an id must be detected in every frame.
         self._tracks = [track for track in self._tracks if track.face_id or track.last_seen >= stamp]
         return faces
 
-    def _may_live(self, track: _Track, stamp: float) -> bool:
-        return stamp >= self._last_stamp - _REORDERING and stamp - track.last_seen <= self._keep_for
+    def _is_alive(self, track: _Track, stamp: float) -> bool:
+        return stamp >= self._last_stamp - _REORDERING_TOLERANCE and stamp - track.last_seen <= self._keep_for
 
-    def _match(self, detections: Sequence[Detection], stamp: float) -> dict[int, _Track]:
-        """Tracks by the index of their detection, each used once, at the smallest cost of all together."""
+    def _assign(self, detections: Sequence[Detection], stamp: float) -> dict[int, _Track]:
+        """Return the track of each detection, by the detection's index, that minimizes the sum of all costs."""
         if not detections or not self._tracks:
             return {}
         costs = np.array([[_cost(detection.box, track, stamp) for track in self._tracks] for detection in detections])
@@ -136,29 +146,29 @@ class OverlapTracker:
             if costs[row, column] < _FORBIDDEN
         }
 
-    def _begin(self, found: Detection, stamp: float) -> _Track:
-        self._begun += 1
-        track = _Track(self._begun, Motion(found.box, stamp), stamp, stamp, found.roll)
+    def _start_track(self, detection: Detection, stamp: float) -> _Track:
+        self._track_count += 1
+        track = _Track(self._track_count, Motion(detection.box, stamp), stamp, stamp, detection.roll)
         self._tracks.append(track)
         return track
 
-    def _see(self, track: _Track, found: Detection, stamp: float) -> None:
-        track.motion.see(found.box, stamp)
-        track.roll += _ROLL_GAIN * (found.roll - track.roll)
+    def _add_hit(self, track: _Track, detection: Detection, stamp: float) -> None:
+        track.motion.update(detection.box, stamp)
+        track.roll += _ROLL_GAIN * (detection.roll - track.roll)
         track.last_seen = max(stamp, track.last_seen)
         track.hits += 1
         if not track.face_id and track.hits >= self._min_hits:
-            self._named += 1
-            track.face_id = f"f{self._named}"
+            self._id_count += 1
+            track.face_id = f"f{self._id_count}"
 
 
-def _cost(found: Box, track: _Track, stamp: float) -> float:
-    """How badly `found` fits `track`: 0 where it was expected, `_FORBIDDEN` where it cannot be the same face."""
-    expected = track.motion.at(stamp)
-    unseen = max(0.0, stamp - track.last_seen)
-    width = (found.width + expected.width) / 2
-    distance = math.dist(found.center, expected.center) / width
-    ratio = max(found.width, expected.width) / min(found.width, expected.width)
-    if distance > _REACH + _REACH_PER_SECOND * unseen or ratio > _SIZE_RATIO:
+def _cost(box: Box, track: _Track, stamp: float) -> float:
+    """Return how badly a detection fits a track: 0 is a perfect fit, `_FORBIDDEN` rules the pair out."""
+    predicted = track.motion.predict(stamp)
+    unseen_for = max(0.0, stamp - track.last_seen)
+    width = (box.width + predicted.width) / 2
+    distance = math.dist(box.center, predicted.center) / width
+    ratio = max(box.width, predicted.width) / min(box.width, predicted.width)
+    if distance > _MAX_DISTANCE + _MAX_DISTANCE_GROWTH * unseen_for or ratio > _MAX_SIZE_RATIO:
         return _FORBIDDEN
-    return (1 - found.iou(expected)) + distance + math.log(ratio) + _COST_OF_ABSENCE * min(unseen, 1.0)
+    return (1 - box.iou(predicted)) + distance + math.log(ratio) + _UNSEEN_COST * min(unseen_for, 1.0)

@@ -1,7 +1,7 @@
-"""Finds the faces of one camera's frames: a detector to see them, a tracker to know them again.
+# SPDX-License-Identifier: Apache-2.0
+"""Detection by tracking: finds the faces of one camera at a tenth of the cost of scanning each frame in full.
 
-A full scan of every frame spends nearly all its time on places where nobody is. Here each known face is looked for only
-around where it is expected, and the rest of the image is scanned a little in every frame.
+Each known face is searched for where the tracker predicts it; a few tiles of a full scan per frame find new faces.
 """
 
 from __future__ import annotations
@@ -12,286 +12,314 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from fer_ros.faces.contrast import LIGHTING, lit
-from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
-from fer_ros.faces.detectors.rotated import tilted
+from fer_ros.faces.contrast import CONTRAST_MODES, adjust_contrast
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector, Query, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.rotated import rotated
 from fer_ros.faces.scan_scheduler import ScanScheduler
-from fer_ros.faces.tracker import OverlapTracker, PredictedTrack
+from fer_ros.faces.tracker import DEFAULT_KEEP_FOR, DEFAULT_MIN_HITS, OverlapTracker, PredictedTrack
 from fer_ros.types import Box, Detection, Frame, TrackedFace
 
-_NEAR = 0.12
-"""How far from where it was expected a face is sought first, in widths of the face ..."""
-_SAME_SIZE = 1.15
-"""... by how much its width may have changed ..."""
-_FAR = 0.3
-"""... and if it was not there ..."""
-_SPEED = 2.0
-"""... and how much farther for each second since it was seen."""
-_FARTHEST = 0.8
-_SIZES = 1.3
-"""Most by which the width of a face may have changed when it is sought farther away."""
-_PROOFS = 2
-"""How often a face must have been found with full evidence before less will do."""
-_PROOF_EVERY = 0.3
-"""Seconds after which a known face is looked at with full evidence again."""
-_PROOF_LASTS = 0.5
-"""Seconds for which less evidence will do."""
-_KNOWN = 0.6
-"""Share of the usual evidence that is enough for a face that is known and expected."""
-_RIM = 0.1
-"""Of a known face, in its widths, that is left where new ones are sought."""
-_TILT_STEP = 20.0
-"""Degrees between the angles at which tilted faces are sought: a cascade still finds most that are half as far off."""
-_TILTED_PERIOD = 2.0
-"""How many times longer than for upright faces the scan for tilted ones, at each angle, may take."""
+# Margins are in widths of the face, on each side of its predicted box.
+_NARROW_MARGIN = 0.12
+_NARROW_SIZE_CHANGE = 1.15
+"""Largest ratio between the width of a face and its predicted width, within the narrow margin."""
+_WIDE_MARGIN = 0.3
+_WIDE_SIZE_CHANGE = 1.3
+_MARGIN_GROWTH = 2.0
+"""By how much a margin grows per second unseen."""
+_MAX_MARGIN = 0.8
+_MASK_INSET = 0.1
+"""Border of a known face, in its widths, that is not masked in the search for new faces."""
+
+# A face is confirmed when it is detected at the detector's own threshold.
+_MIN_CONFIRMATIONS = 2
+"""Confirmations after which a lower threshold keeps a track."""
+_CONFIRMATION_PERIOD = 0.3
+"""Seconds after which a track is confirmed again."""
+_CONFIRMATION_LIFETIME = 0.5
+"""Seconds for which a confirmation permits the lower threshold."""
+_CONFIRMED_THRESHOLD_SCALE = 0.6
+"""The lower threshold, in units of the detector's own."""
+_KNOWN_FACE_OVERLAP = 0.2
+"""Intersection over union with a known face from which a proposal is taken for that face."""
+
+_ROLL_STEP = 20.0
+"""Degrees between the rolls at which tilted faces are searched for: a cascade tolerates about half of that."""
+_ROLL_PERIOD_FACTOR = 2.0
+"""Scan period for tilted faces, at each roll, in units of that for upright ones."""
 _THREADS = cv2.getNumThreads()
-"""In which OpenCV scans a whole image; see `_spread`."""
+"""Threads for a full scan; see `_set_threads`."""
 
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """Settings of `TrackingDetector` and its tracker."""
+    """Settings of `TrackingDetector`.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
 
     enabled: bool = True
+    """When false, every frame is scanned in full."""
     scan_period: float = 0.3
-    keep_for: float = 1.0
-    min_hits: int = 1
+    """Seconds of one scan for new faces, which bounds how long a new face stays undetected. The first frame, and frames
+    that are this far apart, are scanned in full, but not those that are far apart because others were dropped."""
+    keep_for: float = DEFAULT_KEEP_FOR
+    """Seconds for which an unseen face keeps its id."""
+    min_hits: int = DEFAULT_MIN_HITS
+    """Consecutive frames in which a new face must be detected before it is reported."""
     max_roll: float = 0.0
+    """Degrees by which faces may be tilted to either side, 0..90. 0 searches for upright faces, of which a detector
+    tolerates more or less roll; above 10, each 20 degrees add two scans at half the pace."""
     contrast: str = "auto"
+    """What is done to an image before detection; see `adjust_contrast`."""
+
+    def __post_init__(self) -> None:
+        if not self.scan_period > 0:
+            raise ValueError(f"scan_period must be above 0 s, not {self.scan_period}")
+        if not 0 <= self.max_roll <= 90:
+            raise ValueError(f"max_roll must be within 0..90 degrees, not {self.max_roll}")
+        if self.contrast not in CONTRAST_MODES:
+            raise ValueError(f"contrast must be one of {', '.join(CONTRAST_MODES)}, not '{self.contrast}'")
 
 
 @dataclass
-class _Proof:
-    """What speaks for a track being a face."""
+class _Confirmation:
+    """How often and when a track was confirmed."""
 
     count: int
     stamp: float
 
 
 class TrackingDetector:
-    """The faces of one camera, frame by frame.
+    """Detects and tracks the faces of one camera, frame by frame.
 
     Args:
-        detector: sees faces.
-        tracker: knows them again; its predictions say where to look.
-        detect_by_tracking: when false, every frame is scanned in full.
-        full_scan_period: seconds in which everything beside the known faces is scanned once, and so the time in which
-            a new face is found. The first image, and images that come as slowly as this, are scanned in full; not so
-            those before which others had to be passed over.
-        max_tilt: degrees by which faces may be tilted to either side. 0 seeks upright ones, of which a detector may
-            take in more or less tilted ones; above 10, each 20 more cost two further scans, at half the pace.
-        lighting: what is done to images before faces are sought in them; see `lit`.
+        detector: finds the faces.
+        settings: how to search.
+        tracker: keeps the ids; None creates one from `settings`. Other settings continue with the same tracks when
+            another `TrackingDetector` is created with the tracker of the last.
 
     Raises:
-        ValueError: full_scan_period is not above 0, max_tilt not within 0..90, or there is no such lighting.
+        ValueError: a setting is out of its range.
     """
 
     def __init__(
         self,
         detector: Detector,
-        tracker: OverlapTracker,
-        detect_by_tracking: bool = True,
-        full_scan_period: float = 0.3,
-        max_tilt: float = 0.0,
-        lighting: str = "auto",
+        settings: TrackingSettings = TrackingSettings(),
+        tracker: OverlapTracker | None = None,
     ):
-        if not full_scan_period > 0:
-            raise ValueError(f"full_scan_period must be above 0 s, not {full_scan_period}")
-        if not 0 <= max_tilt <= 90:
-            raise ValueError(f"max_tilt must be within 0..90 degrees, not {max_tilt}")
-        if lighting not in LIGHTING:
-            raise ValueError(f"lighting must be one of {', '.join(LIGHTING)}, not '{lighting}'")
+        self.tracker = tracker or OverlapTracker(settings.keep_for, settings.min_hits)
         self._detector = detector
-        self._tracker = tracker
-        self._detect_by_tracking = detect_by_tracking
-        self._period = full_scan_period
-        self._max_tilt = max_tilt
-        self._lighting = lighting
-        steps = math.ceil((max_tilt - _TILT_STEP / 2) / _TILT_STEP)
-        tilts = [sign * step * _TILT_STEP for step in range(1, steps + 1) for sign in (-1, 1)]
-        self._tilted = [tilted(detector, roll) for roll in tilts]
-        self._schedules = {detector: ScanScheduler(detector, full_scan_period)}
-        self._schedules |= {each: ScanScheduler(each, _TILTED_PERIOD * full_scan_period) for each in self._tilted}
-        self._proofs: dict[int, _Proof] = {}
+        self._settings = settings
+        steps = math.ceil((settings.max_roll - _ROLL_STEP / 2) / _ROLL_STEP)
+        rolls = [sign * step * _ROLL_STEP for step in range(1, steps + 1) for sign in (-1, 1)]
+        self._rotated = [rotated(detector, roll) for roll in rolls]
+        self._schedulers = {detector: ScanScheduler(detector, settings.scan_period)}
+        for each in self._rotated:
+            self._schedulers[each] = ScanScheduler(each, _ROLL_PERIOD_FACTOR * settings.scan_period)
+        self._confirmations: dict[int, _Confirmation] = {}
         self._last_stamp = -math.inf
         self._shape: tuple[int, ...] = ()
 
     @property
     def known_ids(self) -> set[str]:
-        """Identities in use, including faces that are unseen for the moment."""
-        return self._tracker.known_ids
+        """Ids in use, including those of unseen faces."""
+        return self.tracker.known_ids
 
-    def forget(self) -> None:
-        """Makes everybody unknown; the next frame is scanned in full."""
-        self._tracker.forget()
+    def reset(self) -> None:
+        """Drop all tracks; the next face gets a new id, and the next frame is scanned in full."""
+        self.tracker.reset()
         self._last_stamp = -math.inf
 
-    def find(self, frame: Frame) -> list[TrackedFace]:
-        """The faces in `frame`, largest first."""
-        frame = replace(frame, gray=lit(frame.gray, self._lighting))
+    def detect(self, frame: Frame) -> list[TrackedFace]:
+        """Return the faces in a frame, largest first."""
+        image = adjust_contrast(frame.gray, self._settings.contrast)
         elapsed = frame.stamp - self._last_stamp
-        new = elapsed < 0 or frame.gray.shape != self._shape
-        # Who is behind would, by a full scan, fall behind for good.
-        whole = new or (elapsed >= self._period and not frame.lagging)
-        self._last_stamp, self._shape = frame.stamp, frame.gray.shape
-        scanned = whole or not self._detect_by_tracking
-        _spread(_THREADS if scanned else 1)
-        detections = self._scan(frame.gray) if scanned else self._look(frame, elapsed)
-        faces = self._tracker.update(detections, frame.stamp)
+        restarted = elapsed < 0 or image.shape != self._shape
+        # A full scan would put an overloaded node even further behind.
+        slow = elapsed >= self._settings.scan_period and not frame.lagging
+        self._last_stamp, self._shape = frame.stamp, image.shape
+        full_scan = restarted or slow or not self._settings.enabled
+        _set_threads(_THREADS if full_scan else 1)
+        detections = self._scan(image) if full_scan else self._detect_by_tracking(image, frame.stamp, elapsed)
+        faces = self.tracker.update(detections, frame.stamp)
         return sorted(faces, key=lambda face: face.box.area, reverse=True)
 
-    def _scan(self, gray: np.ndarray) -> list[Detection]:
-        found = self._detector.detect(gray)
-        if not self._tilted:
-            return found
-        for detector in self._tilted:
-            found = found + detector.detect(gray)
-        return [self._measured(gray, one) for one in self._apart(found)]
+    def _scan(self, image: np.ndarray) -> list[Detection]:
+        """Return the faces that a full scan finds."""
+        detections = self._detector.detect(image, WHOLE_IMAGE)
+        if not self._rotated:
+            return detections
+        for detector in self._rotated:
+            detections = detections + detector.detect(image, WHOLE_IMAGE)
+        return [self._with_measured_roll(image, detection) for detection in self._suppress(detections)]
 
-    def _apart(self, found: list[Detection]) -> list[Detection]:
-        """One detection for each face."""
-        kept = non_max_suppression(found)
-        if self._tilted:
-            # A part of a face may look like another that is tilted otherwise.
+    def _suppress(self, detections: list[Detection]) -> list[Detection]:
+        """Return one detection per face, highest score first."""
+        kept = non_max_suppression(detections)
+        if self._rotated:
+            # A part of a face may look like a smaller face of another roll.
             ranked = enumerate(kept)
-            kept = [one for rank, one in ranked if not any(_inside(one.box, other.box) for other in kept[:rank])]
+            kept = [one for rank, one in ranked if not any(_center_in(one.box, other.box) for other in kept[:rank])]
         return kept
 
-    def _look(self, frame: Frame, elapsed: float) -> list[Detection]:
-        """The known faces where they are expected, and new ones where it is their turn."""
-        known = self._tracker.expected(frame.stamp)
-        # A face that is new here was found with full evidence.
-        self._proofs = {
-            face.track: self._proofs.get(face.track) or _Proof(1, frame.stamp - face.unseen) for face in known
+    def _detect_by_tracking(self, image: np.ndarray, stamp: float, elapsed: float) -> list[Detection]:
+        """Return the tracked faces, and new ones in the tiles that are due."""
+        tracks = self.tracker.predict(stamp)
+        # A new track was detected at the detector's own threshold.
+        self._confirmations = {
+            track.number: self._confirmations.get(track.number) or _Confirmation(1, stamp - track.unseen_for)
+            for track in tracks
         }
-        found: list[Detection] = []
-        for face in known:
-            found += self._seek(frame, face, face.unseen <= elapsed)
-        found = non_max_suppression(found)
-        # The more a place looks like a face the longer it takes: known ones would take most of the time.
-        for proposal in self._proposals(_without(frame.gray, found), elapsed):
-            if all(proposal.box.iou(other.box) < 0.2 for other in found):
-                new = self._around(frame.gray, proposal.box, [proposal.roll], _FAR)
-                found = self._apart(found + [self._measured(frame.gray, one) for one in new])
-        return found
+        detections: list[Detection] = []
+        for track in tracks:
+            detections += self._detect_track(image, track, stamp, track.unseen_for <= elapsed)
+        detections = non_max_suppression(detections)
+        # Cascades take longest where the image resembles a face: unmasked, known faces would take most of the time.
+        for proposal in self._proposals(_mask(image, detections), elapsed):
+            if all(proposal.box.iou(other.box) < _KNOWN_FACE_OVERLAP for other in detections):
+                new = self._detect_near(image, proposal.box, [proposal.roll], _WIDE_MARGIN)
+                detections = self._suppress(detections + [self._with_measured_roll(image, one) for one in new])
+        return detections
 
-    def _seek(self, frame: Frame, face: PredictedTrack, seen_in_last_frame: bool) -> list[Detection]:
-        """One known face, or nothing."""
-        proof = self._proofs[face.track]
-        age = frame.stamp - proof.stamp
-        trusted = proof.count >= _PROOFS and age <= _PROOF_LASTS
-        if trusted and seen_in_last_frame and age <= _PROOF_EVERY:
-            found = _nearest(self._near(frame.gray, face), face)
+    def _detect_track(
+        self, image: np.ndarray, track: PredictedTrack, stamp: float, seen_in_last_frame: bool
+    ) -> list[Detection]:
+        """Return the face of a track, or an empty list."""
+        confirmation = self._confirmations[track.number]
+        age = stamp - confirmation.stamp
+        confirmed = confirmation.count >= _MIN_CONFIRMATIONS and age <= _CONFIRMATION_LIFETIME
+        if confirmed and seen_in_last_frame and age <= _CONFIRMATION_PERIOD:
+            found = _best_match(self._redetect(image, track), track)
             if found:
                 return found
-        reach = min(_FAR + _SPEED * face.unseen, _FARTHEST)
-        rolls = self._rolls(face.roll)
-        if not seen_in_last_frame and not self._has_proposal(frame.gray, face.box, rolls, reach):
+        margin = min(_WIDE_MARGIN + _MARGIN_GROWTH * track.unseen_for, _MAX_MARGIN)
+        rolls = self._candidate_rolls(track.roll)
+        if not seen_in_last_frame and not self._has_proposal(image, track.box, rolls, margin):
             return []
-        if not trusted or age > _PROOF_EVERY:
-            found = self._proven(frame.gray, face, rolls, reach, seen_in_last_frame)
+        if not confirmed or age > _CONFIRMATION_PERIOD:
+            found = self._confirm(image, track, rolls, margin, seen_in_last_frame)
             if found:
-                proof.count, proof.stamp = proof.count + 1, frame.stamp
-                return [self._measured(frame.gray, found[0])]
-        return _nearest(self._around(frame.gray, face.box, rolls, reach, _KNOWN), face) if trusted else []
+                confirmation.count, confirmation.stamp = confirmation.count + 1, stamp
+                return [self._with_measured_roll(image, found[0])]
+        if not confirmed:
+            return []
+        return _best_match(self._detect_near(image, track.box, rolls, margin, _CONFIRMED_THRESHOLD_SCALE), track)
 
-    def _proven(
-        self, gray: np.ndarray, face: PredictedTrack, rolls: list[float], reach: float, near: bool
+    def _confirm(
+        self, image: np.ndarray, track: PredictedTrack, rolls: list[float], margin: float, narrow_first: bool
     ) -> list[Detection]:
-        """One known face with full evidence, or nothing; first, and cheaply, right where it is expected if `near`."""
-        found = self._around(gray, face.box, rolls[:1], _NEAR, change=_SAME_SIZE) if near else []
-        return _nearest(found or self._around(gray, face.box, rolls, reach), face)
+        """Return the face of a track, or an empty list, at the detector's own threshold.
 
-    def _rolls(self, roll: float) -> list[float]:
-        """At which angles a face is sought that was tilted by `roll` degrees: that first, and a step to each side."""
-        return [roll, roll - _TILT_STEP, roll + _TILT_STEP] if self._max_tilt else [roll]
+        `narrow_first` tries the narrow margin first, at a third of the cost.
+        """
+        found: list[Detection] = []
+        if narrow_first:
+            found = self._detect_near(image, track.box, rolls[:1], _NARROW_MARGIN, size_change=_NARROW_SIZE_CHANGE)
+        return _best_match(found or self._detect_near(image, track.box, rolls, margin), track)
 
-    def _measured(self, gray: np.ndarray, found: Detection) -> Detection:
-        """A detection with its tilt between the steps: by the eyes, or by how surely it is found at each angle."""
-        if not self._max_tilt:
-            return found
-        if found.landmarks:
-            return replace(found, roll=found.landmarks.roll)
-        region, width = _grown(found.box, _NEAR), found.box.width
-        answers = {roll: tilted(self._detector, roll).redetect(gray, region, width) for roll in self._rolls(found.roll)}
-        scores = {roll: max([one.score for one in ones], default=0.0) for roll, ones in answers.items()}
+    def _candidate_rolls(self, roll: float) -> list[float]:
+        """Return the rolls at which to search for a face last seen at `roll`: that first, then a step to each side."""
+        return [roll, roll - _ROLL_STEP, roll + _ROLL_STEP] if self._settings.max_roll else [roll]
+
+    def _with_measured_roll(self, image: np.ndarray, detection: Detection) -> Detection:
+        """Return a detection with its roll: from the eyes, or the mean of three rolls weighted by their scores."""
+        if not self._settings.max_roll:
+            return detection
+        if detection.landmarks:
+            return replace(detection, roll=detection.landmarks.roll)
+        region, width = _grow(detection.box, _NARROW_MARGIN), detection.box.width
+        scores = {}
+        for roll in self._candidate_rolls(detection.roll):
+            found = rotated(self._detector, roll).redetect(image, region, width)
+            scores[roll] = max([one.score for one in found], default=0.0)
         total = sum(scores.values())
         if not total > 0:
-            return found
-        roll = sum(roll * score for roll, score in scores.items()) / total
-        return replace(found, roll=min(max(roll, -self._max_tilt), self._max_tilt))
+            return detection
+        mean = sum(roll * score for roll, score in scores.items()) / total
+        limit = self._settings.max_roll
+        return replace(detection, roll=min(max(mean, -limit), limit))
 
-    def _near(self, gray: np.ndarray, face: PredictedTrack) -> list[Detection]:
-        region = _grown(face.box, _NEAR + _SPEED * face.unseen)
-        return tilted(self._detector, face.roll).redetect(gray, region, face.box.width)
+    def _redetect(self, image: np.ndarray, track: PredictedTrack) -> list[Detection]:
+        region = _grow(track.box, _NARROW_MARGIN + _MARGIN_GROWTH * track.unseen_for)
+        return rotated(self._detector, track.roll).redetect(image, region, track.box.width)
 
-    def _around(
+    def _detect_near(
         self,
-        gray: np.ndarray,
+        image: np.ndarray,
         box: Box,
         rolls: list[float],
-        reach: float,
-        evidence: float = 1.0,
-        change: float = _SIZES,
+        margin: float,
+        threshold_scale: float = 1.0,
+        size_change: float = _WIDE_SIZE_CHANGE,
     ) -> list[Detection]:
-        """What is found at the first angle at which anything is."""
-        region, sizes = _grown(box, reach), self._sizes(gray, box, change)
-        looks = (tilted(self._detector, roll).detect(gray, region, *sizes, evidence) for roll in rolls)
-        return next(filter(None, looks), [])
+        """Return what the detector finds around a box, at the first of the rolls that gives anything."""
+        query = Query(_grow(box, margin), *self._size_range(image, box, size_change), threshold_scale)
+        for roll in rolls:
+            found = rotated(self._detector, roll).detect(image, query)
+            if found:
+                return found
+        return []
 
-    def _has_proposal(self, gray: np.ndarray, box: Box, rolls: list[float], reach: float) -> bool:
-        tile = ScanTile(_grown(box, reach), *self._sizes(gray, box))
-        return any(tilted(self._detector, roll).proposals(gray, tile) for roll in rolls)
+    def _has_proposal(self, image: np.ndarray, box: Box, rolls: list[float], margin: float) -> bool:
+        tile = ScanTile(_grow(box, margin), *self._size_range(image, box, _WIDE_SIZE_CHANGE))
+        return any(rotated(self._detector, roll).proposals(image, tile) for roll in rolls)
 
-    def _sizes(self, gray: np.ndarray, box: Box, change: float = _SIZES) -> tuple[int, int]:
-        smallest, largest = self._detector.sizes(gray.shape)
+    def _size_range(self, image: np.ndarray, box: Box, change: float) -> tuple[int, int]:
+        smallest, largest = self._detector.size_limits(image.shape)
         return max(smallest, round(box.width / change)), min(largest, round(box.width * change))
 
-    def _proposals(self, gray: np.ndarray, elapsed: float) -> list[Detection]:
+    def _proposals(self, image: np.ndarray, elapsed: float) -> list[Detection]:
+        height, width = image.shape
         return non_max_suppression(
             [
                 proposal
-                for detector, schedule in self._schedules.items()
-                for tile in schedule.tiles(gray.shape, elapsed)
-                for proposal in detector.proposals(gray, tile)
+                for detector, scheduler in self._schedulers.items()
+                for tile in scheduler.tiles((height, width), elapsed)
+                for proposal in detector.proposals(image, tile)
             ]
         )
 
 
-def _spread(threads: int) -> None:
-    """How many threads OpenCV works in from now on, everywhere in this process.
+def _set_threads(threads: int) -> None:
+    """Set the number of threads of OpenCV, for the whole process.
 
-    A whole image is scanned in half the time by two. Pieces of it are too small to share, but each wakes the second
-    thread all the same, which then waits actively for more: a fifth of the CPU that an image with one face took.
+    A second thread halves the time of a full scan. Regions and tiles are too small to share; there, the second thread
+    would wake up, find nothing to do and spin, which took a fifth of the CPU time of an image with one face.
     """
     if cv2.getNumThreads() != threads:
         cv2.setNumThreads(threads)
 
 
-def _nearest(found: list[Detection], face: PredictedTrack) -> list[Detection]:
-    return sorted(found, key=lambda one: one.box.iou(face.box), reverse=True)[:1]
+def _best_match(detections: list[Detection], track: PredictedTrack) -> list[Detection]:
+    """Return the detection that overlaps a track's prediction most, or an empty list."""
+    return sorted(detections, key=lambda detection: detection.box.iou(track.box), reverse=True)[:1]
 
 
-def _without(gray: np.ndarray, found: list[Detection]) -> np.ndarray:
-    """The image with the faces made even; itself where there are none. A face beside or behind one of them stays."""
-    if not found:
-        return gray
-    height, width = gray.shape
-    gray = gray.copy()
-    for one in found:
-        box = _grown(one.box, -_RIM).clipped(width, height)
-        face = gray[box.y : box.bottom, box.x : box.right]
+def _mask(image: np.ndarray, detections: list[Detection]) -> np.ndarray:
+    """Return a copy of an image in which each face has its mean gray level; the image itself if there are no faces.
+
+    The border of each face stays, so that one beside or behind it can be found.
+    """
+    if not detections:
+        return image
+    height, width = image.shape
+    image = image.copy()
+    for detection in detections:
+        box = _grow(detection.box, -_MASK_INSET).clipped(width, height)
+        face = image[box.y : box.bottom, box.x : box.right]
         face[:] = cv2.mean(face)[0]
-    return gray
+    return image
 
 
-def _inside(box: Box, other: Box) -> bool:
-    """Whether the center of `box` lies in `other`."""
+def _center_in(box: Box, other: Box) -> bool:
     x, y = box.center
     return other.x <= x < other.right and other.y <= y < other.bottom
 
 
-def _grown(box: Box, reach: float) -> Box:
-    """`box` with `reach` of its width more on every side."""
-    more = round(reach * box.width)
-    return Box(box.x - more, box.y - more, box.width + 2 * more, box.height + 2 * more)
+def _grow(box: Box, margin: float) -> Box:
+    """Return a box with a margin, in its widths, on each side."""
+    pixels = round(margin * box.width)
+    return Box(box.x - pixels, box.y - pixels, box.width + 2 * pixels, box.height + 2 * pixels)

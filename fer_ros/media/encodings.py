@@ -1,16 +1,16 @@
-"""Camera bytes to gray or color pixels, only what is asked for.
+# SPDX-License-Identifier: Apache-2.0
+"""Converts raw and compressed ROS images to gray or BGR arrays.
 
-The names are those of sensor_msgs/image_encodings.hpp. Where cv_bridge knows an encoding, the pixels are the same as
-its `imgmsg_to_cv2(message, "mono8" | "bgr8")`; beyond those, the YUV formats under their newer names, NV12, NV21 and
-NV24 are read, and `8UC1`, `8UC3`, `8UC4` as OpenCV means them: gray, BGR, BGRA. `16UC1` and `32FC1` are refused: by
-REP-118 they carry depth, and a face in millimeters is not a face.
+The names of the encodings are those of sensor_msgs/image_encodings.hpp. Where cv_bridge knows an encoding, the pixels
+equal those of `imgmsg_to_cv2(message, "mono8" | "bgr8")`. In addition, the newer names of the YUV formats, NV12, NV21
+and NV24 are supported, and `8UC1`, `8UC3`, `8UC4` are taken for gray, BGR and BGRA, as in OpenCV. `16UC1` and `32FC1`
+are rejected: by REP 118 they are depth images.
 
-YUV is ITU-R BT.601 with 16..235 luma; gray is that luma as it comes.
+YUV is ITU-R BT.601 with a luma of 16..235; gray is the luma, unchanged.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,38 +18,41 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fer_ros.registry import did_you_mean
+
 
 class ImageError(ValueError):
-    """An image that cannot be read; the message names the reason with its numbers."""
+    """An image that cannot be converted; the message gives the reason with its numbers."""
 
 
 @dataclass(frozen=True)
 class RawImage:
-    """An image as a camera driver sends it: the fields of sensor_msgs/Image under their own names."""
+    """The fields of sensor_msgs/Image, under their own names."""
 
     data: Any
-    """Any object with the buffer protocol (array.array, bytes, a contiguous array); read, never written."""
+    """Any object with the buffer protocol (array.array, bytes, a contiguous array); not modified."""
     height: int
     """Pixels."""
     width: int
     """Pixels."""
     encoding: str
     step: int
-    """Bytes from one row to the next, padding included; for NV12, NV21 and NV24 of the luma plane."""
+    """Bytes per row with padding; for NV12, NV21 and NV24, of the luma plane."""
     is_bigendian: bool = False
     """Byte order of 16-bit samples."""
 
 
 @dataclass(frozen=True)
 class _Packed:
-    """Pixels that follow each other, each with all its samples."""
+    """A format whose pixels follow each other, each with all its samples."""
 
     samples: int
     depth: int
     """Bits of one sample: 8 or 16."""
     to_gray: int | None
-    """OpenCV's conversion code; None: the pixels are gray already."""
+    """OpenCV's conversion code; None where the pixels are gray already."""
     to_bgr: int | None
+    """Likewise; None where the pixels are BGR already."""
 
     @property
     def pixel_bytes(self) -> int:
@@ -58,19 +61,19 @@ class _Packed:
 
 @dataclass(frozen=True)
 class _Planar:
-    """A luma plane, and after it one plane of interleaved chroma."""
+    """A format with a luma plane, followed by one plane of interleaved chroma."""
 
     to_bgr: int
     """OpenCV's two-plane conversion code."""
     subsampled: bool
-    """One chroma sample for 2x2 pixels (4:2:0), or else one for each pixel (4:4:4)."""
+    """Whether 2x2 pixels share a chroma sample (4:2:0); otherwise each pixel has one (4:4:4)."""
     pixel_bytes: int = 1
-    """Of the luma plane, the one that `step` speaks of."""
+    """In the luma plane, whose rows have `step` bytes."""
 
 
 def _bayer(depth: int) -> dict[str, _Packed]:
-    # ROS names a pattern by the first two pixels of the first two rows, OpenCV by the second and third pixel of the
-    # second row: what ROS calls rggb is BayerBG there.
+    # ROS names a pattern after the first two pixels of the first two rows, OpenCV after the second and third pixel of
+    # the second row: rggb in ROS is BayerBG in OpenCV.
     return {
         f"bayer_rggb{depth}": _Packed(1, depth, cv2.COLOR_BayerBG2GRAY, cv2.COLOR_BayerBG2BGR),
         f"bayer_bggr{depth}": _Packed(1, depth, cv2.COLOR_BayerRG2GRAY, cv2.COLOR_BayerRG2BGR),
@@ -109,14 +112,14 @@ _FORMATS["8UC3"] = _FORMATS["bgr8"]
 _FORMATS["8UC4"] = _FORMATS["bgra8"]
 
 KNOWN = tuple(_FORMATS)
-"""The encodings that `gray` and `bgr` read."""
+"""The encodings that `gray` and `bgr` convert."""
 
 
 def gray(raw: RawImage) -> np.ndarray:
-    """The picture in shades of gray: (height, width) uint8.
+    """Return the image as gray: (height, width) uint8.
 
-    For mono8, 8UC1, nv12, nv21 and nv24 this is a view of `raw.data`, not a copy. 16-bit samples are scaled by
-    255/65535, as cv_bridge does.
+    A view of `raw.data`, without a copy, for mono8, 8UC1, nv12, nv21 and nv24. 16-bit samples are scaled by 255/65535,
+    as cv_bridge does.
 
     Raises:
         ImageError: see `check`.
@@ -126,9 +129,9 @@ def gray(raw: RawImage) -> np.ndarray:
 
 
 def bgr(raw: RawImage) -> np.ndarray:
-    """The picture in color: (height, width, 3) uint8, blue first.
+    """Return the image as BGR: (height, width, 3) uint8.
 
-    For bgr8 and 8UC3 this is a view of `raw.data`, not a copy.
+    A view of `raw.data`, without a copy, for bgr8 and 8UC3.
 
     Raises:
         ImageError: see `check`.
@@ -138,7 +141,7 @@ def bgr(raw: RawImage) -> np.ndarray:
 
 
 def pixel_bytes(encoding: str) -> int:
-    """The bytes of one pixel in a row of `step` bytes (for NV12, NV21 and NV24 in the luma plane).
+    """Return the bytes per pixel in a row of `step` bytes (for NV12, NV21 and NV24, in the luma plane).
 
     Raises:
         ImageError: `encoding` is not one of `KNOWN`.
@@ -149,11 +152,11 @@ def pixel_bytes(encoding: str) -> int:
 
 
 def check(raw: RawImage) -> None:
-    """Refuses what cannot be an image of the size and encoding it claims.
+    """Check that the fields of an image are consistent.
 
     Raises:
-        ImageError: unknown encoding, no pixels, `step` too small for the width, `data` shorter than step x height
-            (with the chroma plane: x 1.5 for nv12 and nv21, x 3 for nv24), or `data` that is not bytes.
+        ImageError: the encoding is unknown, there are no pixels, `step` is too small for the width, or `data` is not a
+            buffer or is shorter than step x height (with chroma: x 1.5 for nv12 and nv21, x 3 for nv24).
     """
     row = raw.width * pixel_bytes(raw.encoding)
     if raw.width <= 0 or raw.height <= 0:
@@ -168,39 +171,37 @@ def check(raw: RawImage) -> None:
 
 
 def decode_gray(data: Any) -> np.ndarray:
-    """The picture in a JPEG, PNG or other file that OpenCV reads, in shades of gray: (height, width) uint8.
+    """Decode a JPEG, PNG or other file that OpenCV reads to gray: (height, width) uint8.
 
-    A JPEG's luma is taken as it is, which is cheaper than decoding its colors. An orientation in the file is
-    ignored, as image_transport does, so that boxes fit the picture that other nodes see.
+    Of a JPEG only the luma is decoded, which is cheaper. An orientation tag is ignored, as image_transport does, so
+    that boxes fit the image that other nodes decode.
 
     Args:
-        data: the whole file in any object with the buffer protocol.
+        data: the whole file, in any object with the buffer protocol.
 
     Raises:
-        ImageError: empty, truncated, or nothing that OpenCV can decode. Flipped bits inside a JPEG's pixels are not
-            noticed by any decoder.
+        ImageError: the file is empty, truncated, or not one that OpenCV can decode. No decoder notices flipped bits
+            within a JPEG's pixels.
     """
     return _decode(data, cv2.IMREAD_GRAYSCALE)
 
 
 def decode_bgr(data: Any) -> np.ndarray:
-    """The same in color: (height, width, 3) uint8, blue first; arguments and errors are those of `decode_gray`."""
+    """Decode to BGR: (height, width, 3) uint8; see `decode_gray`."""
     return _decode(data, cv2.IMREAD_COLOR)
 
 
 def _unknown(encoding: str) -> str:
     if encoding in ("16UC1", "32FC1"):
-        return f"encoding '{encoding}' carries depth (REP-118), not a picture; give the camera's color or gray topic"
-    near = difflib.get_close_matches(encoding.lower(), KNOWN, n=3)
-    meant = f"; nearest are {', '.join(near)}" if near else ""
-    return f"unknown encoding '{encoding}'{meant}; known are {', '.join(KNOWN)}"
+        return f"encoding '{encoding}' is depth (REP 118), not an image; remap to the camera's color or gray topic"
+    return f"unknown encoding '{encoding}'{did_you_mean(encoding, KNOWN)}; supported: {', '.join(KNOWN)}"
 
 
 def _buffer(data: Any) -> memoryview:
     try:
         view = memoryview(data)
     except TypeError as error:
-        raise ImageError(f"data is {type(data).__name__}, not bytes") from error
+        raise ImageError(f"data is {type(data).__name__}, not a buffer of bytes") from error
     if not view.c_contiguous:
         raise ImageError("data is not contiguous in memory")
     return view
@@ -210,12 +211,16 @@ def _needed_bytes(raw: RawImage) -> int:
     layout = _FORMATS[raw.encoding]
     rows = raw.height
     if isinstance(layout, _Planar):
-        # Drivers disagree on whether an odd last row still has chroma, so it is not insisted on.
+        # Drivers disagree on whether an odd last row has chroma, so it is not required.
         rows += raw.height // 2 if layout.subsampled else 2 * raw.height
     return raw.step * rows
 
 
-def _convert(raw: RawImage, packed: Callable[[RawImage, _Packed], Any], planar: Callable[[RawImage, _Planar], Any]):
+def _convert(
+    raw: RawImage,
+    packed: Callable[[RawImage, _Packed], np.ndarray],
+    planar: Callable[[RawImage, _Planar], np.ndarray],
+) -> np.ndarray:
     layout = _FORMATS[raw.encoding]
     try:
         return packed(raw, layout) if isinstance(layout, _Packed) else planar(raw, layout)
@@ -230,20 +235,22 @@ def _packed_gray(raw: RawImage, layout: _Packed) -> np.ndarray:
 
 
 def _packed_bgr(raw: RawImage, layout: _Packed) -> np.ndarray:
+    if layout.to_bgr is None:
+        return _to_8_bit(_pixels(raw, layout, raw.width))
     if layout in (_UYVY, _YUYV) and raw.width % 2:
-        return cv2.cvtColor(_whole_pairs(raw, layout), layout.to_bgr)[:, : raw.width]
-    pixels = _pixels(raw, layout, raw.width)
-    return _to_8_bit(pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr))
+        return cv2.cvtColor(_even_columns(raw, layout), layout.to_bgr)[:, : raw.width]
+    return _to_8_bit(cv2.cvtColor(_pixels(raw, layout, raw.width), layout.to_bgr))
 
 
 def _pixels(raw: RawImage, layout: _Packed, width: int) -> np.ndarray:
-    """A view of the first `width` pixels of each row: (height, width) or (height, width, samples)."""
+    """Return a view of the first `width` pixels of each row: (height, width) or (height, width, samples)."""
     order = ">" if raw.is_bigendian else "<"
     dtype = np.dtype(np.uint8 if layout.depth == 8 else f"{order}u2")
-    shape, strides = (raw.height, width), (raw.step, layout.pixel_bytes)
+    shape: tuple[int, ...] = (raw.height, width)
+    strides: tuple[int, ...] = (raw.step, layout.pixel_bytes)
     if layout.samples > 1:
         shape, strides = (*shape, layout.samples), (*strides, dtype.itemsize)
-    pixels = np.ndarray(shape, dtype, _buffer(raw.data), strides=strides)
+    pixels: np.ndarray = np.ndarray(shape, dtype, _buffer(raw.data), strides=strides)
     if dtype.isnative and pixels.flags.aligned:
         return pixels
     return pixels.astype(dtype.newbyteorder("="))
@@ -253,8 +260,8 @@ def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=255 / 65535)
 
 
-def _whole_pairs(raw: RawImage, layout: _Packed) -> np.ndarray:
-    """4:2:2 pixels in an even number of columns, which OpenCV needs: at an odd width it writes past its result."""
+def _even_columns(raw: RawImage, layout: _Packed) -> np.ndarray:
+    """Return 4:2:2 pixels in an even number of columns: at an odd width, OpenCV writes beyond its result."""
     even = raw.width + 1
     if raw.step >= even * layout.pixel_bytes:
         return _pixels(raw, layout, even)
@@ -266,7 +273,8 @@ def _whole_pairs(raw: RawImage, layout: _Packed) -> np.ndarray:
 
 
 def _luma(raw: RawImage, layout: _Planar) -> np.ndarray:
-    return np.ndarray((raw.height, raw.width), np.uint8, _buffer(raw.data), strides=(raw.step, 1))
+    luma: np.ndarray = np.ndarray((raw.height, raw.width), np.uint8, _buffer(raw.data), strides=(raw.step, 1))
+    return luma
 
 
 def _planar_bgr(raw: RawImage, layout: _Planar) -> np.ndarray:
@@ -278,7 +286,7 @@ def _planar_bgr(raw: RawImage, layout: _Planar) -> np.ndarray:
 
 
 def _chroma(raw: RawImage) -> np.ndarray:
-    """One pair of samples for 2x2 pixels: (height / 2, width / 2, 2) uint8, both rounded up."""
+    """Return one pair of samples per 2x2 pixels: (height / 2, width / 2, 2) uint8, both rounded up."""
     rows, columns = (raw.height + 1) // 2, (raw.width + 1) // 2
     start = raw.step * raw.height
     present = min(rows, (_buffer(raw.data).nbytes - start) // raw.step), min(columns, raw.step // 2)
@@ -294,7 +302,7 @@ def _repeat_edges(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _full_chroma_bgr(luma: np.ndarray, raw: RawImage) -> np.ndarray:
-    """OpenCV has no 4:4:4 of this range; each pixel is written twice as a YUYV pair, and every second one read."""
+    """Convert 4:4:4, which OpenCV lacks: write each pixel twice, as a YUYV pair, and read every second."""
     height, width = luma.shape
     chroma = np.ndarray((height, width, 2), np.uint8, _buffer(raw.data), raw.step * height, (2 * raw.step, 2, 1))
     pairs = np.empty((height, width, 4), np.uint8)
@@ -309,21 +317,21 @@ def _decode(data: Any, flags: int) -> np.ndarray:
     if not content:
         raise ImageError("the compressed image has no bytes")
     if _truncated(content):
-        raise ImageError(f"the compressed image is cut off after {len(content)} bytes: its end marker is missing")
+        raise ImageError(f"the compressed image is truncated after {len(content)} bytes: its end marker is missing")
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise ImageError(f"the compressed image of {len(content)} bytes cannot be decoded: {error}") from error
-    if picture is None:
+    if image is None:
         start = content[:4].hex(" ")
         raise ImageError(f"the compressed image of {len(content)} bytes, starting {start}, cannot be decoded")
-    return picture
+    return image
 
 
 def _truncated(content: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end; decoders fill the rest with gray and say nothing."""
+    """Return whether a JPEG or PNG lacks its end; decoders fill the rest with gray without an error."""
     if content.startswith(b"\xff\xd8"):
-        # An end marker cannot occur inside coded pixels, so one after the last start of scan is the real one. One in
-        # an embedded thumbnail comes before that. Cameras may pad after it.
+        # Coded pixels cannot contain an end marker, so that one after the last start of scan ends the image; that of an
+        # embedded thumbnail comes before. Cameras may add padding after it.
         return content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
     return content.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in content[-64:]

@@ -4,7 +4,11 @@ import cv2
 import numpy as np
 import pytest
 import training_data
+from detector_kinds import ToyDetector, ToyOptions
 from skimage import data
+
+from fer_ros.faces.detectors.registry import DETECTORS
+from fer_ros.registry import Entry
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,11 @@ def undrawn():
     """Runs and evaluations that are not about pictures leave empty ones."""
     with training_data.undrawn():
         yield
+
+
+@pytest.fixture
+def toy_detector():
+    """Register the detector "toy" from outside of the package."""
+    DETECTORS.register("toy", Entry(ToyDetector, ToyOptions, description="finds a face in the center"))
+    yield
+    DETECTORS.unregister("toy")

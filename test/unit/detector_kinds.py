@@ -1,6 +1,8 @@
-"""Each kind of detector as tests take it, where it is installed."""
+# SPDX-License-Identifier: Apache-2.0
+"""Detectors for tests, where they are installed."""
 
 import os
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,32 +10,34 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fer_ros.faces.detectors.base import Detector
-from fer_ros.faces.detectors.registry import Options, make
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector
+from fer_ros.faces.detectors.registry import DETECTORS
+from fer_ros.registry import option
+from fer_ros.types import Box, Detection
 
 YUNET = os.environ.get("FER_ROS_YUNET", "")
-"""YuNet's model is in no package: who has the file, names it here."""
+"""Path of YuNet's model file, which no package contains."""
 
 
-def made(name: str, **options) -> Detector:
-    """A detector, or the end of this test with the reason."""
+def create_detector(name: str, **options) -> Detector:
+    """Return a detector; skip the test where it is not installed."""
     if name == "yunet" and not YUNET:
         pytest.skip("FER_ROS_YUNET does not name a YuNet model file")
     try:
-        return _made(name, Options(model=YUNET, **options))
+        return _create(name, DETECTORS.select_options(name, {"model": YUNET, **options}))
     except ImportError as error:
         pytest.skip(str(error))
 
 
-_made = lru_cache(make)
+_create = lru_cache(DETECTORS.create)
 
 
 def bright_spot_yunet(path: Path) -> str:
-    """A network with YuNet's outputs that takes every bright cell of 8x8 pixels for the middle of a face of 32."""
+    """Write a network with YuNet's outputs that detects a face of 32 pixels at each bright cell of 8x8 pixels."""
     nodes, weights, outputs = [], [], []
 
     def output(name: str, stride: int, channels: list[tuple[float, float]]) -> None:
-        """A weight for all pixels of the cell, and a bias, for each channel; as a list of the cells."""
+        """Add an output of one row per cell, each channel given by a weight for all pixels and a bias."""
         kernel = np.zeros((len(channels), 3, stride, stride), np.float32)
         kernel[:] = np.array([weight for weight, _ in channels], np.float32)[:, None, None, None]
         bias = np.array([bias for _, bias in channels], np.float32)
@@ -60,3 +64,26 @@ def bright_spot_yunet(path: Path) -> str:
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7).SerializeToString()
     )
     return str(path)
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    """Options of `ToyDetector`."""
+
+    size: int = option(30, "width of the toy face, pixels")
+
+
+class ToyDetector(Detector):
+    """Finds one face in the center of any image: a detector from outside of the package."""
+
+    def __init__(self, options):
+        self._size = options.size
+
+    def size_limits(self, shape):
+        """See `Detector`."""
+        return self._size, self._size
+
+    def detect(self, image, query=WHOLE_IMAGE):
+        """See `Detector`."""
+        (x, y), half = (side // 2 for side in image.shape[::-1]), self._size // 2
+        return [Detection(Box(x - half, y - half, self._size, self._size), 1.0)]

@@ -1,36 +1,37 @@
-"""fer-detect: boxes of every picture in a table and drawn, detectors side by side, and what it says of bad files."""
+# SPDX-License-Identifier: Apache-2.0
+"""The command fer-detect."""
 
 import csv
 
 import cv2
 import numpy as np
 import pytest
-from detector_kinds import made
+from detector_kinds import create_detector
 from PIL import Image
 
-from fer_ros.cli.detect import main
+from fer_ros.cli.detect import detector_color, main
 from fer_ros.types import Box
 
 FACE = Box(89, 33, 48, 48)
 
 
 @pytest.fixture
-def picture(astronaut):
-    """256x256, blue first, with one face."""
+def photo(astronaut):
+    """Return an image with one face: (256, 256, 3) uint8, BGR."""
     return cv2.cvtColor(cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
 
 
 @pytest.fixture
 def detect(tmp_path, capsys):
-    """Runs the command; its exit code, the rows of the table, and what it said."""
+    """Return a function that runs the command and returns its exit code, the rows of the table and its output."""
 
     def run(*arguments):
         output = tmp_path / "output"
         code = main([*map(str, arguments), "--output", str(output)])
         table = output / "boxes.csv"
         rows = list(csv.DictReader(table.open())) if table.exists() else []
-        said = capsys.readouterr()
-        return code, rows, said.out + said.err
+        captured = capsys.readouterr()
+        return code, rows, captured.out + captured.err
 
     return run
 
@@ -39,23 +40,23 @@ def box(row):
     return Box(*(int(row[name]) for name in ("x", "y", "width", "height")))
 
 
-def video(path, picture, frames=12):
+def video(path, photo, frames=12):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (256, 256))
     for step in range(frames):
-        writer.write(np.roll(picture, 2 * step, axis=1))
+        writer.write(np.roll(photo, 2 * step, axis=1))
     writer.release()
     return path
 
 
-def test_several_detectors_are_compared_on_a_folder_and_a_video(detect, tmp_path, picture):
+def test_detect_compares_detectors_on_a_folder_and_a_video(detect, tmp_path, photo):
     kinds = ["viola_jones", "mtcnn"]
-    made("mtcnn")
-    folder = tmp_path / "pictures"
+    create_detector("mtcnn")
+    folder = tmp_path / "images"
     folder.mkdir()
-    cv2.imwrite(str(folder / "face.png"), picture)
+    cv2.imwrite(str(folder / "face.png"), photo)
     cv2.imwrite(str(folder / "wall.png"), np.full((100, 200, 3), 90, np.uint8))
-    clip = video(tmp_path / "face.avi", picture, 4)
-    code, rows, said = detect(folder, clip, "--track", "--detector", *kinds)
+    clip = video(tmp_path / "face.avi", photo, 4)
+    code, rows, output = detect(folder, clip, "--track", "--detectors", *kinds)
     assert code == 0
     assert [(row["detector"], row["file"], row["frame"]) for row in rows] == [
         (kind, str(path), str(frame))
@@ -65,83 +66,104 @@ def test_several_detectors_are_compared_on_a_folder_and_a_video(detect, tmp_path
     ]
     assert all(box(row).iou(Box(FACE.x + 2 * int(row["frame"]), 33, 48, 48)) > 0.6 for row in rows)
     assert all(bool(row["left_eye_x"]) == (row["detector"] == "mtcnn") for row in rows)
-    assert "6 pictures" in said
-    assert said.count("5 (100%), 0") == 2
+    assert "6 images" in output
+    assert output.count("5 (100%), 0") == 2
     drawn = cv2.imread(str(tmp_path / "output" / "face_faces.png"))
-    assert drawn.shape == picture.shape
-    assert not np.array_equal(drawn, picture)
+    assert drawn.shape == photo.shape
+    assert not np.array_equal(drawn, photo)
     annotated = cv2.VideoCapture(str(tmp_path / "output" / "face_faces_2.mp4"))
     assert annotated.get(cv2.CAP_PROP_FRAME_COUNT) == 4
 
 
-def save_16_bit(path, picture):
-    cv2.imwrite(str(path), picture[:, :, 0].astype(np.uint16) * 257)
+def save_16_bit(path, photo):
+    cv2.imwrite(str(path), photo[:, :, 0].astype(np.uint16) * 257)
 
 
-def save_cmyk(path, picture):
-    Image.fromarray(picture).convert("CMYK").save(path)
+def save_cmyk(path, photo):
+    Image.fromarray(photo).convert("CMYK").save(path)
 
 
-def save_gray(path, picture):
-    cv2.imwrite(str(path), picture[:, :, 0])
+def save_gray(path, photo):
+    cv2.imwrite(str(path), photo[:, :, 0])
 
 
 @pytest.mark.parametrize(
     ("name", "save"),
     [("16.png", save_16_bit), ("cmyk.jpg", save_cmyk), ("cmyk.tif", save_cmyk), ("gray.png", save_gray)],
 )
-def test_gray_16_bit_and_cmyk_pictures_are_read_like_others(detect, tmp_path, picture, name, save):
-    save(tmp_path / name, picture)
+def test_detect_reads_gray_16_bit_and_cmyk_images(detect, tmp_path, photo, name, save):
+    save(tmp_path / name, photo)
     code, (row,), _ = detect(tmp_path / name)
     assert code == 0
     assert box(row).iou(FACE) > 0.7
 
 
-def test_a_picture_smaller_than_any_face_is_named_and_has_none(detect, tmp_path, picture):
-    cv2.imwrite(str(tmp_path / "tiny.png"), picture[:20, :24])
-    code, rows, said = detect(tmp_path / "tiny.png")
+def test_detect_warns_of_an_image_smaller_than_any_face(detect, tmp_path, photo):
+    cv2.imwrite(str(tmp_path / "tiny.png"), photo[:20, :24])
+    code, rows, output = detect(tmp_path / "tiny.png")
     assert (code, rows) == (0, [])
-    assert "tiny.png is 24x20: smaller than the smallest face that is looked for (30 pixels)" in said
+    assert "tiny.png is 24x20: smaller than the smallest face searched for (30 pixels)" in output
 
 
-def test_a_video_that_ends_in_the_middle_of_a_frame_is_answered_as_far_as_it_goes(detect, tmp_path, picture):
-    whole = video(tmp_path / "whole.avi", picture).read_bytes()
+def test_detect_warns_of_a_truncated_video(detect, tmp_path, photo):
+    whole = video(tmp_path / "whole.avi", photo).read_bytes()
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole[: len(whole) // 2])
-    code, rows, said = detect(cut, "--min-face-size", 40)
+    code, rows, output = detect(cut, "--min-size", 40)
     assert code == 0
     assert 3 <= len(rows) <= 7
-    assert "cut.avi ends after" in said
-    assert "of 12 pictures" in said
+    assert "cut.avi ends after" in output
+    assert "of 12 images" in output
 
 
-def test_files_that_cannot_be_read_are_named_and_left_out(detect, tmp_path, picture):
-    (tmp_path / "a.png").write_text("no picture")
+def test_detect_skips_unreadable_files_with_a_warning(detect, tmp_path, photo):
+    (tmp_path / "a.png").write_text("not an image")
     (tmp_path / "b.mp4").write_bytes(b"\0" * 500)
-    cv2.imwrite(str(tmp_path / "c.png"), picture)
-    code, rows, said = detect(tmp_path / "a.png", tmp_path / "b.mp4", tmp_path / "c.png")
+    cv2.imwrite(str(tmp_path / "c.png"), photo)
+    code, rows, output = detect(tmp_path / "a.png", tmp_path / "b.mp4", tmp_path / "c.png")
     assert (code, len(rows)) == (0, 1)
-    assert "a.png is left out" in said
-    assert "b.mp4 is neither a video nor a picture" in said
-    code, _, said = detect(tmp_path / "a.png")
+    assert "a.png skipped" in output
+    assert "b.mp4 is neither a video nor an image" in output
+    code, _, output = detect(tmp_path / "a.png")
     assert code == 2
-    assert said.endswith("error: there is no picture that can be read\n")
+    assert output.endswith("error: no image could be read\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (["/not/here.png"], "there is no file or folder /not/here.png"),
-        (["--cascade", "unheard_of"], "cascade 'unheard_of' was not found"),
-        (["--detector", "yunet"], "'yunet' needs detector_model"),
-        (["--detector", "yunet", "--detector-model", "/not/here.onnx"], "there is no model file /not/here.onnx"),
-        (["--detector", "yunet", "--detector-model", __file__], "is not a YuNet that OpenCV"),
-        (["--min-face-size", "90", "--max-face-size", "60"], "max_size (60) is below min_size (90)"),
+        (["--cascade", "unknown"], "cascade 'unknown' was not found"),
+        (["--detectors", "yunet"], "'yunet' needs its model option"),
+        (["--detectors", "yunet", "--model", "/not/here.onnx"], "there is no model file /not/here.onnx"),
+        (["--detectors", "yunet", "--model", __file__], "is not a YuNet model that OpenCV"),
+        (["--min-size", "90", "--max-size", "60"], "max_size (60) is below min_size (90)"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(detect, tmp_path, picture, arguments, words):
-    cv2.imwrite(str(tmp_path / "face.png"), picture)
-    code, rows, said = detect(tmp_path / "face.png", *arguments)
+def test_detect_reports_errors_in_one_line(detect, tmp_path, photo, arguments, message):
+    cv2.imwrite(str(tmp_path / "face.png"), photo)
+    code, rows, output = detect(tmp_path / "face.png", *arguments)
     assert (code, rows) == (2, [])
-    (line,) = (line for line in said.splitlines() if line.startswith("fer-detect: error: "))
-    assert words in line
+    (line,) = (line for line in output.splitlines() if line.startswith("fer-detect: error: "))
+    assert message in line
+
+
+def test_detect_runs_a_detector_registered_from_outside(detect, tmp_path, photo, toy_detector):
+    cv2.imwrite(str(tmp_path / "face.png"), photo)
+    code, rows, output = detect(tmp_path / "face.png", "--detectors", "toy", "--size", 50)
+    assert (code, [box(row) for row in rows]) == (0, [Box(103, 103, 50, 50)])
+    assert "toy" in output
+
+
+def test_detect_help_lists_all_detectors_and_options(capsys, toy_detector):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("viola_jones", "mtcnn", "dlib", "yunet", "toy"))
+    assert all(option in text for option in ("--min-neighbors", "--model", "--size", "pip install dlib-bin"))
+
+
+def test_any_number_of_detectors_has_distinct_colors():
+    colors = [detector_color(number) for number in range(12)]
+    assert len(set(colors)) == len(colors)
+    assert all(0 <= value <= 255 for color in colors for value in color)

@@ -1,4 +1,5 @@
-"""Knowing faces again: through misses, crossings, hiding, uneven time stamps."""
+# SPDX-License-Identifier: Apache-2.0
+"""Tracking through misses, crossings, occlusion and irregular stamps."""
 
 import pytest
 
@@ -15,7 +16,7 @@ def ids(faces):
 
 
 def crossing(tracker, stamps, hidden=()):
-    """Two people of 80 pixels walk through each other in 4 s; at `hidden` stamps only the nearer one is seen."""
+    """Return the ids while two faces cross within 4 s; at `hidden` stamps, only the closer one is detected."""
     seen = []
     for stamp in stamps:
         boxes = [(40 + 130 * stamp, 100, 80, 80), (520 - 120 * stamp, 110, 72, 72)]
@@ -24,13 +25,13 @@ def crossing(tracker, stamps, hidden=()):
 
 
 @pytest.mark.parametrize("rate", [5, 10, 15, 30, 60])
-def test_two_people_crossing_keep_their_ids(rate):
+def test_tracker_keeps_ids_of_crossing_faces(rate):
     seen = crossing(OverlapTracker(), [step / rate for step in range(4 * rate)])
     assert seen == [["f1", "f2"]] * len(seen)
 
 
 @pytest.mark.parametrize("rate", [10, 30])
-def test_two_people_keep_their_ids_when_one_hides_the_other(rate):
+def test_tracker_keeps_ids_when_one_face_occludes_another(rate):
     stamps = [step / rate for step in range(4 * rate)]
     hidden = [stamp for stamp in stamps if 1.65 < stamp < 2.15]
     seen = crossing(OverlapTracker(), stamps, hidden)
@@ -38,7 +39,7 @@ def test_two_people_keep_their_ids_when_one_hides_the_other(rate):
 
 
 @pytest.mark.parametrize("speed", [0, 100, 250])
-def test_one_hidden_for_half_a_second_keeps_hers(speed):
+def test_tracker_keeps_id_through_occlusion(speed):
     tracker = OverlapTracker()
     for step in range(60):
         stamp = step / 30
@@ -48,7 +49,7 @@ def test_one_hidden_for_half_a_second_keeps_hers(speed):
         assert tracker.known_ids == {"f1"}
 
 
-def test_uneven_time_between_images_does_not_matter():
+def test_tracker_keeps_ids_at_irregular_stamps():
     tracker = OverlapTracker()
     stamp = 0.0
     for gap in [0.03, 0.03, 0.2, 0.03, 0.4, 0.01, 0.1, 0.0, 0.3, 0.03] * 3:
@@ -59,7 +60,7 @@ def test_uneven_time_between_images_does_not_matter():
         ]
 
 
-def test_a_new_face_gets_another_identity():
+def test_tracker_gives_a_new_face_a_new_id():
     tracker = OverlapTracker()
     for step in range(10):
         faces = tracker.update(detections((10 * step, 20, 50, 50)), step / 10)
@@ -68,20 +69,20 @@ def test_a_new_face_gets_another_identity():
     assert ids(tracker.update(detections((300, 20, 50, 50), (95, 20, 50, 50)), 1.0)) == ["f2", "f1"]
 
 
-def test_a_face_of_another_size_in_the_same_place_is_another_person():
+def test_tracker_gives_a_face_of_another_size_a_new_id():
     tracker = OverlapTracker()
     tracker.update(detections((0, 0, 50, 50)), 0.0)
     assert ids(tracker.update(detections((0, 0, 120, 120)), 0.03)) == ["f2"]
 
 
-def test_a_face_that_is_missed_for_a_moment_is_known_again():
+def test_tracker_keeps_id_through_missed_detections():
     tracker = OverlapTracker(keep_for=1.0)
     tracker.update(detections((0, 0, 50, 50)), 0.0)
     assert tracker.update([], 0.5) == []
     assert ids(tracker.update(detections((5, 0, 50, 50)), 0.9)) == ["f1"]
 
 
-def test_a_face_that_stays_away_is_forgotten_and_its_name_is_not_used_again():
+def test_tracker_does_not_reuse_the_id_of_a_lost_face():
     tracker = OverlapTracker(keep_for=1.0)
     tracker.update(detections((0, 0, 50, 50)), 0.0)
     tracker.update([], 1.5)
@@ -89,7 +90,7 @@ def test_a_face_that_stays_away_is_forgotten_and_its_name_is_not_used_again():
     assert ids(tracker.update(detections((0, 0, 50, 50)), 1.6)) == ["f2"]
 
 
-def test_one_track_is_never_given_to_two_detections():
+def test_tracker_assigns_each_track_once():
     tracker = OverlapTracker()
     tracker.update(detections((0, 0, 50, 50)), 0.0)
     faces = tracker.update(detections((10, 0, 50, 50), (2, 0, 50, 50)), 0.1)
@@ -97,26 +98,26 @@ def test_one_track_is_never_given_to_two_detections():
 
 
 @pytest.mark.parametrize("back_to", [5.0, 99.5])
-def test_a_looped_recording_starts_anew(back_to):
+def test_tracker_starts_anew_when_stamps_jump_back(back_to):
     tracker = OverlapTracker(keep_for=1.0)
     tracker.update(detections((0, 0, 50, 50)), 100.0)
     (face,) = tracker.update(detections((0, 0, 50, 50)), back_to)
     assert (face.id, face.tracked_for) == ("f2", 0.0)
 
 
-def test_an_image_that_was_overtaken_by_the_next_changes_nothing():
+def test_tracker_tolerates_reordered_frames():
     tracker = OverlapTracker()
     for stamp in (1.0, 1.07, 1.03, 1.1):
         assert ids(tracker.update(detections((100 * stamp, 0, 50, 50)), stamp)) == ["f1"]
 
 
-def test_a_face_is_reported_after_as_many_hits_as_asked_for():
+def test_tracker_reports_a_face_after_min_hits():
     tracker = OverlapTracker(min_hits=3)
     reported = [ids(tracker.update(detections((0, 0, 50, 50)), step / 30)) for step in range(4)]
     assert reported == [[], [], ["f1"], ["f1"]]
 
 
-def test_a_single_hit_is_not_remembered_when_more_are_asked_for():
+def test_tracker_drops_an_unreported_face_after_a_miss():
     tracker = OverlapTracker(min_hits=2)
     tracker.update(detections((0, 0, 50, 50)), 0.0)
     tracker.update([], 0.03)
@@ -125,12 +126,12 @@ def test_a_single_hit_is_not_remembered_when_more_are_asked_for():
 
 
 @pytest.mark.parametrize("wrong", [{"keep_for": -1.0}, {"keep_for": float("nan")}, {"min_hits": 0}])
-def test_numbers_out_of_range_are_named(wrong):
+def test_tracker_error_names_the_argument(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         OverlapTracker(**wrong)
 
 
-def test_a_face_has_the_landmarks_of_its_own_detection():
+def test_tracker_keeps_the_landmarks_of_a_detection():
     eyes = Landmarks((60.5, 70.0), (90.0, 71.5))
     tracker = OverlapTracker()
     tracker.update([Detection(Box(50, 50, 60, 60), 1.0, eyes)], 0.0)

@@ -1,75 +1,75 @@
-"""dlib's frontal faces: a sliding window over histograms of oriented gradients.
+# SPDX-License-Identifier: Apache-2.0
+"""dlib's detector of frontal faces: a sliding window over histograms of oriented gradients.
 
-Source: Dalal, Triggs, "Histograms of Oriented Gradients for Human Detection", 2005. The trained windows are part of
+Source: Dalal, Triggs, "Histograms of Oriented Gradients for Human Detection", 2005. The trained filters are part of
 dlib (Boost license).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
-from fer_ros.faces.detectors.common import FaceSizes, ScaledCrop, Shape, asked_for, strips
-from fer_ros.types import Box, Detection
-
-try:
-    import dlib
-except ImportError as error:
-    raise ImportError("the detector 'dlib' needs the package dlib-bin (pip install dlib-bin)") from error
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector, Query, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import ScaledCrop, SizeOptions, SquareFit, filter_detections, strips
+from fer_ros.types import Detection
 
 _WINDOW = 80
-"""Width in pixels of the smallest face that dlib measures right; those from 60 on it finds and takes for larger."""
-_LENIENCE = 0.5
-"""By how much the score may be below dlib's own threshold where no evidence is asked for; scores of faces reach 3."""
-_SHAPE = Shape(size=1.13, down=-0.10)
-"""Measured: docs/front-ends.md."""
-_CONTEXT = 0.2
-"""How much around a region dlib needs to see to find a face at its border, in widths of the largest face."""
-_PIXELS_OF_A_GLIMPSE = 120_000
+"""Width of the smallest face that dlib localizes well, pixels; those from 60 on are found, with a box too large."""
+_THRESHOLD_RANGE = 0.5
+"""By how much a threshold scale of 0 lowers dlib's threshold; scores of faces reach 3."""
+_FIT = SquareFit(size=1.13, offset_y=-0.10)
+"""Measured; see docs/front-ends.md."""
+_MARGIN = 0.2
+"""Context around a region, in widths of the largest face, without which faces at its border are missed."""
+_PIXELS_PER_TILE = 120_000
+
+
+@dataclass(frozen=True)
+class DlibHogOptions(SizeOptions):
+    """Options of `DlibHog`."""
 
 
 class DlibHog(Detector):
-    """Finds upright frontal faces; images are enlarged until the smallest face is 80 pixels wide.
+    """Finds upright frontal faces. Enlarges images until the smallest face is 80 pixels wide.
 
     Args:
-        min_size: smallest face in pixels; see `FaceSizes`. Half as large costs four times as much.
-        max_size: largest face in pixels.
+        options: the sizes of face; half the smallest size takes four times as long.
 
     Raises:
-        ValueError: a number is out of its range.
+        ImportError: dlib is not installed.
     """
 
-    def __init__(self, min_size: int = 0, max_size: int = 0):
-        self._sizes = FaceSizes(min_size, max_size)
+    def __init__(self, options: DlibHogOptions | None = None):
+        import dlib
+
+        self._options = options or DlibHogOptions()
         self._detector = dlib.get_frontal_face_detector()
 
-    def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def size_limits(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """See `Detector`."""
-        return self._sizes.of(shape)
+        return self._options.limits(shape)
 
-    def detect(
-        self,
-        gray: np.ndarray,
-        region: Box | None = None,
-        smallest: int = 0,
-        largest: int = 0,
-        evidence: float = 1.0,
-    ) -> list[Detection]:
-        """The faces in an image; the score is dlib's, 0 and more unless less evidence will do. See `Detector`."""
-        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
-        part = (
-            ScaledCrop.of(gray, region, round(_CONTEXT * largest), _WINDOW / smallest) if smallest <= largest else None
-        )
-        if part is None:
+    def detect(self, image: np.ndarray, query: Query = WHOLE_IMAGE) -> list[Detection]:
+        """Return the faces in an image. The score is dlib's, 0 or more at a threshold scale of 1. See `Detector`."""
+        smallest, largest = self._options.limits_of(query, image.shape)
+        if largest < smallest:
             return []
-        rectangles, scores, _ = self._detector.run(part.pixels, 0, -_LENIENCE * (1 - evidence))
-        found = [
-            Detection(_SHAPE.square(*part.edges(one.left(), one.top(), one.right() + 1, one.bottom() + 1)), score)
+        crop = ScaledCrop.cut(image, query.region, round(_MARGIN * largest), _WINDOW / smallest)
+        if crop is None:
+            return []
+        threshold = -_THRESHOLD_RANGE * (1 - query.threshold_scale)
+        rectangles, scores, _ = self._detector.run(crop.pixels, 0, threshold)
+        detections = [
+            Detection(
+                _FIT.square(*crop.edges_to_image(one.left(), one.top(), one.right() + 1, one.bottom() + 1)), score
+            )
             for one, score in zip(rectangles, scores, strict=True)
         ]
-        return asked_for(non_max_suppression(found), region, smallest, largest)
+        return filter_detections(non_max_suppression(detections), query.region, smallest, largest)
 
-    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
-        """Strips. See `Detector`."""
-        enlarged = _WINDOW / smallest
-        return strips(shape, smallest, largest, round(shape[0] * shape[1] * enlarged * enlarged / _PIXELS_OF_A_GLIMPSE))
+    def tiles(self, shape: tuple[int, int], pass_index: int, min_size: int, max_size: int) -> list[ScanTile]:
+        """Return strips. See `Detector`."""
+        scale = _WINDOW / min_size
+        return strips(shape, min_size, max_size, round(shape[0] * shape[1] * scale * scale / _PIXELS_PER_TILE))

@@ -1,65 +1,64 @@
-"""A detector of profiles that look to one side, made to see both: by a look at the mirrored image."""
+# SPDX-License-Identifier: Apache-2.0
+"""Both profiles, by a detector that finds one: it is run on the image and on its mirror image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector, Query, ScanTile, non_max_suppression
 from fer_ros.types import Box, Detection
 
 
 class MirroredDetector(Detector):
-    """What `one_side` finds in the image and in its mirror image, at twice the work.
+    """Runs a detector on the image and on its mirror image, at twice the cost.
 
     Args:
-        one_side: finds faces without landmarks.
+        detector: finds faces without landmarks.
     """
 
-    def __init__(self, one_side: Detector):
-        self._one_side = one_side
+    def __init__(self, detector: Detector):
+        self._detector = detector
 
-    def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def size_limits(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """See `Detector`."""
-        return self._one_side.sizes(shape)
+        return self._detector.size_limits(shape)
 
-    def detect(
-        self,
-        gray: np.ndarray,
-        region: Box | None = None,
-        smallest: int = 0,
-        largest: int = 0,
-        evidence: float = 1.0,
-    ) -> list[Detection]:
+    def detect(self, image: np.ndarray, query: Query = WHOLE_IMAGE) -> list[Detection]:
         """See `Detector`."""
-        return _in_both(
-            lambda image, where: self._one_side.detect(image, where, smallest, largest, evidence), gray, region
+        width = image.shape[1]
+        mirrored_query = replace(query, region=query.region and _mirror(query.region, width))
+        return _merge(
+            self._detector.detect(image, query), self._detector.detect(_mirror_image(image), mirrored_query), width
         )
 
-    def redetect(self, gray: np.ndarray, region: Box, size: int) -> list[Detection]:
+    def redetect(self, image: np.ndarray, region: Box, size: int) -> list[Detection]:
         """See `Detector`."""
-        return _in_both(lambda image, where: self._one_side.redetect(image, where, size), gray, region)
+        width = image.shape[1]
+        mirrored = self._detector.redetect(_mirror_image(image), _mirror(region, width), size)
+        return _merge(self._detector.redetect(image, region, size), mirrored, width)
 
-    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
+    def tiles(self, shape: tuple[int, int], pass_index: int, min_size: int, max_size: int) -> list[ScanTile]:
         """See `Detector`."""
-        return self._one_side.tiles(shape, turn, smallest, largest)
+        return self._detector.tiles(shape, pass_index, min_size, max_size)
 
-    def proposals(self, gray: np.ndarray, tile: ScanTile) -> list[Detection]:
+    def proposals(self, image: np.ndarray, tile: ScanTile) -> list[Detection]:
         """See `Detector`."""
-        return _in_both(
-            lambda image, where: self._one_side.proposals(image, replace(tile, region=where)), gray, tile.region
-        )
+        width = image.shape[1]
+        mirrored_tile = replace(tile, region=_mirror(tile.region, width))
+        mirrored = self._detector.proposals(_mirror_image(image), mirrored_tile)
+        return _merge(self._detector.proposals(image, tile), mirrored, width)
 
 
-def _in_both(
-    look: Callable[[np.ndarray, Box | None], list[Detection]], gray: np.ndarray, region: Box | None
-) -> list[Detection]:
-    width = gray.shape[1]
-    there = look(np.ascontiguousarray(gray[:, ::-1]), region and _mirrored(region, width))
-    return non_max_suppression(look(gray, region) + [replace(one, box=_mirrored(one.box, width)) for one in there])
+def _merge(detections: list[Detection], mirrored: list[Detection], width: int) -> list[Detection]:
+    restored = [replace(detection, box=_mirror(detection.box, width)) for detection in mirrored]
+    return non_max_suppression(detections + restored)
 
 
-def _mirrored(box: Box, width: int) -> Box:
+def _mirror_image(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def _mirror(box: Box, width: int) -> Box:
     return replace(box, x=width - box.right)

@@ -1,268 +1,187 @@
-"""MTCNN faces: three small networks, each of which looks closer at what the one before has proposed.
+# SPDX-License-Identifier: Apache-2.0
+"""MTCNN: three small networks, each of which refines what the one before it proposes.
 
 Source: Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks",
-2016. The weights are those of the package `mtcnn` (MIT license), of which nothing else is used: it runs them with
-TensorFlow.
+2016. The names of the networks, P-Net, R-Net and O-Net, are those of the paper.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import threading
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
-from fer_ros.faces.detectors.common import FaceSizes, ScaledCrop, Shape, asked_for, strips, threshold
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector, Query, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import (
+    ScaledCrop,
+    SizeOptions,
+    SquareFit,
+    filter_detections,
+    scaled_threshold,
+    strips,
+)
 from fer_ros.types import Box, Detection, Landmarks
 
-try:
-    import torch
-    from torch.nn import functional
-except ImportError as error:
-    raise ImportError("the detector 'mtcnn' needs the package torch (pip install torch)") from error
-
-_WINDOW = 12
-"""Width in pixels of the face that the first network sees."""
-_STEP = 0.709
-"""Ratio between the sizes it looks at, as published: half the area."""
+_P_NET_INPUT, _R_NET_INPUT, _O_NET_INPUT = 12, 24, 48
+"""Width and height of the networks' inputs, pixels; P-Net's is that of its sliding window."""
+_P_NET_STRIDE = 2
+_PYRAMID_SCALE = 0.709
+"""Ratio between two levels of P-Net's pyramid, as published: half the area."""
 _THRESHOLDS = 0.6, 0.7, 0.7
-"""Of the three networks, as published."""
-_FOLLOWING = 0.5
-"""Share of the last threshold that is enough for a face that is followed."""
-_SHAPE = Shape(size=0.91, down=-0.01)
-"""Measured: docs/front-ends.md."""
-_CONTEXT = 0.1
-"""How much around a region the first network sees, in widths of the largest face."""
-_PIXELS_OF_A_GLIMPSE = 20_000
-"""Pixels of the reduced image that the first network looks at in one tile."""
+"""Of P-Net, R-Net and O-Net, as published."""
+_LEVEL_OVERLAP, _OVERLAP = 0.5, 0.7
+"""Intersection over union of the non-maximum suppression within one level of the pyramid and after it, as published."""
+_REDETECT_THRESHOLD_SCALE = 0.5
+_FIT = SquareFit(size=0.91, offset_y=-0.01)
+"""Measured; see docs/front-ends.md."""
+_MARGIN = 0.1
+"""Context around a region for P-Net, in widths of the largest face."""
+_PIXELS_PER_TILE = 20_000
+"""Pixels of P-Net's largest level in one tile."""
+
+
+@dataclass(frozen=True)
+class MtcnnOptions(SizeOptions):
+    """Options of `Mtcnn`."""
 
 
 class Mtcnn(Detector):
     """Finds faces in many poses, and their landmarks.
 
-    The networks were trained on colors. Here they see three equal channels, which is the same as one channel and the
-    sum of the first layer's weights.
+    The networks were trained on colors. Here they get the gray image as each of their three channels.
 
     Args:
-        min_size: smallest face in pixels; see `FaceSizes`.
-        max_size: largest face in pixels.
+        options: the sizes of face.
 
     Raises:
-        ImportError: the package `mtcnn`, or one that it needs, is not installed.
-        ValueError: the package's files are not what is expected, or a number is out of its range.
+        ImportError: torch, the package `mtcnn`, which has the weights, or a package to read them is not installed.
+        ValueError: the weights cannot be read.
     """
 
-    def __init__(self, min_size: int = 0, max_size: int = 0):
-        self._sizes = FaceSizes(min_size, max_size)
-        self._proposals, self._refinement, self._output = _networks()
+    def __init__(self, options: MtcnnOptions | None = None):
+        from fer_ros.faces.detectors.mtcnn_networks import load_networks
 
-    def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+        self._options = options or MtcnnOptions()
+        self._p_net, self._r_net, self._o_net = load_networks()
+
+    def size_limits(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """See `Detector`."""
-        return self._sizes.of(shape)
+        return self._options.limits(shape)
 
-    def detect(
-        self,
-        gray: np.ndarray,
-        region: Box | None = None,
-        smallest: int = 0,
-        largest: int = 0,
-        evidence: float = 1.0,
-    ) -> list[Detection]:
-        """The faces in an image, with five landmarks; the score is the last network's, 0..1. See `Detector`."""
-        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
+    def detect(self, image: np.ndarray, query: Query = WHOLE_IMAGE) -> list[Detection]:
+        """Return the faces in an image, with five landmarks each. The score is O-Net's, 0..1. See `Detector`."""
+        smallest, largest = self._options.limits_of(query, image.shape)
         if largest < smallest:
             return []
-        first, second, third = (threshold(usual, evidence) for usual in _THRESHOLDS)
-        squares = self._propose(gray, region, smallest / _SHAPE.size, largest / _SHAPE.size, first)
+        p_net, r_net, o_net = (scaled_threshold(value, query.threshold_scale) for value in _THRESHOLDS)
+        squares = self._propose(image, query.region, smallest / _FIT.size, largest / _FIT.size, p_net)
         if len(squares):
-            squares = self._refine(gray, squares, second)
-        return asked_for(self._finish(gray, squares, third), region, smallest, largest)
+            squares = self._refine(image, squares, r_net)
+        return filter_detections(self._finish(image, squares, o_net), query.region, smallest, largest)
 
-    def redetect(self, gray: np.ndarray, region: Box, size: int) -> list[Detection]:
-        """The last network alone, on the middle of the region. See `Detector`."""
-        side = size / _SHAPE.size
+    def redetect(self, image: np.ndarray, region: Box, size: int) -> list[Detection]:
+        """Run O-Net alone, on the middle of the region. See `Detector`."""
+        side = size / _FIT.size
         x, y = region.center
-        expected = np.array([[x, y - _SHAPE.down * side, side]])
-        return self._finish(gray, expected, _THRESHOLDS[2] * _FOLLOWING)
+        square = np.array([[x, y - _FIT.offset_y * side, side]])
+        return self._finish(image, square, _THRESHOLDS[2] * _REDETECT_THRESHOLD_SCALE)
 
-    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
-        """Strips. See `Detector`."""
-        reduced = _WINDOW / smallest
-        return strips(shape, smallest, largest, round(shape[0] * shape[1] * reduced * reduced / _PIXELS_OF_A_GLIMPSE))
+    def tiles(self, shape: tuple[int, int], pass_index: int, min_size: int, max_size: int) -> list[ScanTile]:
+        """Return strips. See `Detector`."""
+        scale = _P_NET_INPUT / min_size
+        return strips(shape, min_size, max_size, round(shape[0] * shape[1] * scale * scale / _PIXELS_PER_TILE))
 
     def _propose(
-        self, gray: np.ndarray, region: Box | None, smallest: float, largest: float, least: float
+        self, image: np.ndarray, region: Box | None, smallest: float, largest: float, threshold: float
     ) -> np.ndarray:
-        """Where faces may be: (N, 3) squares, as center x, y and side in pixels of the image."""
-        found, sure = [], []
+        """Return P-Net's proposals: (N, 3) squares."""
+        all_edges, all_scores = [], []
         size = smallest
-        part = ScaledCrop.of(gray, region, round(_CONTEXT * largest), _WINDOW / size)
-        while part is not None and size <= largest / _STEP**0.5:
-            if min(part.pixels.shape) >= _WINDOW:
-                scores, moves = self._proposals(_as_input([part.pixels]))
-                rows, columns = np.nonzero(scores[0] >= least)
-                left, top = 2 * columns, 2 * rows
-                edges = np.stack(part.edges(left, top, left + _WINDOW, top + _WINDOW), axis=1)
-                sure_here = scores[0][rows, columns]
-                keep = _distinct(edges, sure_here, 0.5)
-                found.append(_moved(edges[keep], moves[0][:, rows, columns].T[keep]))
-                sure.append(sure_here[keep])
-            size /= _STEP
-            part = part.reduced(_STEP)
-        if not found:
+        crop = ScaledCrop.cut(image, region, round(_MARGIN * largest), _P_NET_INPUT / size)
+        while crop is not None and size <= largest / _PYRAMID_SCALE**0.5:
+            if min(crop.pixels.shape) >= _P_NET_INPUT:
+                scores, offsets = self._p_net(_as_batch([crop.pixels]))
+                rows, columns = np.nonzero(scores[0] >= threshold)
+                left, top = _P_NET_STRIDE * columns, _P_NET_STRIDE * rows
+                right, bottom = left + _P_NET_INPUT, top + _P_NET_INPUT
+                edges = np.stack(crop.edges_to_image(left, top, right, bottom), axis=1)
+                level_scores = scores[0][rows, columns]
+                keep = _non_max_suppression(edges, level_scores, _LEVEL_OVERLAP)
+                all_edges.append(_offset(edges[keep], offsets[0][:, rows, columns].T[keep]))
+                all_scores.append(level_scores[keep])
+            size /= _PYRAMID_SCALE
+            crop = crop.shrunk(_PYRAMID_SCALE)
+        if not all_edges:
             return np.empty((0, 3))
-        edges = np.concatenate(found)
-        return _squares(edges[_distinct(edges, np.concatenate(sure), 0.7)])
+        edges = np.concatenate(all_edges)
+        return _as_squares(edges[_non_max_suppression(edges, np.concatenate(all_scores), _OVERLAP)])
 
-    def _refine(self, gray: np.ndarray, squares: np.ndarray, least: float) -> np.ndarray:
-        """Those of the squares that hold faces, each moved onto its face."""
-        scores, moves = self._refinement(_as_input(_patches(gray, squares, 24)))
-        keep = scores >= least
-        edges = _moved(_edges(squares[keep]), moves[keep])
-        return _squares(edges[_distinct(edges, scores[keep], 0.7)])
+    def _refine(self, image: np.ndarray, squares: np.ndarray, threshold: float) -> np.ndarray:
+        """Return the squares that R-Net accepts, moved onto their faces: (N, 3)."""
+        scores, offsets = self._r_net(_as_batch(_crops(image, squares, _R_NET_INPUT)))
+        keep = scores >= threshold
+        edges = _offset(_as_edges(squares[keep]), offsets[keep])
+        return _as_squares(edges[_non_max_suppression(edges, scores[keep], _OVERLAP)])
 
-    def _finish(self, gray: np.ndarray, squares: np.ndarray, least: float) -> list[Detection]:
+    def _finish(self, image: np.ndarray, squares: np.ndarray, threshold: float) -> list[Detection]:
+        """Return the squares that O-Net accepts as detections."""
         if not len(squares):
             return []
-        scores, moves, points = self._output(_as_input(_patches(gray, squares, 48)))
-        edges = _moved(_edges(squares), moves)
-        # Shares of the square, from its corner; a pixel's center lies half a pixel from its edge.
-        marks = squares[:, :2, np.newaxis] + (points.reshape(-1, 2, 5) - 0.5) * squares[:, 2:, np.newaxis] - 0.5
+        scores, offsets, points = self._o_net(_as_batch(_crops(image, squares, _O_NET_INPUT)))
+        edges = _offset(_as_edges(squares), offsets)
+        # Points are fractions of the square, from its corner; a pixel's center lies half a pixel from its edge.
+        landmarks = squares[:, :2, np.newaxis] + (points.reshape(-1, 2, 5) - 0.5) * squares[:, 2:, np.newaxis] - 0.5
         detections = [
             Detection(
-                _SHAPE.square(*map(float, edges[at])),
-                float(scores[at]),
-                Landmarks(*zip(*marks[at].tolist(), strict=True)),
+                _FIT.square(*map(float, edges[index])),
+                float(scores[index]),
+                Landmarks(*zip(*landmarks[index].tolist(), strict=True)),
             )
-            for at in np.flatnonzero(scores >= least)
+            for index in np.flatnonzero(scores >= threshold)
         ]
         return non_max_suppression(detections)
 
 
-# --- rectangles: (N, 4) left, top, right, bottom in pixels, and (N, 3) squares ---
+# Rectangles are (N, 4) arrays of left, top, right, bottom, squares (N, 3) arrays of center x, center y, side; in pixels
+# of the image.
 
 
-def _edges(squares: np.ndarray) -> np.ndarray:
+def _as_edges(squares: np.ndarray) -> np.ndarray:
     half = squares[:, 2:] / 2
     return np.concatenate([squares[:, :2] - half, squares[:, :2] + half], axis=1)
 
 
-def _squares(edges: np.ndarray) -> np.ndarray:
+def _as_squares(edges: np.ndarray) -> np.ndarray:
     sizes = edges[:, 2:] - edges[:, :2]
     return np.concatenate([(edges[:, :2] + edges[:, 2:]) / 2, sizes.max(axis=1, keepdims=True)], axis=1)
 
 
-def _moved(edges: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Each edge moved by a share of the rectangle's own size."""
-    sizes = edges[:, 2:] - edges[:, :2]
-    return edges + moves * np.tile(sizes, 2)
+def _offset(edges: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Move each edge by a fraction of the rectangle's size."""
+    moved: np.ndarray = edges + offsets * np.tile(edges[:, 2:] - edges[:, :2], 2)
+    return moved
 
 
-def _distinct(edges: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
-    """Indices of the surest rectangles, of which no two overlap by more than this."""
+def _non_max_suppression(edges: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
+    """Return the indices of the rectangles that are left, highest score first."""
     boxes = np.concatenate([edges[:, :2], edges[:, 2:] - edges[:, :2]], axis=1)
     return np.array(cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), 0.0, overlap), int).ravel()
 
 
-def _patches(gray: np.ndarray, squares: np.ndarray, size: int) -> list[np.ndarray]:
-    """The squares as pictures of size x size pixels; what lies outside of the image repeats its edge."""
-    return [_patch(gray, x, y, side, size) for x, y, side in squares]
+def _crops(image: np.ndarray, squares: np.ndarray, size: int) -> list[np.ndarray]:
+    """Return the squares as (size, size) uint8 crops; outside of the image its edge is repeated."""
+    return [_crop(image, x, y, side, size) for x, y, side in squares]
 
 
-def _patch(gray: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
+def _crop(image: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
     step = side / size
     mapping = np.array([[step, 0, x - side / 2 + step / 2 - 0.5], [0, step, y - side / 2 + step / 2 - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(gray, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-# --- the networks ---
-
-
-class _Network:
-    """Layers as functions of the weights that Keras' `get_weights` lists.
-
-    Args:
-        weights: a kernel (height, width, in, out) or (in, out), its bias, and the slopes of a PReLU for each layer;
-            then kernel and bias of each output.
-        pools: (size, step) of the maximum taken after each convolution, None for none.
-        outputs: how many there are.
-    """
-
-    def __init__(self, weights: Sequence[np.ndarray], pools: Sequence[tuple[int, int] | None], outputs: int):
-        tensors = [_as_tensor(weight) for weight in weights]
-        tensors[0] = tensors[0].sum(1, keepdim=True)  # one channel for three equal ones
-        layers = len(tensors) - 2 * outputs
-        self._layers = [tensors[at : at + 3] for at in range(0, layers, 3)]
-        self._outputs = [tensors[at : at + 2] for at in range(layers, len(tensors), 2)]
-        self._pools = pools
-        self._calling = threading.local()
-
-    def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
-        """Runs (N, 1, height, width) float32; the last output, a softmax of two classes, comes first as one score."""
-        if not hasattr(self._calling, "known"):
-            # More threads only wait for each other on networks this small; torch keeps this for each calling thread.
-            torch.set_num_threads(1)
-            self._calling.known = True
-        with torch.inference_mode():
-            x = torch.from_numpy(batch)
-            for (kernel, bias, slopes), pool in zip(self._layers, self._pools, strict=True):
-                if kernel.ndim == 2 and x.ndim == 4:
-                    x = x.permute(0, 3, 2, 1).flatten(1)  # the order in which the first such layer has its inputs
-                x = functional.prelu(_layer(x, kernel, bias), slopes)
-                if pool:
-                    # Ten times faster with channels last; one channel alone does not tell torch to go on so.
-                    x = functional.max_pool2d(x.contiguous(memory_format=torch.channels_last), *pool, ceil_mode=True)
-            *others, classes = (_layer(x, kernel, bias) for kernel, bias in self._outputs)
-            return [output.numpy() for output in (classes.softmax(1)[:, 1], *others)]
-
-
-def _layer(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    return functional.conv2d(x, kernel, bias) if kernel.ndim == 4 else functional.linear(x, kernel, bias)
-
-
-def _as_tensor(weight: np.ndarray) -> torch.Tensor:
-    """From Keras' order of dimensions to torch's."""
-    tensor = torch.from_numpy(weight)
-    if weight.ndim == 4:
-        return tensor.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
-    return tensor.T.contiguous() if weight.ndim == 2 else tensor.flatten()
-
-
-def _as_input(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Gray levels on the scale of the training: (N, 1, height, width) float32, -1..1."""
-    return (np.stack(pictures)[:, np.newaxis].astype(np.float32) - 127.5) / 128
-
-
-@lru_cache(maxsize=1)
-def _networks() -> tuple[_Network, _Network, _Network]:
-    """The three networks, read once: their weights are never changed."""
-    folder = _weights_folder()
-    try:
-        import joblib
-        import lz4  # noqa: F401 (what joblib reads these files with)
-    except ImportError as error:
-        raise ImportError(f"the detector 'mtcnn' needs the package {error.name} (pip install {error.name})") from error
-    files = [folder / f"{name}.lz4" for name in ("pnet", "rnet", "onet")]
-    try:
-        proposals, refinement, output = (joblib.load(file) for file in files)
-        return (
-            _Network(proposals, ((2, 2), None, None), 2),
-            _Network(refinement, ((3, 2), (3, 2), None, None), 2),
-            _Network(output, ((3, 2), (3, 2), (2, 2), None, None), 3),
-        )
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"the weights of MTCNN in {folder} cannot be read ({error}); install mtcnn 1.0") from error
-
-
-def _weights_folder() -> Path:
-    """Found without importing the package, which needs TensorFlow."""
-    package = importlib.util.find_spec("mtcnn")
-    if package is None or not package.submodule_search_locations:
-        raise ImportError("the detector 'mtcnn' needs the package mtcnn (pip install mtcnn), for its weights")
-    return Path(package.submodule_search_locations[0]) / "assets" / "weights"
+def _as_batch(crops: Sequence[np.ndarray]) -> np.ndarray:
+    """Return crops on the gray scale of the training: (N, 1, height, width) float32, -1..1."""
+    return (np.stack(crops)[:, np.newaxis].astype(np.float32) - 127.5) / 128

@@ -1,4 +1,5 @@
-"""Viola-Jones faces: a boosted cascade of Haar or LBP features, by OpenCV.
+# SPDX-License-Identifier: Apache-2.0
+"""Viola-Jones: a boosted cascade of Haar or LBP features, run by OpenCV.
 
 Source: Viola, Jones, "Rapid Object Detection using a Boosted Cascade of Simple Features", 2001.
 """
@@ -6,98 +7,99 @@ Source: Viola, Jones, "Rapid Object Detection using a Boosted Cascade of Simple 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
-from fer_ros.faces.detectors.common import FaceSizes
-from fer_ros.faces.detectors.pyramid import PyramidLevel, grouped
+from fer_ros.faces.cascades import find_cascade, load_cascade
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector, Query, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import SizeOptions
+from fer_ros.faces.detectors.mirrored import MirroredDetector
+from fer_ros.faces.detectors.pyramid import PyramidLevel, group_hits
+from fer_ros.registry import option
 from fer_ros.types import Box, Detection
 
 _REDETECT_STEP = 1.1
-"""Ratio between the three sizes at which a known face is sought."""
+"""Ratio between the three sizes that `redetect` tries."""
+_REDETECT_MIN_NEIGHBORS = 1
 _POSITIONS_PER_TILE = 8000
-"""Places one tile tries, about 1 ms of one core; an image of 640x480 has 530 000 in a full scan."""
+"""Positions in one tile, about 1 ms of one core; a full scan of 640x480 visits 530 000."""
+
+
+@dataclass(frozen=True)
+class ViolaJonesOptions(SizeOptions):
+    """Options of `ViolaJones`.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    cascade: str = option("haarcascade_frontalface_default", "name of a cascade of OpenCV, or path of its xml file")
+    scale_factor: float = option(1.1, "ratio between the sizes searched, above 1; closer to 1 finds more and is slower")
+    min_neighbors: int = option(5, "overlapping hits that make a face; more means fewer false faces")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.scale_factor > 1:
+            raise ValueError(f"scale_factor must be above 1, not {self.scale_factor}")
+        if self.min_neighbors < 0:
+            raise ValueError(f"min_neighbors must not be negative, not {self.min_neighbors}")
 
 
 class ViolaJones(Detector):
     """Finds upright faces with a cascade.
 
-    A full scan tries the cascade at every place and size. OpenCV does so in steps of one pixel of the reduced
-    image and, while the window is less than twice the cascade's own, of two. A face answers at dozens of neighboring
-    places, so a quarter of them, two pixels apart at every size, still meets it: `redetect` and `proposals` rely on it.
+    A full scan runs the cascade at every position and size: in steps of two pixels of the pyramid level where the
+    image is reduced by less than 2, of one pixel otherwise. A face gives dozens of overlapping hits, so that a quarter
+    of the positions, in steps of two pixels at every level, still hits it: `redetect` and `proposals` rely on that.
 
     Args:
-        cascade: a cascade's name, such as "haarcascade_frontalface_default", or a path to its xml file.
-        scale_factor: step between the sizes that are searched, above 1; nearer to 1 finds more and costs more.
-        min_neighbors: how many overlapping hits make a face; more means fewer false faces.
-        min_size: smallest face in pixels, 0 for an automatic one; see `FaceSizes`.
-        max_size: largest face in pixels; 0 for no limit.
+        options: the cascade and how to run it.
 
     Raises:
-        FileNotFoundError: there is no such cascade; says where was searched.
-        ValueError: the file is no cascade, or not one for faces, or a number is out of its range.
+        FileNotFoundError: there is no such cascade; the message lists the folders searched.
+        ValueError: the file is not a cascade, or not one for faces.
     """
 
-    def __init__(
-        self,
-        cascade: str = "haarcascade_frontalface_default",
-        scale_factor: float = 1.1,
-        min_neighbors: int = 5,
-        min_size: int = 0,
-        max_size: int = 0,
-    ):
-        if not scale_factor > 1:
-            raise ValueError(f"scale_factor must be above 1, not {scale_factor}")
-        if min_neighbors < 0:
-            raise ValueError(f"min_neighbors must not be negative, not {min_neighbors}")
-        self._cascade = load_cascade(find_cascade(cascade))
-        self._base, height = self._cascade.getOriginalWindowSize()
-        if self._base != height:
+    def __init__(self, options: ViolaJonesOptions | None = None):
+        self._options = options or ViolaJonesOptions()
+        self._cascade = load_cascade(find_cascade(self._options.cascade))
+        self._window, height = self._cascade.getOriginalWindowSize()
+        if self._window != height:
             raise ValueError(
-                f"cascade '{cascade}' looks at {self._base}x{height} pixels, as those for bodies do; "
-                "take one for faces, which looks at a square"
+                f"cascade '{self._options.cascade}' has a window of {self._window}x{height} pixels, as those for "
+                "bodies have; choose one for faces, whose window is square"
             )
-        self._scale_factor = scale_factor
-        self._min_neighbors = min_neighbors
-        self._sizes = FaceSizes(min_size, max_size)
 
-    def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def size_limits(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """See `Detector`."""
-        return self._sizes.of(shape)
+        return self._options.limits(shape)
 
-    def detect(
-        self,
-        gray: np.ndarray,
-        region: Box | None = None,
-        smallest: int = 0,
-        largest: int = 0,
-        evidence: float = 1.0,
-    ) -> list[Detection]:
-        """The faces in an image; the score is the weight of the cascade's last stage.
+    def detect(self, image: np.ndarray, query: Query = WHOLE_IMAGE) -> list[Detection]:
+        """Return the faces in an image. The score is the weight of the cascade's last stage.
 
-        A region is searched at the places and sizes at which the full scan would pass it, so that both find the same.
-        `evidence` is the share of `min_neighbors` that is enough. See `Detector`.
+        A region is searched at the positions and sizes of the full scan, so that both return the same boxes.
+        `query.threshold_scale` scales `min_neighbors`. See `Detector`.
         """
-        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
-        neighbors = math.ceil(self._min_neighbors * evidence)
+        smallest, largest = self._options.limits_of(query, image.shape)
+        min_neighbors = math.ceil(self._options.min_neighbors * query.threshold_scale)
         if largest < smallest:
             return []
-        if region is not None:
+        if query.region is not None:
+            factors = _factors(self._window, self._options.scale_factor, smallest, largest)
             hits = [
                 hit
-                for factor in _factors(self._base, self._scale_factor, smallest, largest)
-                for hit in self._hits(PyramidLevel(gray.shape, factor, self._base), gray, region)
+                for factor in factors
+                for hit in self._hits(PyramidLevel(image.shape, factor, self._window), image, query.region)
             ]
-            return grouped(hits, neighbors)
+            return group_hits(hits, min_neighbors)
         boxes, _, weights = self._cascade.detectMultiScale3(
-            gray,
-            scaleFactor=self._scale_factor,
-            minNeighbors=neighbors,
+            image,
+            scaleFactor=self._options.scale_factor,
+            minNeighbors=min_neighbors,
             minSize=(smallest, smallest),
             maxSize=(largest, largest),
             outputRejectLevels=True,
@@ -106,123 +108,79 @@ class ViolaJones(Detector):
             Detection(Box(*map(int, box)), float(weight)) for box, weight in zip(boxes, np.ravel(weights), strict=True)
         ]
 
-    def redetect(self, gray: np.ndarray, region: Box, size: int) -> list[Detection]:
-        """Two hits that agree, at three sizes, are enough. See `Detector`."""
+    def redetect(self, image: np.ndarray, region: Box, size: int) -> list[Detection]:
+        """Try three sizes on a sparse grid; two hits make a face. See `Detector`."""
         hits = []
         for width in (size / _REDETECT_STEP, size, size * _REDETECT_STEP):
-            if width >= self._base:
-                hits += self._hits(PyramidLevel(gray.shape, width / self._base, self._base), gray, region, sparse=True)
-        return grouped(hits, 1)
+            if width >= self._window:
+                level = PyramidLevel(image.shape, width / self._window, self._window)
+                hits += self._hits(level, image, region, sparse=True)
+        return group_hits(hits, _REDETECT_MIN_NEIGHBORS)
 
-    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
-        """Every second size in strips of the image, the sizes between in the next turn. See `Detector`."""
-        factors = _factors(self._base, self._scale_factor, smallest, min(largest, *shape))
-        sizes = [round(factor * self._base) for factor in factors]
-        # The next two turns see every size a little aside, so that what does not move is not missed for ever.
-        aside = turn // 2 % 2
+    def tiles(self, shape: tuple[int, int], pass_index: int, min_size: int, max_size: int) -> list[ScanTile]:
+        """Return strips with every second size; the sizes between are in the next pass. See `Detector`."""
+        factors = _factors(self._window, self._options.scale_factor, min_size, min(max_size, *shape))
+        sizes = [round(factor * self._window) for factor in factors]
+        # The grid of every second pair of passes is shifted, so that no face that stands still is always missed.
+        shifted = pass_index // 2 % 2
         return [
             tile
-            for width in sizes[turn % 2 :: 2]
-            for tile in _strips(shape, self._base, width, aside * width // self._base)
+            for width in sizes[pass_index % 2 :: 2]
+            for tile in _strips(shape, self._window, width, shifted * width // self._window)
         ]
 
-    def proposals(self, gray: np.ndarray, tile: ScanTile) -> list[Detection]:
-        """Wherever the cascade answers once, at every second size. See `Detector`."""
+    def proposals(self, image: np.ndarray, tile: ScanTile) -> list[Detection]:
+        """Return single hits at every second size, on a sparse grid. See `Detector`."""
         hits: list[Detection] = []
-        size = float(tile.smallest)
-        while size <= tile.largest:
-            hits += self._hits(PyramidLevel(gray.shape, size / self._base, self._base), gray, tile.region, sparse=True)
-            size *= self._scale_factor**2
+        size = float(tile.min_size)
+        while size <= tile.max_size:
+            level = PyramidLevel(image.shape, size / self._window, self._window)
+            hits += self._hits(level, image, tile.region, sparse=True)
+            size *= self._options.scale_factor**2
         return non_max_suppression(hits)
 
-    def _hits(self, level: PyramidLevel, gray: np.ndarray, region: Box, sparse: bool = False) -> list[Detection]:
-        """Every place in `region` where the cascade answers at one size, or of a quarter of them when `sparse`."""
-        window = (self._base, self._base)
+    def _hits(self, level: PyramidLevel, image: np.ndarray, region: Box, sparse: bool = False) -> list[Detection]:
+        """Return each position of a region that the cascade accepts; `sparse` visits a quarter of the positions."""
+        window = (self._window, self._window)
         hits: list[Detection] = []
-        for corner, part in level.parts(gray, region, sparse):
-            places, _, weights = self._cascade.detectMultiScale3(
-                part, scaleFactor=2.0, minNeighbors=0, minSize=window, maxSize=window, outputRejectLevels=True
+        for corner, crop in level.crops(image, region, sparse):
+            positions, _, weights = self._cascade.detectMultiScale3(
+                crop, scaleFactor=2.0, minNeighbors=0, minSize=window, maxSize=window, outputRejectLevels=True
             )
             hits += [
-                Detection(level.box(corner[0] + int(place[0]), corner[1] + int(place[1])), float(weight))
-                for place, weight in zip(places, np.ravel(weights), strict=True)
+                Detection(level.box(corner[0] + int(position[0]), corner[1] + int(position[1])), float(weight))
+                for position, weight in zip(positions, np.ravel(weights), strict=True)
             ]
         return hits
 
 
+def create_viola_jones(options: ViolaJonesOptions) -> Detector:
+    """Return a `ViolaJones`, mirrored where the cascade is for profiles: those of OpenCV know one side only."""
+    detector = ViolaJones(options)
+    return MirroredDetector(detector) if "profile" in Path(options.cascade).stem else detector
+
+
 @lru_cache(maxsize=256)
-def _factors(base: int, scale_factor: float, smallest: int, largest: int) -> list[float]:
-    """By how much the image is reduced at each size that the full scan tries between two widths of a face."""
+def _factors(window: int, scale_factor: float, smallest: int, largest: int) -> list[float]:
+    """Return by how much the full scan reduces the image for each size between two widths of a face."""
     factors, factor = [], 1.0
-    while round(base * factor) <= largest:
-        if round(base * factor) >= smallest:
+    while round(window * factor) <= largest:
+        if round(window * factor) >= smallest:
             factors.append(factor)
         factor *= scale_factor
     return factors
 
 
 @lru_cache(maxsize=256)
-def _strips(shape: tuple[int, int], base: int, size: int, aside: int) -> list[ScanTile]:
-    """An image cut into strips in which a face of `size` pixels has about as many places as a tile tries."""
-    height, width = shape[0] - aside, shape[1] - aside
+def _strips(shape: tuple[int, int], window: int, size: int, shift: int) -> list[ScanTile]:
+    """Return an image as strips in which a face of `size` pixels has `_POSITIONS_PER_TILE` positions."""
+    height, width = shape[0] - shift, shape[1] - shift
     if min(height, width) < size:
         return []
-    step = 2 * size / base
-    places = max(1.0, (height - size) / step) * max(1.0, (width - size) / step)
-    tops = np.linspace(0, height - size, math.ceil(places / _POSITIONS_PER_TILE) + 1).astype(int)
+    step = 2 * size / window
+    positions = max(1.0, (height - size) / step) * max(1.0, (width - size) / step)
+    tops = np.linspace(0, height - size, math.ceil(positions / _POSITIONS_PER_TILE) + 1).astype(int)
     return [
-        ScanTile(Box(aside, aside + int(top), width, int(bottom - top) + size), size, size)
+        ScanTile(Box(shift, shift + int(top), width, int(bottom - top) + size), size, size)
         for top, bottom in pairwise(tops)
     ]
-
-
-def find_cascade(name: str) -> Path:
-    """The xml file of a cascade, given by name or path.
-
-    OpenCV's cascades come inside the pip package, and on Debian and Ubuntu with the package `opencv-data`.
-
-    Raises:
-        FileNotFoundError: says where was searched and what to install.
-    """
-    given = Path(name).expanduser()
-    if given.suffix == ".xml" and (given.is_absolute() or given.is_file()):
-        if given.is_file():
-            return given
-        raise FileNotFoundError(f"there is no cascade file {given}")
-    folders = _cascade_folders()
-    for folder in folders:
-        candidate = folder / f"{given.name.removesuffix('.xml')}.xml"
-        if candidate.is_file():
-            return candidate
-    raise FileNotFoundError(
-        f"cascade '{name}' was not found in {', '.join(map(str, folders))}; "
-        "install opencv-data (apt) or opencv-python below version 5 (pip), or give the path of an xml file"
-    )
-
-
-def _cascade_folders() -> list[Path]:
-    in_pip_package = [Path(cv2.data.haarcascades)] if hasattr(cv2, "data") else []
-    shared = [
-        Path("/usr/share") / version / kind
-        for version in ("opencv4", "opencv")
-        for kind in ("haarcascades", "lbpcascades")
-    ]
-    return in_pip_package + shared
-
-
-def load_cascade(path: Path) -> cv2.CascadeClassifier:
-    """A cascade's file as OpenCV runs it.
-
-    Raises:
-        ValueError: it is no cascade, or this OpenCV has none.
-    """
-    if not hasattr(cv2, "CascadeClassifier"):
-        raise ValueError(f"OpenCV {cv2.__version__} has no CascadeClassifier; install opencv-python below version 5")
-    cascade = cv2.CascadeClassifier()
-    try:
-        loaded = cascade.load(str(path))
-    except cv2.error:
-        loaded = False
-    if not loaded:
-        raise ValueError(f"{path} is not a cascade that OpenCV {cv2.__version__} can read")
-    return cascade

@@ -1,120 +1,127 @@
-"""YuNet faces: one small network over the whole picture, run by OpenCV.
+# SPDX-License-Identifier: Apache-2.0
+"""YuNet: a small network that finds faces of several sizes in one run, run by OpenCV.
 
-Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level TrackedFace Detector", 2023.
+Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fer_ros.faces.detectors.base import Detector, ScanTile, non_max_suppression
-from fer_ros.faces.detectors.common import FaceSizes, ScaledCrop, Shape, asked_for, strips, threshold
-from fer_ros.types import Box, Detection, Landmarks
+from fer_ros.faces.detectors.base import WHOLE_IMAGE, Detector, Query, ScanTile, non_max_suppression
+from fer_ros.faces.detectors.common import (
+    ScaledCrop,
+    SizeOptions,
+    SquareFit,
+    filter_detections,
+    scaled_threshold,
+    strips,
+)
+from fer_ros.registry import option
+from fer_ros.types import Detection, Landmarks
 
-_WINDOW = 24
-"""Width in pixels of the smallest face that the network finds every time, measured ..."""
-_COMFORT = 40
-"""... of one in a small region, where more pixels cost little ..."""
+_MIN_FACE = 24
+"""Width of the smallest face that the network finds reliably, pixels (measured)."""
+_COMFORTABLE_FACE = 40
+"""Width to which the smallest face of a small region is enlarged, pixels (measured)."""
 _SMALL_REGION = 64 * 64
-"""... which has no more than this many pixels then ..."""
-_LARGEST = 300
-"""... and of the largest, beyond which it was not trained."""
+"""Most pixels of an enlarged region."""
+_MAX_FACE = 300
+"""Width of the largest face the network was trained on, pixels."""
 _THRESHOLD = 0.7
-_SHAPE = Shape(size=0.96, down=-0.04)
-"""Measured: docs/front-ends.md."""
-_CONTEXT = 0.2
-"""How much around a region the network sees, in widths of the largest face."""
-_PIXELS_OF_A_GLIMPSE = 40_000
+_FIT = SquareFit(size=0.96, offset_y=-0.04)
+"""Measured; see docs/front-ends.md."""
+_MARGIN = 0.2
+"""Context around a region, in widths of the largest face."""
+_PIXELS_PER_TILE = 40_000
+
+
+@dataclass(frozen=True)
+class YuNetOptions(SizeOptions):
+    """Options of `YuNet`."""
+
+    model: str = option("", "path of the network's ONNX file, such as face_detection_yunet_2023mar.onnx")
 
 
 class YuNet(Detector):
     """Finds faces in many poses, and their landmarks.
 
     Args:
-        model: path of the network's ONNX file, such as face_detection_yunet_2023mar.onnx.
-        min_size: smallest face in pixels; see `FaceSizes`.
-        max_size: largest face in pixels.
+        options: the model file and the sizes of face.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no YuNet, this OpenCV cannot run it, or a number is out of its range.
+        FileNotFoundError: there is no such model file.
+        ValueError: no model file is given, or it is not one of a YuNet that this version of OpenCV can run.
     """
 
-    def __init__(self, model: str, min_size: int = 0, max_size: int = 0):
-        self._sizes = FaceSizes(min_size, max_size)
-        self._network = _load(model)
+    def __init__(self, options: YuNetOptions):
+        self._options = options
+        self._network = _load(options.model)
 
-    def sizes(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def size_limits(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """See `Detector`."""
-        return self._sizes.of(shape)
+        return self._options.limits(shape)
 
-    def detect(
-        self,
-        gray: np.ndarray,
-        region: Box | None = None,
-        smallest: int = 0,
-        largest: int = 0,
-        evidence: float = 1.0,
-    ) -> list[Detection]:
-        """The faces in an image, with five landmarks; the score is 0..1. See `Detector`."""
-        smallest, largest = self._sizes.within(gray.shape, smallest, largest)
-        found: list[Detection] = []
+    def detect(self, image: np.ndarray, query: Query = WHOLE_IMAGE) -> list[Detection]:
+        """Return the faces in an image, with five landmarks each. The score is 0..1. See `Detector`."""
+        smallest, largest = self._options.limits_of(query, image.shape)
+        detections: list[Detection] = []
         size = smallest
         while size <= largest:
-            found += self._look(gray, region, size, largest, evidence)
-            size = size * _LARGEST // _WINDOW  # as many sizes as the network sees at once
-        return asked_for(non_max_suppression(found), region, smallest, largest)
+            detections += self._detect_from(image, query, size, largest)
+            size = size * _MAX_FACE // _MIN_FACE  # the next size that this run does not cover
+        return filter_detections(non_max_suppression(detections), query.region, smallest, largest)
 
-    def tiles(self, shape: tuple[int, int], turn: int, smallest: int, largest: int) -> list[ScanTile]:
-        """Strips. See `Detector`."""
-        reduced = _WINDOW / smallest
-        return strips(shape, smallest, largest, round(shape[0] * shape[1] * reduced * reduced / _PIXELS_OF_A_GLIMPSE))
+    def tiles(self, shape: tuple[int, int], pass_index: int, min_size: int, max_size: int) -> list[ScanTile]:
+        """Return strips. See `Detector`."""
+        scale = _MIN_FACE / min_size
+        return strips(shape, min_size, max_size, round(shape[0] * shape[1] * scale * scale / _PIXELS_PER_TILE))
 
-    def _look(
-        self, gray: np.ndarray, region: Box | None, smallest: int, largest: int, evidence: float
-    ) -> list[Detection]:
-        """What one look at the picture finds, where the smallest face is just large enough for the network."""
-        scale = _WINDOW / smallest
-        margin = round(_CONTEXT * largest)
+    def _detect_from(self, image: np.ndarray, query: Query, smallest: int, largest: int) -> list[Detection]:
+        """Return what one run finds, at the scale at which the network just finds the smallest face."""
+        scale = _MIN_FACE / smallest
+        margin = round(_MARGIN * largest)
+        region = query.region
         if region is not None:
             affordable = _SMALL_REGION**0.5 / (max(region.width, region.height) + 2 * margin)
-            scale = max(scale, min(_COMFORT / smallest, affordable))
-        part = ScaledCrop.of(gray, region, margin, scale)
-        if part is None:
+            scale = max(scale, min(_COMFORTABLE_FACE / smallest, affordable))
+        crop = ScaledCrop.cut(image, region, margin, scale)
+        if crop is None:
             return []
-        height, width = part.pixels.shape
+        height, width = crop.pixels.shape
         self._network.setInputSize((width, height))
-        self._network.setScoreThreshold(threshold(_THRESHOLD, evidence))
-        _, rows = self._network.detect(cv2.cvtColor(part.pixels, cv2.COLOR_GRAY2BGR))
-        return [_detection(part, *map(float, row)) for row in rows] if rows is not None else []
+        self._network.setScoreThreshold(scaled_threshold(_THRESHOLD, query.threshold_scale))
+        _, rows = self._network.detect(cv2.cvtColor(crop.pixels, cv2.COLOR_GRAY2BGR))
+        return [_as_detection(crop, row) for row in rows.tolist()] if rows is not None else []
 
 
-def _detection(part: ScaledCrop, x: float, y: float, width: float, height: float, *more: float) -> Detection:
-    """One row of the network's: the box, five points, the score."""
-    *points, score = more
-    landmarks = Landmarks(*[part.point(*point) for point in zip(points[::2], points[1::2], strict=True)])
-    return Detection(_SHAPE.square(*part.edges(x, y, x + width, y + height)), score, landmarks)
+def _as_detection(crop: ScaledCrop, row: list[float]) -> Detection:
+    """Convert one row of the network's output: x, y, width, height of the box, five points, the score."""
+    x, y, width, height, *coordinates, score = row
+    landmarks = Landmarks(*[crop.to_image(*point) for point in zip(coordinates[::2], coordinates[1::2], strict=True)])
+    return Detection(_FIT.square(*crop.edges_to_image(x, y, x + width, y + height)), score, landmarks)
 
 
 def _load(model: str) -> cv2.FaceDetectorYN:
     if not model:
         raise ValueError(
-            "the detector 'yunet' needs detector_model: the path of its ONNX file, such as "
+            "detector 'yunet' needs its model option: the path of an ONNX file, such as "
             "face_detection_yunet_2023mar.onnx from OpenCV's model zoo"
         )
     path = Path(model).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"there is no model file {path} for the detector 'yunet'")
+        raise FileNotFoundError(f"there is no model file {path} for detector 'yunet'")
     if not hasattr(cv2, "FaceDetectorYN"):
-        raise ValueError(f"OpenCV {cv2.__version__} has no FaceDetectorYN; the detector 'yunet' needs 4.5.4 or later")
+        raise ValueError(f"OpenCV {cv2.__version__} has no FaceDetectorYN; detector 'yunet' needs 4.5.4 or later")
     try:
         network = cv2.FaceDetectorYN.create(str(path), "", (64, 64))
         network.detect(np.zeros((64, 64, 3), np.uint8))
     except cv2.error as error:
         raise ValueError(
-            f"{path} is not a YuNet that OpenCV {cv2.__version__} can run: {' '.join(str(error).split())}"
+            f"{path} is not a YuNet model that OpenCV {cv2.__version__} can run: {' '.join(str(error).split())}"
         ) from error
     return network

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 from fer_ros.emotion.backends import registry as backends
-from fer_ros.faces.alignment import WHEN
-from fer_ros.faces.contrast import LIGHTING
+from fer_ros.faces.alignment import ALIGNMENT_MODES
+from fer_ros.faces.contrast import CONTRAST_MODES
 from fer_ros.faces.detectors.registry import DETECTORS
-from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.faces.detectors.viola_jones import ViolaJonesOptions
 from fer_ros.faces.tracking_detector import TrackingSettings
 from fer_ros.nodes.common.parameters import ParameterError, check_choices, parameter
 from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
@@ -37,23 +37,23 @@ class DetectorParameters:
         "viola_jones",
         "Face detector. viola_jones needs only OpenCV; mtcnn needs the pip packages torch and mtcnn, dlib the package "
         "dlib-bin, yunet the file detector.model. docs/front-ends.md compares them.",
-        choices=tuple(DETECTORS),
+        choices=DETECTORS.names,
         dynamic=True,
     )
     cascade: str = parameter(
-        _default(ViolaJones, "cascade"),
+        _default(ViolaJonesOptions, "cascade"),
         "Cascade of viola_jones: the name of one that ships with OpenCV, or the path of an XML file. A profile cascade "
         "is applied to the image and to its mirror image.",
         dynamic=True,
     )
     scale_factor: float = parameter(
-        _default(ViolaJones, "scale_factor"),
+        _default(ViolaJonesOptions, "scale_factor"),
         "Ratio of successive face sizes searched by viola_jones; closer to 1 finds more faces and takes longer.",
         range=(1.01, 4.0),
         dynamic=True,
     )
     min_neighbors: int = parameter(
-        _default(ViolaJones, "min_neighbors"),
+        _default(ViolaJonesOptions, "min_neighbors"),
         "Number of overlapping hits of viola_jones that make a face; higher gives fewer false faces and more missed "
         "ones.",
         range=(0, 100),
@@ -65,14 +65,14 @@ class DetectorParameters:
         dynamic=True,
     )
     min_size: int = parameter(
-        _default(ViolaJones, "min_size"),
+        _default(ViolaJonesOptions, "min_size"),
         "Width of the smallest face in pixels of the image; larger is faster. 0 means 1/16 of the image's shorter "
         "side, at least 30.",
         range=(0, 10_000),
         dynamic=True,
     )
     max_size: int = parameter(
-        _default(ViolaJones, "max_size"),
+        _default(ViolaJonesOptions, "max_size"),
         "Width of the largest face in pixels of the image. 0 means no limit.",
         range=(0, 10_000),
         dynamic=True,
@@ -120,7 +120,7 @@ class TrackingParameters:
         "Contrast adjustment before detection. auto: images that are dark or low in contrast, in which viola_jones "
         "finds no faces, are stretched to the full range, others are unchanged. equalize: histogram equalization of "
         "every image.",
-        choices=LIGHTING,
+        choices=CONTRAST_MODES,
         dynamic=True,
     )
 
@@ -278,7 +278,7 @@ class Settings:
         "Which faces are rotated upright before classification. tilted: those with a known roll angle, from the "
         "detector's landmarks or from tracking.max_roll. on: every face, by its eyes, which are searched if the "
         "detector has no landmarks.",
-        choices=WHEN,
+        choices=ALIGNMENT_MODES,
         dynamic=True,
     )
     detector: DetectorParameters = field(default_factory=DetectorParameters)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.base import Detector
-from fer_ros.faces.detectors.registry import Options, make
+from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.tracking_detector import TrackingSettings
 from fer_ros.nodes.emotion.parameters import Settings
 from fer_ros.people.events import EventSettings
@@ -77,18 +77,8 @@ class NodeState:
 
 
 def _create_detector(settings: Settings) -> Detector:
-    options = settings.detector
-    return make(
-        options.name,
-        Options(
-            options.cascade,
-            options.scale_factor,
-            options.min_neighbors,
-            options.model,
-            options.min_size,
-            options.max_size,
-        ),
-    )
+    name = settings.detector.name
+    return DETECTORS.create(name, DETECTORS.select_options(name, vars(settings.detector)))
 
 
 def _camera_settings(settings: Settings) -> CameraSettings:

@@ -15,7 +15,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from fer_ros.media.sources import SourceError, open_source, pictures, scaled
+from fer_ros.media.sources import SourceError, images, open_source, scaled
 from fer_ros.nodes.common import parameters
 from fer_ros.nodes.common.image_conversion import to_message
 from fer_ros.nodes.common.parameters import parameter
@@ -93,7 +93,7 @@ class VideoPublisherNode(Node):
         self._source = open_source(
             settings.source, settings.rate, settings.width, settings.height, self.get_logger().warning
         )
-        self._pictures = pictures(self._source, settings.loop)
+        self._pictures = images(self._source, settings.loop)
         self._images = self._camera_infos = None
         self._awaited_since = 0.0
         self._published = 0

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenCV's cascade classifiers: finding their files and loading them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+
+def find_cascade(name: str) -> Path:
+    """Return the xml file of a cascade.
+
+    OpenCV's cascades come with the pip package `opencv-python`, and on Debian and Ubuntu with `opencv-data`.
+
+    Args:
+        name: such as "haarcascade_frontalface_default", or the path of an xml file.
+
+    Raises:
+        FileNotFoundError: there is none; the message lists the folders searched and what to install.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".xml" and (path.is_absolute() or path.is_file()):
+        if path.is_file():
+            return path
+        raise FileNotFoundError(f"there is no cascade file {path}")
+    folders = _cascade_folders()
+    for folder in folders:
+        candidate = folder / f"{path.name.removesuffix('.xml')}.xml"
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(
+        f"cascade '{name}' was not found in {', '.join(map(str, folders))}; "
+        "install opencv-data (apt) or opencv-python below version 5 (pip), or give the path of an xml file"
+    )
+
+
+def load_cascade(path: Path) -> cv2.CascadeClassifier:
+    """Return the cascade stored in an xml file.
+
+    Raises:
+        ValueError: the file is not a cascade, or this version of OpenCV has no cascade classifier.
+    """
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise ValueError(f"OpenCV {cv2.__version__} has no CascadeClassifier; install opencv-python below version 5")
+    cascade = cv2.CascadeClassifier()
+    try:
+        loaded = cascade.load(str(path))
+    except cv2.error:
+        loaded = False
+    if not loaded:
+        raise ValueError(f"{path} is not a cascade that OpenCV {cv2.__version__} can read")
+    return cascade
+
+
+def _cascade_folders() -> list[Path]:
+    pip_package = [Path(cv2.data.haarcascades)] if hasattr(cv2, "data") else []
+    debian_package = [
+        Path("/usr/share") / version / kind
+        for version in ("opencv4", "opencv")
+        for kind in ("haarcascades", "lbpcascades")
+    ]
+    return pip_package + debian_package
