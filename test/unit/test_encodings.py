@@ -18,7 +18,7 @@ def _random(*shape, dtype=np.uint8):
 
 
 def _raw(pixels: np.ndarray, encoding: str, padding: int = 0, **fields) -> RawImage:
-    """`pixels` (height, width[, samples]) as a camera driver sends them, with `padding` bytes of 0xAA after each row."""
+    """Return pixels (height, width[, samples]) as a driver sends them, with `padding` bytes of 0xAA after each row."""
     height, width = pixels.shape[:2]
     rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(height, -1)
     rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=0xAA)
