@@ -1,9 +1,10 @@
-"""A small behavior: greets who appears, comments on the mood of the person it attends to, and says goodbye.
+# SPDX-License-Identifier: Apache-2.0
+"""Example of a behavior: greet each new face, comment on the emotion of the dominant face, and say goodbye.
 
     . install/setup.bash
     python3 examples/greeter.py --ros-args -r emotion_events:=/emotion_events
 
-What it says is published on `say` (std_msgs/String), for a speech node to speak, and logged. It is made to be copied.
+Each sentence is logged and published on `say` (std_msgs/String) for a text-to-speech node.
 """
 
 import rclpy
@@ -23,9 +24,9 @@ COMMENTS = {
 
 
 def sentence(event: EmotionEvent) -> str:
-    """What to say to an event; empty: nothing."""
+    """Return the sentence for an event, or an empty string."""
     if event.kind == EmotionEvent.APPEARED:
-        # Who is first there is also the first to be attended to, and hears about her mood at once.
+        # A first face is dominant at once: greeting and comment are one sentence.
         return f"Hello, {event.face_id}! {COMMENTS.get(event.current, '') if event.dominant else ''}".rstrip()
     if event.kind == EmotionEvent.CHANGED and event.dominant:
         return COMMENTS.get(event.current, "")
@@ -35,22 +36,22 @@ def sentence(event: EmotionEvent) -> str:
 
 
 class Greeter(Node):
-    """Turns each event into a sentence, or into silence."""
+    """Subscribes to `emotion_events` and publishes sentences on `say`."""
 
     def __init__(self, **options):
         super().__init__("greeter", **options)
-        self._say = self.create_publisher(String, "say", 10)
-        self.create_subscription(EmotionEvent, "emotion_events", self._react, 50)
+        self._publisher = self.create_publisher(String, "say", 10)
+        self.create_subscription(EmotionEvent, "emotion_events", self._on_event, 50)
 
-    def _react(self, event: EmotionEvent) -> None:
-        words = sentence(event)
-        if words:
-            self.get_logger().info(words)
-            self._say.publish(String(data=words))
+    def _on_event(self, event: EmotionEvent) -> None:
+        text = sentence(event)
+        if text:
+            self.get_logger().info(text)
+            self._publisher.publish(String(data=text))
 
 
 def main() -> None:
-    """Runs until it is interrupted."""
+    """Run the node until it is interrupted."""
     rclpy.init()
     try:
         rclpy.spin(Greeter())

@@ -22,7 +22,7 @@ from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, open_source
 
 _DURATION = 20.0
 """Seconds, for sources without an end: one period of the synthetic scene."""
-_PATIENCE = 90.0
+_TIMEOUT = 90.0
 """Seconds until the first emotion must arrive; a busy machine loads the model in half of it."""
 _DRAIN = 2.0
 """Seconds for the last images of a file to be processed."""
@@ -115,7 +115,7 @@ def show(plan: Plan) -> int:
     with Interrupts() as interrupts:
         try:
             recorder = start(
-                "emotion_recorder_node", output=str(plan.output), duration=float(plan.duration), patience=_PATIENCE
+                "emotion_recorder_node", output=str(plan.output), duration=float(plan.duration), timeout=_TIMEOUT
             )
             node = start("emotion_node", model=plan.model)
             # Publishing starts when both have subscribed; the emotion node subscribes once its model is loaded.

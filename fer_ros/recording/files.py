@@ -1,4 +1,5 @@
-"""Keeps what was recognized: a table of every face, a video of every answered image, and one good picture."""
+# SPDX-License-Identifier: Apache-2.0
+"""Files of a recording: a table of all faces, an annotated video, and one annotated image."""
 
 from __future__ import annotations
 
@@ -16,161 +17,182 @@ import cv2
 import numpy as np
 
 from fer_ros.media.resize import resize
-from fer_ros.recording.synchronizer import Answer
+from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.types import FaceResult
 
 COLUMNS = ("stamp", "face_id", "x", "y", "width", "height", "label")
-"""Before one column for each class: seconds, and pixels of the image."""
+"""Columns before those of the scores: stamp in seconds, box in pixels of the image."""
 
-_UNKNOWN_RATE = 10.0
-_SMALLEST = (cv2.IMWRITE_PNG_COMPRESSION, 9)
+_DEFAULT_RATE = 10.0
+"""Images per second of a video whose stamps do not tell."""
+_BEST_COMPRESSION = (cv2.IMWRITE_PNG_COMPRESSION, 9)
 
 
 class RecordingError(Exception):
-    """Something could not be written; the message is one line that names the file and the reason."""
+    """A file cannot be written; the message names it and the reason."""
 
 
 class EmotionsCsv:
-    """A line for each face of each image, on its way to the disk as soon as `add` returns.
+    """Writes one row for each face of each image, flushed when `add` returns.
 
-    The scores are those over time, from which the label was decided. The first answer's labels name the columns;
-    where a later model has others, what it cannot tell stays empty and what has no column is left out.
+    The scores are the smoothed ones. The labels of the first result name their columns; if a later model has other
+    labels, columns that it lacks stay empty and labels without a column are left out.
+
+    Args:
+        path: CSV file to write; an existing file is replaced.
 
     Raises:
-        RecordingError: from every method, when the file cannot be written.
+        RecordingError: by every method, if the file cannot be written.
     """
 
     def __init__(self, path: Path):
         self._path = path
         self._labels: tuple[str, ...] | None = None
         with _writing(path):
-            # Line by line, so that a crash costs nothing of what was recognized before it.
+            # Line-buffered, so that a crash loses no row.
             self._file = open(path, "w", newline="", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._table = csv.writer(self._file, lineterminator="\n")
         self.emotions: Counter[str] = Counter()
-        """How many lines carry each label."""
+        """Number of rows by emotion."""
 
-    def add(self, answer: Answer) -> None:
+    def add(self, result: ImageResult) -> None:
+        """Write the rows of a result."""
         with _writing(self._path):
             if self._labels is None:
-                self._begin(answer.labels)
-            for face in answer.faces:
-                self._table.writerow(self._row(answer, face))
+                self._write_header(result.labels)
+            for face in result.faces:
+                self._table.writerow(self._row(result, face))
                 self.emotions[face.emotion] += 1
 
     def close(self) -> None:
+        """Close the file; without a result it holds the fixed columns."""
         with _writing(self._path):
             if self._labels is None:
-                self._begin(())
+                self._write_header(())
             self._file.close()
 
-    def _begin(self, labels: tuple[str, ...]) -> None:
+    def _write_header(self, labels: tuple[str, ...]) -> None:
         self._labels = labels
         self._table.writerow([*COLUMNS, *labels])
 
-    def _row(self, answer: Answer, recognized: FaceResult) -> list:
-        box = recognized.box
-        scores = dict(zip(answer.labels, recognized.smoothed_scores, strict=False))
+    def _row(self, result: ImageResult, face: FaceResult) -> list[str | int]:
+        box = face.box
+        scores = dict(zip(result.labels, face.smoothed_scores, strict=False))
         return [
-            f"{answer.stamp // 10**9}.{answer.stamp % 10**9:09d}",
-            recognized.id,
+            f"{result.stamp // 10**9}.{result.stamp % 10**9:09d}",
+            face.id,
             *(box.x, box.y, box.width, box.height),
-            recognized.emotion,
-            *(f"{scores[label]:.6f}" if label in scores else "" for label in self._labels),
+            face.emotion,
+            *(f"{scores[label]:.6f}" if label in scores else "" for label in self._labels or ()),
         ]
 
 
 class Video:
-    """An mp4 file of pictures at the rate they were taken at.
+    """Writes images into an mp4 file at their frame rate.
 
-    The rate of a video stands at its beginning, so the first pictures are held back until it is known. Pictures of
-    another size than the first are fitted into its frame.
+    The header of the file has the frame rate, so the first images are buffered until their stamps give it. Images of
+    another size than the first are letterboxed.
+
+    Args:
+        path: video file to write; an existing file is replaced.
 
     Raises:
-        RecordingError: from every method, when the file cannot be written.
+        RecordingError: by every method, if the file cannot be written.
     """
 
-    _HELD_BACK = 20
-    _MOST_HELD_BACK = 128 * 2**20
-    _LONGEST_SIDE = 1920
+    _MAX_BUFFERED = 20
+    _MAX_BUFFERED_BYTES = 128 * 2**20
+    _MAX_SIDE = 1920
+    """Pixels; larger images are scaled down."""
 
     def __init__(self, path: Path):
         self._path = path
-        self._held_back: list[tuple[np.ndarray, int]] = []
+        self._buffer: list[tuple[np.ndarray, int]] = []
         self._writer: cv2.VideoWriter | None = None
         with _writing(path):
             path.unlink(missing_ok=True)
-            # OpenCV says nothing about why it cannot write a file; this does.
+            # OpenCV gives no reason when it cannot write a file; this does.
             path.touch()
 
-    def add(self, picture: np.ndarray, stamp: int) -> None:
-        """Appends a BGR picture taken at `stamp` nanoseconds."""
+    def add(self, image: np.ndarray, stamp: int) -> None:
+        """Append a BGR image, (height, width, 3) uint8, taken at `stamp` nanoseconds."""
         if self._writer is not None:
-            self._writer.write(fitted(picture, self._size))
+            self._writer.write(letterbox(image, self._size))
             return
-        if not self._held_back:
-            self._size = video_size(picture, self._LONGEST_SIDE)
-        self._held_back.append((fitted(picture, self._size), stamp))
-        held = self._held_back[0][0].nbytes * len(self._held_back)
-        if len(self._held_back) >= self._HELD_BACK or held >= self._MOST_HELD_BACK:
-            self._begin()
+        if not self._buffer:
+            self._size = video_size(image, self._MAX_SIDE)
+        self._buffer.append((letterbox(image, self._size), stamp))
+        size = self._buffer[0][0].nbytes * len(self._buffer)
+        if len(self._buffer) >= self._MAX_BUFFERED or size >= self._MAX_BUFFERED_BYTES:
+            self._open()
 
     def close(self) -> None:
-        if self._held_back:
-            self._begin()
+        """Complete the file; without an image there is none."""
+        if self._buffer:
+            self._open()
         if self._writer is None:
             self._path.unlink(missing_ok=True)
             return
         self._writer.release()
-        # A full disk is not reported either, but leaves a file that cannot be opened.
+        # OpenCV does not report a full disk, but the file cannot be opened afterwards.
         if not cv2.VideoCapture(str(self._path)).isOpened():
-            raise RecordingError(f"{self._path} is not complete: {_room_beside(self._path)}")
+            raise RecordingError(f"{self._path} is incomplete: {_free_space(self._path)}")
 
-    def _begin(self) -> None:
-        rate = frame_rate([stamp for _, stamp in self._held_back])
+    def _open(self) -> None:
+        rate = frame_rate([stamp for _, stamp in self._buffer])
         self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter_fourcc(*"mp4v"), rate, self._size)
         if not self._writer.isOpened():
-            raise RecordingError(f"this OpenCV cannot write the video {self._path}: it has no encoder for mp4v")
-        for picture, _ in self._held_back:
-            self._writer.write(picture)
-        self._held_back = []
+            raise RecordingError(
+                f"cannot write {self._path}: this build of OpenCV has no mp4v encoder; install opencv-python from PyPI"
+            )
+        for image, _ in self._buffer:
+            self._writer.write(image)
+        self._buffer = []
 
 
 class BestImage:
-    """The picture that shows most: the most faces, among these the surest emotions, among these the middle of it."""
+    """Keeps the image with the most faces; with as many, that of the highest confidence, then the most central faces.
+
+    Args:
+        path: PNG file to write.
+    """
 
     def __init__(self, path: Path):
         self._path = path
         self._best: tuple[int, float, float] = (-1, 0.0, 0.0)
-        self._picture: np.ndarray | None = None
+        self._image: np.ndarray | None = None
 
-    def offer(self, picture: np.ndarray, answer: Answer) -> None:
-        middle = (picture.shape[1] / 2, picture.shape[0] / 2)
-        value = (
-            len(answer.faces),
-            round(sum(face.confidence for face in answer.faces), 1),
-            -sum(math.dist(face.box.center, middle) for face in answer.faces),
+    def offer(self, image: np.ndarray, result: ImageResult) -> None:
+        """Keep a copy of an annotated BGR image if it is better than all before."""
+        center = (image.shape[1] / 2, image.shape[0] / 2)
+        rank = (
+            len(result.faces),
+            round(sum(face.confidence for face in result.faces), 1),
+            -sum(math.dist(face.box.center, center) for face in result.faces),
         )
-        if value > self._best:
-            self._best, self._picture = value, picture.copy()
+        if rank > self._best:
+            self._best, self._image = rank, image.copy()
 
     def close(self) -> None:
-        """Writes it, if there was any.
+        """Write the image, if there was any.
 
         Raises:
             RecordingError: the file cannot be written.
         """
-        if self._picture is None:
+        if self._image is None:
             return
         with _writing(self._path):
-            self._path.write_bytes(cv2.imencode(".png", self._picture, _SMALLEST)[1].tobytes())
+            self._path.write_bytes(cv2.imencode(".png", self._image, _BEST_COMPRESSION)[1].tobytes())
 
 
 class Recording:
-    """emotions.csv, annotated.mp4 and annotated.png in `folder`; it is made, and an older recording in it replaced.
+    """Writes emotions.csv, annotated.mp4 and annotated.png.
+
+    Args:
+        folder: is created; an older recording in it is replaced.
 
     Raises:
-        RecordingError: from every method, when something cannot be written.
+        RecordingError: by every method, if a file cannot be written.
     """
 
     def __init__(self, folder: Path):
@@ -184,52 +206,57 @@ class Recording:
 
     @property
     def emotions(self) -> Counter[str]:
-        """How many faces were recorded with each label."""
+        """Number of recorded faces by emotion."""
         return self._csv.emotions
 
-    def add_answer(self, answer: Answer) -> None:
-        self._csv.add(answer)
+    def add_result(self, result: ImageResult) -> None:
+        """Add a result to the table."""
+        self._csv.add(result)
 
-    def add_picture(self, picture: np.ndarray, answer: Answer) -> None:
-        """Appends the annotated BGR picture of an answer."""
-        self._video.add(picture, answer.stamp)
-        self._best.offer(picture, answer)
+    def add_image(self, image: np.ndarray, result: ImageResult) -> None:
+        """Append the annotated BGR image of a result to the video."""
+        self._video.add(image, result.stamp)
+        self._best.offer(image, result)
 
     def close(self) -> None:
-        """Completes every file, also when one of them fails."""
+        """Complete every file, also if one of them fails."""
         failures = []
         for file in (self._csv, self._video, self._best):
             try:
                 file.close()
-            except RecordingError as error:  # noqa: PERF203 (three files, and each has its own failure)
+            except RecordingError as error:  # noqa: PERF203 (each of the three can fail)
                 failures.append(str(error))
         if failures:
             raise RecordingError("; ".join(failures))
 
 
 def frame_rate(stamps: Sequence[int]) -> float:
-    """Pictures per second from stamps in nanoseconds, without being misled by a pause or a stamp that repeats."""
+    """Return images per second from stamps in nanoseconds; robust to pauses and repeated stamps."""
     steps = [later - earlier for earlier, later in pairwise(stamps) if later > earlier]
-    return min(max(1e9 / statistics.median(steps), 1.0), 240.0) if steps else _UNKNOWN_RATE
+    return min(max(1e9 / statistics.median(steps), 1.0), 240.0) if steps else _DEFAULT_RATE
 
 
-def video_size(picture: np.ndarray, longest_side: int) -> tuple[int, int]:
-    """Width and height of a video of such pictures: within `longest_side`, and even, as the encoder wants them."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, longest_side / max(width, height))
-    return tuple(max(16, round(side * scale / 2) * 2) for side in (width, height))
+def video_size(image: np.ndarray, max_side: int) -> tuple[int, int]:
+    """Return width and height of a video of such images: at most `max_side`, and even, as the encoder requires."""
+    height, width = image.shape[:2]
+    scale = min(1.0, max_side / max(width, height))
+
+    def scaled(side: int) -> int:
+        return max(16, round(side * scale / 2) * 2)
+
+    return scaled(width), scaled(height)
 
 
-def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture within `size` (width, height): its proportions kept, black around it."""
-    height, width = picture.shape[:2]
+def letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a BGR image into `size` (width, height), keeping its aspect ratio, with black borders."""
+    height, width = image.shape[:2]
     if (width, height) == size:
-        return picture
+        return image
     scale = min(size[0] / width, size[1] / height)
     inside = (max(1, min(size[0], round(width * scale))), max(1, min(size[1], round(height * scale))))
     frame = np.zeros((size[1], size[0], 3), np.uint8)
     x, y = (size[0] - inside[0]) // 2, (size[1] - inside[1]) // 2
-    frame[y : y + inside[1], x : x + inside[0]] = resize(picture, inside)
+    frame[y : y + inside[1], x : x + inside[0]] = resize(image, inside)
     return frame
 
 
@@ -241,8 +268,8 @@ def _writing(path: Path) -> Iterator[None]:
         raise RecordingError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _room_beside(path: Path) -> str:
+def _free_space(path: Path) -> str:
     try:
-        return f"{shutil.disk_usage(path.parent).free / 2**20:.0f} MB are free on its disk"
+        return f"its disk has {shutil.disk_usage(path.parent).free / 2**20:.0f} MB of free space"
     except OSError as error:
         return str(error.strerror)

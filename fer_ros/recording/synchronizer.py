@@ -1,4 +1,5 @@
-"""Brings answers back together with the images they belong to."""
+# SPDX-License-Identifier: Apache-2.0
+"""Synchronize results with the images they were computed from."""
 
 from __future__ import annotations
 
@@ -10,77 +11,80 @@ from fer_ros.types import FaceResult
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was recognized in one image."""
+class ImageResult:
+    """Faces that were recognized in one image."""
 
     stamp: int
     """Of the image, nanoseconds."""
     labels: tuple[str, ...]
-    """The order of every score vector."""
+    """Order of every score vector."""
     faces: tuple[FaceResult, ...]
     """Largest first."""
     dominant_face_id: str = ""
-    """Empty: nobody."""
+    """Empty if there is none."""
 
 
 class Pair(NamedTuple):
-    """An answer and its image; None where that never came."""
+    """A result and its image; None if the image never arrived."""
 
     image: Any
-    answer: Answer
+    result: ImageResult
 
 
-class Pairing:
-    """Pairs answers and images of the same stamp, whichever comes first, in the order of the answers.
+class Synchronizer:
+    """Pairs results and images with equal stamps, in whichever order they arrive.
+
+    In contrast to `message_filters.TimeSynchronizer` it yields every result, in the order of arrival, and without an
+    image if that did not arrive.
 
     Args:
-        most_bytes: images are kept up to this size while their answers are awaited; the oldest go first.
-        patience: so many answers wait for their image while no later answer has found its own.
+        max_bytes: size of the images that are kept until their results arrive; the oldest are dropped.
+        max_results: number of results that are kept until their images arrive; the oldest are given up.
     """
 
-    def __init__(self, most_bytes: int = 256 * 2**20, patience: int = 10):
-        self._most_bytes = most_bytes
-        self._patience = patience
+    def __init__(self, max_bytes: int = 256 * 2**20, max_results: int = 10):
+        self._max_bytes = max_bytes
+        self._max_results = max_results
         self._images: OrderedDict[int, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
-        self._answers: deque[Answer] = deque()
+        self._results: deque[ImageResult] = deque()
 
     @property
     def waiting(self) -> int:
-        """How many answers have not found their image yet."""
-        return len(self._answers)
+        """Number of results whose image has not arrived yet."""
+        return len(self._results)
 
     def add_image(self, stamp: int, image: Any, size: int) -> list[Pair]:
-        """Takes an image of `size` bytes; returns the pairs that are decided by it."""
+        """Add an image of `size` bytes, taken at `stamp` nanoseconds; return the pairs that are complete now."""
         self._drop(stamp)
         self._images[stamp] = (image, size)
         self._bytes += size
-        while self._bytes > self._most_bytes and len(self._images) > 1:
+        while self._bytes > self._max_bytes and len(self._images) > 1:
             self._drop(next(iter(self._images)))
-        return self._decided()
+        return self._pop_complete()
 
-    def add_answer(self, answer: Answer) -> list[Pair]:
-        """Takes an answer; returns the pairs that are decided by it."""
-        self._answers.append(answer)
-        return self._decided()
+    def add_result(self, result: ImageResult) -> list[Pair]:
+        """Add a result; return the pairs that are complete now."""
+        self._results.append(result)
+        return self._pop_complete()
 
-    def rest(self) -> list[Pair]:
-        """The answers whose image has not come, when nothing more is awaited."""
-        rest = [Pair(None, answer) for answer in self._answers]
-        self._answers.clear()
-        return rest
+    def flush(self) -> list[Pair]:
+        """Return the results that still wait, without images."""
+        pairs = [Pair(None, result) for result in self._results]
+        self._results.clear()
+        return pairs
 
-    def _decided(self) -> list[Pair]:
-        found = [index for index, answer in enumerate(self._answers) if answer.stamp in self._images]
-        decided = found[-1] + 1 if found else len(self._answers) - self._patience
-        return [self._pair(self._answers.popleft()) for _ in range(decided)]
+    def _pop_complete(self) -> list[Pair]:
+        found = [index for index, result in enumerate(self._results) if result.stamp in self._images]
+        count = found[-1] + 1 if found else len(self._results) - self._max_results
+        return [self._pair(self._results.popleft()) for _ in range(count)]
 
-    def _pair(self, answer: Answer) -> Pair:
-        image, _ = self._images.get(answer.stamp, (None, 0))
-        # What came before an answered image was passed over by the node: its answer will never come.
-        while answer.stamp in self._images:
+    def _pair(self, result: ImageResult) -> Pair:
+        image, _ = self._images.get(result.stamp, (None, 0))
+        # Images before one with a result were skipped by the emotion node: their results will never arrive.
+        while result.stamp in self._images:
             self._drop(next(iter(self._images)))
-        return Pair(image, answer)
+        return Pair(image, result)
 
     def _drop(self, stamp: int) -> None:
         _, size = self._images.pop(stamp, (None, 0))

@@ -1,4 +1,5 @@
-"""The demo from end to end: real processes, real DDS, complete files, and nothing left running."""
+# SPDX-License-Identifier: Apache-2.0
+"""fer-demo with real processes over real DDS: recorded emotions, complete files, and no process left."""
 
 import csv
 import os
@@ -49,7 +50,7 @@ def shipped_model() -> Path:
         pytest.skip(str(error))
 
 
-def test_the_smiling_face_of_the_scene_is_happy(shipped_model, tmp_path):
+def test_demo_recognizes_the_smile_of_the_scene(shipped_model, tmp_path):
     ended = subprocess.run(
         [*COMMAND, "--duration", "3", "--output", str(tmp_path)], capture_output=True, text=True, timeout=150
     )
@@ -68,11 +69,11 @@ def test_the_smiling_face_of_the_scene_is_happy(shipped_model, tmp_path):
     assert "images published" in ended.stderr
 
 
-def test_interrupted_it_leaves_complete_files_and_no_process(light_model, tmp_path):
+def test_interrupted_demo_completes_files_and_ends_nodes(light_model, tmp_path):
     command = [*COMMAND, "--model", str(light_model), "--duration", "0", "--output", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        line = running.stdout.readline()  # ends too if the demo does
+        line = running.stdout.readline()  # returns also when the demo ends
         nodes = children(running.pid)
         running.send_signal(signal.SIGINT)
         summary, _ = running.communicate(timeout=DEADLINE)
@@ -88,7 +89,7 @@ def test_interrupted_it_leaves_complete_files_and_no_process(light_model, tmp_pa
     assert cv2.VideoCapture(str(tmp_path / "annotated.mp4")).isOpened()
 
 
-def test_interrupted_while_it_starts_it_leaves_no_process(light_model, tmp_path):
+def test_demo_interrupted_at_start_leaves_no_process(light_model, tmp_path):
     command = [*COMMAND, "--model", str(light_model), "--output", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -106,7 +107,7 @@ def test_interrupted_while_it_starts_it_leaves_no_process(light_model, tmp_path)
     assert "Traceback" not in log
 
 
-def test_when_a_node_dies_it_says_which_and_why(tmp_path):
+def test_demo_reports_a_failed_node_with_its_output(tmp_path):
     ended = subprocess.run(
         [*COMMAND, "--model", "no_such_model", "--output", str(tmp_path)],
         capture_output=True,
@@ -118,7 +119,7 @@ def test_when_a_node_dies_it_says_which_and_why(tmp_path):
     assert "no_such_model" in ended.stderr.split("its last output:")[-1]
 
 
-def test_input_that_cannot_be_shown_is_refused_before_anything_starts(tmp_path, capsys):
+def test_demo_refuses_bad_input_before_starting_nodes(tmp_path, capsys):
     assert demo.main(["--input", str(tmp_path / "none.mp4"), "--output", str(tmp_path / "out")]) == 2
     assert "no file or folder" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -135,12 +136,12 @@ def test_input_that_cannot_be_shown_is_refused_before_anything_starts(tmp_path, 
         (["--input", ""], 20, False),
     ],
 )
-def test_only_what_has_no_end_is_given_one(arguments, duration, loop):
+def test_demo_duration_of_each_kind_of_source(arguments, duration, loop):
     planned = demo.plan(demo.parser().parse_args(arguments))
     assert (planned.duration, planned.loop) == (duration, loop)
 
 
-def test_the_nodes_stay_on_this_machine_unless_the_user_has_chosen():
+def test_environment_limits_discovery_to_this_machine():
     chosen = demo.environment({"ROS_DISTRO": "kilted"})
     assert 1 <= int(chosen["ROS_DOMAIN_ID"]) <= 60
     assert chosen["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
@@ -152,7 +153,7 @@ def test_the_nodes_stay_on_this_machine_unless_the_user_has_chosen():
     assert "FASTDDS_DEFAULT_PROFILES_FILE" not in demo.environment(kept)
 
 
-def test_cyclone_dds_is_given_its_own_profile_unless_the_user_has_chosen():
+def test_environment_selects_profile_of_cyclone_dds():
     with_cyclone = {"ROS_DISTRO": "kilted", "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}
     chosen = demo.environment(with_cyclone)
     assert chosen["CYCLONEDDS_URI"].startswith("file:///")

@@ -1,4 +1,5 @@
-"""The recorder keeps every answer, draws it onto its own image, and leaves complete files behind."""
+# SPDX-License-Identifier: Apache-2.0
+"""emotion_recorder_node: results in the table, drawn on their own images, and complete files."""
 
 import csv
 import itertools
@@ -20,7 +21,7 @@ from robot import DEADLINE, image_message, jpeg_message
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 
 from fer_ros.msg import FaceEmotion, FaceEmotionArray
-from fer_ros.nodes.recorder.node import EmotionRecorderNode
+from fer_ros.nodes.recorder.node import EmotionRecorderNode, NoEmotionsError
 from fer_ros.recording.files import RecordingError
 
 LABELS = ["happy", "sad", "neutral"]
@@ -37,11 +38,11 @@ def face(face_id: str) -> FaceEmotion:
     )
 
 
-def answer(header, *ids: str) -> FaceEmotionArray:
+def results(header, *ids: str) -> FaceEmotionArray:
     return FaceEmotionArray(header=header, labels=LABELS, faces=[face(face_id) for face_id in ids])
 
 
-def picture(level: int) -> np.ndarray:
+def gray_image(level: int) -> np.ndarray:
     return np.full((120, 160, 3), level, np.uint8)
 
 
@@ -57,7 +58,7 @@ def frames(folder: Path) -> list[np.ndarray]:
 
 @pytest.fixture
 def node_and_camera(robot):
-    """Publishers of images and of answers to them, connected to whoever records."""
+    """Publishers of images and of results, connected to the recorder."""
 
     def connect(message_type=Image, topic: str = "image"):
         emotions = robot.node.create_publisher(FaceEmotionArray, "emotions", 10)
@@ -67,8 +68,8 @@ def node_and_camera(robot):
     return connect
 
 
-def until_images_arrive(robot, node, camera, image) -> None:
-    """Publishes `image` until one arrives: a camera knows of a subscription before that one knows of the camera."""
+def wait_for_images(robot, node, camera, image) -> None:
+    """Publish `image` until one arrives: a publisher discovers a subscription before it is discovered itself."""
 
     def arrived() -> bool:
         camera.publish(image)
@@ -77,22 +78,22 @@ def until_images_arrive(robot, node, camera, image) -> None:
     robot.wait_until(arrived, "an image")
 
 
-def until_paired(robot, node, answers: int) -> None:
-    """Waits until `answers` have come, and all of them have found their images."""
-    robot.wait_until(lambda: node._report.answers == answers and not node._pairing.waiting, "answers and their images")
+def wait_for_pairs(robot, node, count: int) -> None:
+    """Wait until `count` results and their images have arrived."""
+    robot.wait_until(lambda: node._report.results == count and not node._synchronizer.waiting, "results and images")
 
 
-def test_answers_are_recorded_and_drawn_onto_their_own_images(robot, node_and_camera, tmp_path, capsys):
+def test_recorder_draws_results_on_their_own_images(robot, node_and_camera, tmp_path, capsys):
     node = robot.start(EmotionRecorderNode, output=str(tmp_path))
     camera, emotions = node_and_camera()
-    until_images_arrive(robot, node, camera, image_message(picture(255)))
+    wait_for_images(robot, node, camera, image_message(gray_image(255)))
     stamps = []
     for number in range(5):
-        image = image_message(picture(40 * number), robot.stamp())
+        image = image_message(gray_image(40 * number), robot.stamp())
         stamps.append(f"{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}")
         camera.publish(image)
-        emotions.publish(answer(image.header, *("a", "b")[: number % 3]))
-        until_paired(robot, node, number + 1)
+        emotions.publish(results(image.header, *("a", "b")[: number % 3]))
+        wait_for_pairs(robot, node, number + 1)
     robot.wait_until(lambda: len(rows(tmp_path)) == 4, "every row, before the recorder ends")
     robot.close(node)
     recorded = rows(tmp_path)
@@ -113,53 +114,53 @@ def test_answers_are_recorded_and_drawn_onto_their_own_images(robot, node_and_ca
     assert f"5 of {node._images} images processed" in capsys.readouterr().out
 
 
-def test_an_answer_without_its_image_is_in_the_table_alone(robot, node_and_camera, tmp_path):
+def test_recorder_keeps_result_without_image_in_table(robot, node_and_camera, tmp_path):
     node = robot.start(EmotionRecorderNode, output=str(tmp_path))
     _, emotions = node_and_camera()
-    emotions.publish(answer(image_message(picture(0), robot.stamp()).header, "a"))
+    emotions.publish(results(image_message(gray_image(0), robot.stamp()).header, "a"))
     robot.wait_until(lambda: len(rows(tmp_path)) == 1, "the row")
     robot.close(node)
     assert [path.name for path in tmp_path.iterdir()] == ["emotions.csv"]
     robot.wait_until(lambda: robot.logged("its image has not arrived"), "a warning")
 
 
-def test_compressed_images_are_recorded_and_broken_ones_reported(robot, node_and_camera, tmp_path):
+def test_recorder_takes_compressed_and_reports_broken_images(robot, node_and_camera, tmp_path):
     node = robot.start(EmotionRecorderNode, output=str(tmp_path), image_transport="compressed")
     camera, emotions = node_and_camera(CompressedImage, "image/compressed")
-    until_images_arrive(robot, node, camera, jpeg_message(picture(255)))
-    for data in (None, array("B", b"no picture")):
-        image = jpeg_message(picture(100))
+    wait_for_images(robot, node, camera, jpeg_message(gray_image(255)))
+    for data in (None, array("B", b"no image")):
+        image = jpeg_message(gray_image(100))
         image.header.stamp = robot.stamp()
         image.data = data or image.data
         camera.publish(image)
-        emotions.publish(answer(image.header, "a"))
-    robot.wait_until(lambda: robot.logged("not in the video"), "a warning about the broken image")
-    until_paired(robot, node, 2)
+        emotions.publish(results(image.header, "a"))
+    robot.wait_until(lambda: robot.logged("not in annotated.mp4"), "a warning about the broken image")
+    wait_for_pairs(robot, node, 2)
     robot.close(node)
     assert len(frames(tmp_path)) == 1
     assert len(rows(tmp_path)) == 2
 
 
-def test_it_ends_after_its_duration_and_gives_up_after_its_patience(robot, node_and_camera, tmp_path):
-    impatient = robot.start(EmotionRecorderNode, output=str(tmp_path / "a"), patience=0.2)
-    robot.wait_until(impatient.finished.done, "the end of its patience")
-    with pytest.raises(Exception, match=r"no emotions came on .*/emotions"):
-        impatient.close()
-    node = robot.start(EmotionRecorderNode, output=str(tmp_path / "b"), duration=0.5, patience=DEADLINE)
+def test_recorder_ends_after_duration_or_timeout(robot, node_and_camera, tmp_path):
+    idle = robot.start(EmotionRecorderNode, output=str(tmp_path / "a"), timeout=0.2)
+    robot.wait_until(idle.finished.done, "the timeout")
+    with pytest.raises(NoEmotionsError, match=r"no emotions arrived on .*/emotions"):
+        idle.close()
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path / "b"), duration=0.5, timeout=DEADLINE)
     _, emotions = node_and_camera()
-    emotions.publish(answer(image_message(picture(0), robot.stamp()).header))
-    robot.wait_until(node.finished.done, "the end of its duration")
+    emotions.publish(results(image_message(gray_image(0), robot.stamp()).header))
+    robot.wait_until(node.finished.done, "the end of the duration")
     robot.close(node)
     assert node.finished.result() == 0
 
 
-def test_a_folder_that_cannot_be_written_is_named(robot, tmp_path):
+def test_recorder_names_unwritable_folder(robot, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match=r"cannot write .*file/recording: Not a directory"):
         robot.start(EmotionRecorderNode, output=str(tmp_path / "file" / "recording"))
 
 
-def test_interrupted_as_a_process_it_completes_its_files(robot, node_and_camera, tmp_path):
+def test_interrupted_recorder_completes_its_files(robot, node_and_camera, tmp_path):
     command = [sys.executable, "-m", "fer_ros.nodes.recorder.node", "--ros-args"]
     parameters = ["-r", f"__ns:={robot.namespace}", "-p", f"output:={tmp_path}"]
     recorder = subprocess.Popen([*command, *parameters], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -167,11 +168,11 @@ def test_interrupted_as_a_process_it_completes_its_files(robot, node_and_camera,
         camera, emotions = node_and_camera()
         end = time.monotonic() + DEADLINE
         while len(rows(tmp_path)) < 25 and time.monotonic() < end:
-            image = image_message(picture(100), robot.stamp())
+            image = image_message(gray_image(100), robot.stamp())
             camera.publish(image)
-            emotions.publish(answer(image.header, "a"))
+            emotions.publish(results(image.header, "a"))
             time.sleep(0.02)
-        # Twice, as the terminal and `ros2 launch` do.
+        # Two signals, as from the terminal and from `ros2 launch`.
         recorder.send_signal(signal.SIGINT)
         recorder.send_signal(signal.SIGTERM)
         output, log = recorder.communicate(timeout=DEADLINE)

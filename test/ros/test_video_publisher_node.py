@@ -1,4 +1,5 @@
-"""The video publisher behaves like a camera: headers, rate, calibration; and it ends, repeats or fails as it should."""
+# SPDX-License-Identifier: Apache-2.0
+"""video_publisher_node: headers, rate and calibration as of a camera, its end, repetition and errors."""
 
 import subprocess
 import sys
@@ -23,7 +24,7 @@ FRAMES = 12
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Pictures whose brightness tells their number."""
+    """Images whose brightness is ten times their number."""
     for number in range(FRAMES):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((30, 40, 3), 10 * number, np.uint8))
     return tmp_path
@@ -31,7 +32,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def received(robot) -> dict[str, list]:
-    """Every message of the camera, by topic."""
+    """Messages of the publisher by topic."""
     messages = {"image": [], "camera_info": []}
     for topic, message_type in (("image", Image), ("camera_info", CameraInfo)):
         robot.node.create_subscription(message_type, topic, messages[topic].append, qos_profile_sensor_data)
@@ -50,12 +51,12 @@ def seconds(message) -> float:
     return message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
 
-def test_every_picture_comes_once_in_order_with_a_header_like_a_camera(robot, folder, received):
+def test_publisher_sends_every_image_once_with_header(robot, folder, received):
     began = robot.node.get_clock().now().nanoseconds * 1e-9
     node = start(robot, folder, rate=25.0, frame_id="eye")
-    robot.wait_until(node.finished.done, "the end of the pictures")
+    robot.wait_until(node.finished.done, "the end of the images")
     assert node.finished.result() == 0
-    robot.wait_until(lambda: all(len(messages) == FRAMES for messages in received.values()), "every picture")
+    robot.wait_until(lambda: all(len(messages) == FRAMES for messages in received.values()), "every image")
     images, infos = received["image"], received["camera_info"]
     assert numbers(images) == list(range(FRAMES))
     assert [image.header for image in images] == [info.header for info in infos]
@@ -65,11 +66,11 @@ def test_every_picture_comes_once_in_order_with_a_header_like_a_camera(robot, fo
     stamps = [seconds(image) for image in images]
     assert stamps == sorted(set(stamps))
     assert began < stamps[0]
-    # Late pictures do not delay the later ones, so that the average holds on a busy machine too.
+    # Late images do not delay later ones, so the average holds on a busy machine too.
     assert (stamps[-1] - stamps[0]) / (FRAMES - 1) == pytest.approx(1 / 25, rel=0.5)
 
 
-def test_it_publishes_as_cameras_do(robot, folder):
+def test_publisher_is_best_effort(robot, folder):
     node = robot.start(VideoPublisherNode, source=str(folder), loop=True)
     for topic in ("image", "camera_info"):
         (publisher,) = robot.wait_until(
@@ -78,7 +79,7 @@ def test_it_publishes_as_cameras_do(robot, folder):
         assert publisher.qos_profile.reliability == QoSReliabilityPolicy.BEST_EFFORT
 
 
-def test_a_looping_source_begins_again(robot, folder, received):
+def test_loop_restarts_the_source(robot, folder, received):
     node = start(robot, folder, rate=200.0, loop=True)
     robot.wait_until(lambda: len(received["image"]) > 2 * FRAMES, "the third round")
     assert not node.finished.done()
@@ -86,7 +87,7 @@ def test_a_looping_source_begins_again(robot, folder, received):
     assert set(first_rounds) == set(range(FRAMES))
 
 
-def test_unknown_cameras_are_uncalibrated_and_a_field_of_view_calibrates(robot, folder, received):
+def test_field_of_view_gives_calibration(robot, folder, received):
     start(robot, folder / "3.png")
     robot.wait_until(lambda: received["camera_info"], "calibration")
     assert not any(received["camera_info"][0].k)
@@ -99,7 +100,7 @@ def test_unknown_cameras_are_uncalibrated_and_a_field_of_view_calibrates(robot, 
     assert list(info.p) == pytest.approx([40, 0, 39.5, 0, 0, 40, 29.5, 0, 0, 0, 1, 0])
 
 
-def test_the_scene_has_a_camera_and_a_size(robot, received):
+def test_scene_is_calibrated_and_scaled(robot, received):
     pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
     start(robot, "scene", width=160, height=120)
     robot.wait_until(lambda: received["image"] and received["camera_info"], "the scene")
@@ -107,28 +108,28 @@ def test_the_scene_has_a_camera_and_a_size(robot, received):
     assert received["camera_info"][0].k[0] > 0
 
 
-def test_a_long_input_tells_how_far_it_is(robot, folder, received, monkeypatch):
-    monkeypatch.setattr(node, "_TELLS_EVERY", 0.0)
+def test_progress_of_long_source_is_logged(robot, folder, received, monkeypatch):
+    monkeypatch.setattr(node, "_PROGRESS_PERIOD", 0.0)
     start(robot, folder, rate=50.0)
     robot.wait_until(lambda: robot.logged(f"6 of {FRAMES} images, 50%"), "progress")
 
 
-def test_what_cannot_be_read_is_named_and_left_out(robot, folder, received):
-    (folder / "1.png").write_text("no picture")
+def test_unreadable_image_is_named_and_skipped(robot, folder, received):
+    (folder / "1.png").write_text("no image")
     start(robot, folder, rate=50.0)
     robot.wait_until(lambda: len(received["image"]) == FRAMES - 1, "the others")
     assert numbers(received["image"]) == [0, *range(2, FRAMES)]
     robot.wait_until(lambda: robot.logged("1.png is left out"), "its name in the log")
 
 
-def test_a_number_is_a_webcam_also_when_ros_takes_it_for_an_integer(robot):
+def test_integer_source_is_a_webcam(robot):
     with pytest.raises(SourceError, match="no webcam 987"):
         robot.start(VideoPublisherNode, source=987)
 
 
 @pytest.mark.parametrize(("source", "reason"), [("none.mp4", "no file or folder"), ("notes.png", "no picture that")])
-def test_as_a_process_it_says_in_a_line_what_is_wrong(tmp_path, source, reason):
-    (tmp_path / "notes.png").write_text("no picture")
+def test_bad_source_is_one_fatal_line(tmp_path, source, reason):
+    (tmp_path / "notes.png").write_text("no image")
     command = [sys.executable, "-m", "fer_ros.nodes.video_publisher.node", "--ros-args"]
     ended = subprocess.run(
         [*command, "-p", f"source:={tmp_path / source}"], capture_output=True, text=True, timeout=2 * DEADLINE

@@ -65,11 +65,11 @@ def test_unknown_option_exits_with_2(command, capsys):
     [
         ("compare", ["{here}/none.pt", "--data", "{here}"], "there is no file {here}/none.pt"),
         ("detect", ["{here}/none.jpg", "--output", "{here}/out"], "no file or folder {here}/none.jpg"),
-        ("evaluate", ["--model", "no_model", "--data", "{here}"], "no model 'no_model'; known are: mini_xception"),
+        ("evaluate", ["--model", "no_model", "--data", "{here}"], "no model 'no_model'; available: mini_xception"),
         ("evaluate", ["--model", "{here}/none.pt", "--data", "{here}"], "there is no file {here}/none.pt"),
         ("export", ["{here}/none", "--output", "{here}/a.pt"], "{here}/none"),
         ("train", ["--data", "{here}/none"], "{here}/none: there is no such file or folder"),
-        ("train", ["--data", "{here}", "--recipe", "mini_xeption"], "no recipe 'mini_xeption'; known are: "),
+        ("train", ["--data", "{here}", "--recipe", "mini_xeption"], "no recipe 'mini_xeption'; available: "),
         ("train", ["--resume", "{here}"], "{here} is not the folder of a training run"),
     ],
 )

@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point
 
 from fer_ros.msg import FaceEmotion, FaceEmotionArray
-from fer_ros.recording.synchronizer import Answer
+from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.types import Box, FaceResult, Position
 
 
@@ -36,10 +36,10 @@ def from_point(point: Point) -> Position | None:
     return None if math.isnan(point.x) else (point.x, point.y, point.z)
 
 
-def from_face_emotion_array(message: FaceEmotionArray) -> Answer:
+def from_face_emotion_array(message: FaceEmotionArray) -> ImageResult:
     """Return the content of a message of the topic `emotions`."""
     stamp, labels = message.header.stamp, tuple(message.labels)
-    return Answer(
+    return ImageResult(
         stamp=stamp.sec * 1_000_000_000 + stamp.nanosec,
         labels=labels,
         faces=tuple(_from_face_emotion(face, labels) for face in message.faces),

@@ -1,4 +1,5 @@
-"""Records what the emotion node says: a table, a video and a picture, and a live line on standard output."""
+# SPDX-License-Identifier: Apache-2.0
+"""Records the emotion node's results: a table, an annotated video and image, and a line per second on the console."""
 
 from __future__ import annotations
 
@@ -25,14 +26,15 @@ from fer_ros.nodes.common.image_subscription import ImageSubscription
 from fer_ros.nodes.common.log_throttle import LogThrottle
 from fer_ros.nodes.common.parameters import check_choices, parameter
 from fer_ros.nodes.common.run import run
-from fer_ros.recording.console import LiveReport, is_colorful
+from fer_ros.recording.console import ConsoleReport, supports_color
 from fer_ros.recording.files import Recording, RecordingError
-from fer_ros.recording.synchronizer import Answer, Pair, Pairing
+from fer_ros.recording.synchronizer import ImageResult, Pair, Synchronizer
 
 _NAME = "emotion_recorder_node"
-_LINE_EVERY = 1.0
+_LINE_PERIOD = 1.0
+"""Seconds."""
 _QUEUE = 30
-"""Images and answers that wait while a picture is being encoded: a second's worth of a fast camera."""
+"""Depth of the subscriptions: one second at 30 Hz, for while an image is being encoded."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,19 @@ class RecorderSettings:
 
     output: str = parameter(
         "out/recording",
-        "Folder for emotions.csv, annotated.mp4 and annotated.png. It is made; an older recording in it is replaced.",
+        "Folder for emotions.csv, annotated.mp4 and annotated.png. An older recording in it is replaced.",
     )
     duration: float = parameter(
-        0.0, "Seconds to record, from the first answer on. 0 records until the node is stopped.", range=(0.0, 1e6)
+        0.0, "Seconds to record, from the first result on. 0 records until the node is stopped.", range=(0.0, 1e6)
     )
-    patience: float = parameter(
+    timeout: float = parameter(
         0.0,
-        "Seconds to wait for the first answer. Then, or when it is stopped without one, the node exits with 1. 0 waits "
-        "for ever.",
+        "Seconds to wait for the first result. If none arrives, the node exits with status 1. 0 waits without limit.",
         range=(0.0, 1e6),
     )
     image_transport: str = parameter(
         "raw",
-        "How images arrive, as for emotion_node: raw on the topic image, or compressed on <image>/compressed.",
+        "Transport of the images, as for emotion_node: raw on the topic image, or compressed on <image>/compressed.",
         choices=("raw", "compressed"),
     )
 
@@ -67,18 +68,18 @@ class RecorderSettings:
 
 
 class NoEmotionsError(Exception):
-    """There was nothing to record."""
+    """No result arrived within the timeout."""
 
 
 class EmotionRecorderNode(Node):
-    """Subscribes to `emotions` and `image`, brings both together by their stamps, and records them.
+    """Subscribes to `emotions` and `image`, synchronizes both by their stamps, and records them.
 
     Args:
         options: those of `rclpy.node.Node`.
 
     Raises:
-        ParameterError: a parameter has the wrong type, or is out of range.
-        RecordingError: a file cannot be written; raised by the callbacks where that happens later.
+        ParameterError: a parameter has the wrong type or is out of range.
+        RecordingError: a file cannot be written; callbacks raise it if that happens later.
     """
 
     def __init__(self, **options):
@@ -88,46 +89,47 @@ class EmotionRecorderNode(Node):
         self.finished = Future()
         self._folder = Path(settings.output).expanduser()
         self._recording = Recording(self._folder)
-        self._report = LiveReport(is_colorful(sys.stdout))
-        self._pairing = Pairing()
+        self._report = ConsoleReport(supports_color(sys.stdout))
+        self._synchronizer = Synchronizer()
         self._converter = Converter()
         self._throttle = LogThrottle()
         self._images = 0
-        self._since = time.monotonic()
-        """The first answer; before it, the start."""
+        self._started = time.monotonic()
+        """Time of the first result; before it, of the start."""
         self._input = ImageSubscription(self, "image", settings.image_transport, self._add_image, depth=_QUEUE)
         self._emotions = self._subscribe()
-        # Not the node's clock, like every duration here: with use_sim_time that one may stand still.
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._line_timer = self.create_timer(_LINE_EVERY, self._tell, clock=self._steady)
+        # A steady clock for every duration: with use_sim_time the node's clock can stand still.
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._line_timer = self.create_timer(_LINE_PERIOD, self._print_line, clock=self._clock)
         self._end_timer = None
-        if settings.patience:
-            self._end_timer = self.create_timer(settings.patience, self._finish, clock=self._steady)
-        self.get_logger().info(f"records {self._emotions.topic_name} and {self._input.topic} in {self._folder}")
+        if settings.timeout:
+            self._end_timer = self.create_timer(settings.timeout, self._finish, clock=self._clock)
+        self.get_logger().info(f"recording {self._emotions.topic_name} and {self._input.topic} to {self._folder}")
 
     def close(self) -> None:
-        """Completes the files, then says what is in them.
+        """Complete the files and print the summary.
 
         Raises:
-            RecordingError: one of them is not complete.
-            NoEmotionsError: nothing came, and the user wants to know.
+            RecordingError: a file is incomplete.
+            NoEmotionsError: no result arrived, and `timeout` is set.
         """
         try:
-            self._record(self._pairing.rest())
+            self._record(self._synchronizer.flush())
         finally:
             self._recording.close()
         files = sorted(path for path in self._folder.iterdir() if path.stem in ("emotions", "annotated"))
-        self._say(self._report.summary(self._images, self._recording.emotions, files))
-        if self._settings.patience and not self._report.answers:
+        self._print(self._report.summary(self._images, self._recording.emotions, files))
+        if self._settings.timeout and not self._report.results:
             raise NoEmotionsError(
-                f"no emotions came on {self._emotions.topic_name} ({self._images} images on {self._input.topic})"
+                f"no emotions arrived on {self._emotions.topic_name} ({self._images} images on {self._input.topic}): "
+                "check that emotion_node runs, is active and receives images"
             )
 
     def _subscribe(self):
         return self.create_subscription(
             FaceEmotionArray,
             "emotions",
-            self._add_answer,
+            self._add_result,
             qos.reliable(depth=_QUEUE),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
@@ -135,58 +137,58 @@ class EmotionRecorderNode(Node):
     def _add_image(self, image: Image | CompressedImage) -> None:
         self._images += 1
         stamp = Time.from_msg(image.header.stamp).nanoseconds
-        self._record(self._pairing.add_image(stamp, image, len(image.data)))
+        self._record(self._synchronizer.add_image(stamp, image, len(image.data)))
 
-    def _add_answer(self, message: FaceEmotionArray) -> None:
-        answer = messages.from_face_emotion_array(message)
-        if not self._report.answers:
-            self._begin()
-        self._report.add(answer, (self.get_clock().now().nanoseconds - answer.stamp) * 1e-9)
-        self._recording.add_answer(answer)
-        self._record(self._pairing.add_answer(answer))
+    def _add_result(self, message: FaceEmotionArray) -> None:
+        result = messages.from_face_emotion_array(message)
+        if not self._report.results:
+            self._start()
+        self._report.add(result, (self.get_clock().now().nanoseconds - result.stamp) * 1e-9)
+        self._recording.add_result(result)
+        self._record(self._synchronizer.add_result(result))
 
     def _record(self, pairs: Iterable[Pair]) -> None:
-        for image, answer in pairs:
-            reason = self._draw(image, answer) if image else "its image has not arrived"
+        for image, result in pairs:
+            reason = self._draw(image, result) if image else "its image has not arrived"
             if reason and self._throttle.allows(reason):
-                self.get_logger().warning(f"an answer is in the table, but not in the video: {reason}")
+                self.get_logger().warning(f"a result is in emotions.csv but not in annotated.mp4: {reason}")
 
-    def _draw(self, image: Image | CompressedImage, answer: Answer) -> str:
-        """Appends the picture; why it could not be read, or empty."""
+    def _draw(self, message: Image | CompressedImage, result: ImageResult) -> str:
+        """Append the annotated image; return the reason if the image cannot be decoded, otherwise an empty string."""
         try:
-            picture = self._converter.bgr(image)
+            image = self._converter.bgr(message)
         except ImageError as error:
             return str(error)
-        annotated = drawing.draw(picture, answer.faces, answer.dominant_face_id)
-        self._recording.add_picture(annotated, answer)
+        annotated = drawing.draw(image, result.faces, result.dominant_face_id)
+        self._recording.add_image(annotated, result)
         return ""
 
-    def _begin(self) -> None:
-        self._since = time.monotonic()
+    def _start(self) -> None:
+        self._started = time.monotonic()
         self._line_timer.reset()
         if self._end_timer:
             self._end_timer.cancel()
         if self._settings.duration:
-            self._end_timer = self.create_timer(self._settings.duration, self._finish, clock=self._steady)
+            self._end_timer = self.create_timer(self._settings.duration, self._finish, clock=self._clock)
 
     def _finish(self) -> None:
         self._end_timer.cancel()
         self.finished.set_result(0)
 
-    def _tell(self) -> None:
-        if self._report.answers:
-            self._say(self._report.line(time.monotonic() - self._since, _LINE_EVERY))
+    def _print_line(self) -> None:
+        if self._report.results:
+            self._print(self._report.line(time.monotonic() - self._started, _LINE_PERIOD))
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         try:
             print(text, flush=True)
         except BrokenPipeError:
-            # Nobody reads any more (`| head`); what is recorded is complete without.
+            # The reader is gone (`| head`); keep recording without console output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs the node until it is interrupted or the duration has passed; 1 where it cannot record."""
+    """Run the node until it is interrupted or the duration has passed; return 1 if it cannot record, otherwise 0."""
     return run(_NAME, EmotionRecorderNode, (RecordingError, NoEmotionsError), args)
 
 

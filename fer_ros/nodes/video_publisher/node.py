@@ -1,4 +1,5 @@
-"""Publishes a video, pictures, a webcam or the built-in scene the way a camera driver does."""
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes a video, images, a webcam or the built-in synthetic scene as a camera driver does."""
 
 from __future__ import annotations
 
@@ -23,10 +24,11 @@ from fer_ros.nodes.common.qos import best_effort
 from fer_ros.nodes.common.run import run
 
 _NAME = "video_publisher_node"
-_TELLS_EVERY = 5.0
-"""Seconds between two lines about how far a long input is."""
-_UNTIL_MUTUAL = 0.2
-"""Seconds that a subscription, once it has been found, gets to find the publisher. Until then it takes no images."""
+_PROGRESS_PERIOD = 5.0
+"""Seconds between two log lines about the progress of a long source."""
+_DISCOVERY_DELAY = 0.2
+"""Seconds for a subscription to discover the publisher after the publisher has discovered it; until then it receives no
+images."""
 
 
 @dataclass(frozen=True)
@@ -35,38 +37,43 @@ class PublisherSettings:
 
     source: str = parameter(
         "scene",
-        "What to publish: the path of a video, a picture or a folder of pictures, the number of a webcam, or 'scene', "
-        "a moving scene with a real face that is built in.",
+        "What to publish: path of a video, an image or a folder of images, number of a webcam, or 'scene', a built-in "
+        "moving scene with a real face.",
         any_type=True,
     )
     rate: float = parameter(
         0.0,
-        "Pictures per second. 0 takes the source's own: that of the video or webcam, 15 for the scene, 5 for a folder. "
-        "A webcam is asked for it and may choose another.",
+        "Images per second. 0 means the rate of the source: that of the video or webcam, 15 for the scene, 5 for a "
+        "folder. A webcam may choose another rate.",
         range=(0.0, 1000.0),
     )
     loop: bool = parameter(
-        False, "Start again at the end. When false, the node exits there, with 0. The scene and webcams have no end."
+        False, "Restart at the end. Otherwise the node exits there with status 0. The scene and webcams have no end."
     )
     width: int = parameter(
-        0, "Pixels; pictures are scaled to it. 0 follows from the height, or is the source's own.", range=(0, 16384)
+        0,
+        "Pixels; images are scaled to it. 0 follows from the height, or is the width of the source.",
+        range=(0, 16384),
     )
     height: int = parameter(
-        0, "Pixels; pictures are scaled to it. 0 follows from the width, or is the source's own.", range=(0, 16384)
+        0,
+        "Pixels; images are scaled to it. 0 follows from the width, or is the height of the source.",
+        range=(0, 16384),
     )
     frame_id: str = parameter(
-        "camera_optical_frame", "Frame of the camera, in the header of every image: x right, y down, z forward."
+        "camera_optical_frame",
+        "Optical frame of the camera (REP 103: x right, y down, z forward), in the header of every message.",
     )
     horizontal_fov: float = parameter(
         0.0,
-        "Horizontal field of view, radians, from which camera_info gets the matrix of a camera without distortion. "
-        "0 is that of the scene, and unknown for everything else: the camera is published as uncalibrated.",
+        "Horizontal field of view in radians, from which camera_info gets the matrix of a camera without distortion. "
+        "0 means that of the scene; for every other source the camera is published as uncalibrated.",
         range=(0.0, 3.0),
     )
     wait_for_subscribers: int = parameter(
         0,
-        "Begin when so many subscriptions to the images have been found, so that none of them misses the first ones. "
-        "A camera does not wait: 0.",
+        "Start when this many subscriptions to the images are discovered, so that none misses the first image. 0 "
+        "starts at once, as a camera does.",
         range=(0, 100),
     )
 
@@ -74,15 +81,15 @@ class PublisherSettings:
 class VideoPublisherNode(Node):
     """Publishes `image` (bgr8) and `camera_info`, best effort, each pair with the same header.
 
-    Stamps are the node's clock when the picture was read. The rate is kept without drift; a picture that comes too late
-    delays none of the later ones.
+    Stamps are the time of the node's clock when the image was read. The rate does not drift: a late image does not
+    delay later ones.
 
     Args:
         options: those of `rclpy.node.Node`.
 
     Raises:
         ParameterError: a parameter has the wrong type or is out of range.
-        SourceError: the source cannot be opened; raised by the timer where it breaks off later.
+        SourceError: the source cannot be opened; the timer raises it if the source fails later.
     """
 
     def __init__(self, **options):
@@ -93,19 +100,19 @@ class VideoPublisherNode(Node):
         self._source = open_source(
             settings.source, settings.rate, settings.width, settings.height, self.get_logger().warning
         )
-        self._pictures = images(self._source, settings.loop)
+        self._source_images = images(self._source, settings.loop)
         self._images = self._camera_infos = None
-        self._awaited_since = 0.0
+        self._ready_since = 0.0
         self._published = 0
-        self._started = self._told = 0.0
+        self._started = self._logged = 0.0
         self._rate = settings.rate or self._source.rate
-        # Not the node's clock: with use_sim_time a camera would stand still until somebody publishes the time.
+        # A steady clock: with use_sim_time the node's clock stands still until /clock is published.
         self._timer = self.create_timer(
             1 / self._rate, self._publish_next, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     def close(self) -> None:
-        """Says what was published, and releases the source."""
+        """Log the number of images published, and close the source."""
         if self._published:
             passed = time.monotonic() - self._started
             self.get_logger().info(f"images published: {self._published}, in {passed:.1f} s")
@@ -119,45 +126,48 @@ class VideoPublisherNode(Node):
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
-    def _is_awaited(self) -> bool:
-        """Makes the publishers once there are enough subscriptions, so that none of these waits for a silent camera."""
-        awaited = self._settings.wait_for_subscribers
-        if not self._images and self.count_subscribers(self.resolve_topic_name("image")) >= awaited:
+    def _is_ready(self) -> bool:
+        """Return whether there are enough subscriptions; create the publishers only then.
+
+        Earlier, emotion_node would report a camera that publishes no images.
+        """
+        required = self._settings.wait_for_subscribers
+        if not self._images and self.count_subscribers(self.resolve_topic_name("image")) >= required:
             self._images = self._publisher(Image, "image")
             self._camera_infos = self._publisher(CameraInfo, "camera_info")
-        if self._images is None or self._images.get_subscription_count() < awaited:
+        if self._images is None or self._images.get_subscription_count() < required:
             return False
-        self._awaited_since = self._awaited_since or time.monotonic()
-        return not awaited or time.monotonic() - self._awaited_since >= _UNTIL_MUTUAL
+        self._ready_since = self._ready_since or time.monotonic()
+        return not required or time.monotonic() - self._ready_since >= _DISCOVERY_DELAY
 
     def _publish_next(self) -> None:
-        if not self._published and not self._is_awaited():
+        if not self._published and not self._is_ready():
             return
-        picture = next(self._pictures, None)
-        if picture is None:
-            # Found out one period after the last picture, so that this one has left the process before it ends.
+        image = next(self._source_images, None)
+        if image is None:
+            # One period after the last image, so that the middleware has sent that before the process ends.
             self._timer.cancel()
             self.finished.set_result(0)
             return
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._settings.frame_id)
-        picture = scaled(picture, self._settings.width, self._settings.height)
-        height, width, _ = picture.shape
-        self._images.publish(to_message(picture, header))
+        image = scaled(image, self._settings.width, self._settings.height)
+        height, width, _ = image.shape
+        self._images.publish(to_message(image, header))
         self._camera_infos.publish(
             camera_info(header, width, height, self._settings.horizontal_fov or self._source.horizontal_fov)
         )
         self._published += 1
-        self._tell(width, height)
+        self._log_progress(width, height)
 
-    def _tell(self, width: int, height: int) -> None:
+    def _log_progress(self, width: int, height: int) -> None:
         now = time.monotonic()
         if self._published == 1:
-            self._started = self._told = now
+            self._started = self._logged = now
             self.get_logger().info(
                 f"publishing {self._source.name}, {width}x{height} at {self._rate:g}/s, on {self._images.topic_name}"
             )
-        elif self._source.total and not self._settings.loop and now - self._told >= _TELLS_EVERY:
-            self._told = now
+        elif self._source.total and not self._settings.loop and now - self._logged >= _PROGRESS_PERIOD:
+            self._logged = now
             left = (self._source.total - self._published) * (now - self._started) / (self._published - 1)
             self.get_logger().info(
                 f"{self._published} of {self._source.total} images, {self._published / self._source.total:.0%}, "
@@ -166,7 +176,14 @@ class VideoPublisherNode(Node):
 
 
 def camera_info(header: Header, width: int, height: int, horizontal_fov: float) -> CameraInfo:
-    """A camera without distortion that sees `horizontal_fov` radians; with 0 radians, an uncalibrated one (REP-104)."""
+    """Return the calibration of a camera without distortion; with a field of view of 0, an uncalibrated one (REP 104).
+
+    Args:
+        header: of the image.
+        width: pixels.
+        height: pixels.
+        horizontal_fov: horizontal field of view, radians.
+    """
     info = CameraInfo(header=header, width=width, height=height)
     if horizontal_fov:
         focal_length = width / 2 / math.tan(horizontal_fov / 2)
@@ -180,7 +197,7 @@ def camera_info(header: Header, width: int, height: int, horizontal_fov: float) 
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs the node until its source ends or it is interrupted; 1 where the source fails."""
+    """Run the node until its source ends or it is interrupted; return 1 if the source fails, otherwise 0."""
     return run(_NAME, VideoPublisherNode, (SourceError,), args)
 
 
