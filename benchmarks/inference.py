@@ -68,7 +68,7 @@ def made(name: str, folder: Path) -> dict[str, Logits]:
         if any(find_spec(package) is None for package in needed):
             print(f"{name} {backend}: not measured, needs {' and '.join(needed)}")
             continue
-        path = folder / f"{name}{registry.SUFFIXES[backend]}"
+        path = folder / f"{name}{registry.suffix(backend)}"
         if not path.exists():
             model_file.write(path, network, metadata)
         ways[backend] = registry.load(backend, path, metadata).logits

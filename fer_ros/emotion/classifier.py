@@ -1,4 +1,5 @@
-"""Turns crops of faces into class scores with the network of a model file."""
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrated class scores of face crops, by the network of a model file."""
 
 from __future__ import annotations
 
@@ -9,41 +10,52 @@ import numpy as np
 
 from fer_ros.emotion import model_file
 from fer_ros.emotion.backends import registry
+from fer_ros.emotion.preprocessing import Preprocessing
 
 
 class Classifier:
-    """A model file, ready to serve.
+    """A model file, loaded into a backend.
 
     Args:
-        model: the name of a shipped model, or a path.
-        backend: what runs the network: "torchscript", "opencv", "onnx" (ONNX Runtime), or "auto" (by the kind of file).
+        model: name of a model that ships with the package, or path of a model file.
+        backend: what runs the network: a name in `fer_ros.emotion.backends.registry`, or "auto" to choose by the kind
+            of file.
 
     Raises:
-        FileNotFoundError: no such model.
-        ModelFileError: the file cannot serve.
-        ValueError: no such backend.
-        ImportError: the library of the backend is not installed.
+        FileNotFoundError: there is no such model.
+        ModelFileError: the file cannot be used.
+        ValueError: there is no such backend.
+        ImportError: a package that the backend needs is not installed.
+
+    >>> classifier = Classifier("mini_xception", backend="opencv")
+    >>> classifier.scores([np.zeros((48, 48), np.uint8)]).shape
+    (1, 7)
     """
 
     def __init__(self, model: str | Path, backend: str = registry.AUTO):
-        path, self.backend = registry.find(model, backend)
+        path, self.backend = registry.resolve(model, backend)
         self.metadata = model_file.read_metadata(path)
         self.model_id = model_file.identify(path)
         self._backend = registry.load(self.backend, path, self.metadata)
 
     @property
     def labels(self) -> tuple[str, ...]:
+        """Class labels, in the order of the scores."""
         return self.metadata.labels
 
     @property
-    def preprocessing(self):
+    def preprocessing(self) -> Preprocessing:
+        """Crops and normalizes faces for this network."""
         return self.metadata.preprocessing
 
     def scores(self, crops: Sequence[np.ndarray]) -> np.ndarray:
-        """Calibrated class scores of crops made by `preprocessing`, all in one batch.
+        """Return the calibrated class scores of crops, all computed in one batch.
+
+        Args:
+            crops: (size, size) uint8 each, from `preprocessing.crop`.
 
         Returns:
-            (len(crops), classes) float32; rows sum to 1, columns are in the order of `labels`.
+            (len(crops), classes) float32; each row sums to 1, columns are in the order of `labels`.
         """
         if not len(crops):
             return np.empty((0, len(self.labels)), np.float32)
@@ -51,6 +63,7 @@ class Classifier:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Row-wise softmax of (N, classes) logits."""
+    """Return the row-wise softmax of (N, classes) logits."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    normalized: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return normalized

@@ -1,10 +1,11 @@
-"""The words for what a face shows, and the order FER2013 numbers them in.
+# SPDX-License-Identifier: Apache-2.0
+"""Emotion labels.
 
-A model's own label order travels inside its file; this order is only what the FER2013 readers and recipes start from.
+Each model file has its own labels in its own order; those of FER2013 are the default of data set readers and recipes.
 """
 
 FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""Class 0 to 6 of FER2013 (Goodfellow et al. 2013)."""
+"""Classes 0 to 6 of FER2013 (Goodfellow et al. 2013)."""
 
 KNOWN = (*FER2013, "contempt", "calm")
-"""Every label a message may carry (FaceEmotion.msg)."""
+"""All labels that a model may have, as listed in FaceEmotion.msg."""

@@ -1,4 +1,5 @@
-"""Models that were loaded lately and can serve again at once."""
+# SPDX-License-Identifier: Apache-2.0
+"""Cache of loaded models, so that switching back to one takes no time."""
 
 from __future__ import annotations
 
@@ -9,23 +10,26 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.backends import registry
 from fer_ros.emotion.classifier import Classifier
 
-_KEPT = 3
-"""A robot goes back and forth between few models; each of the shipped ones takes some megabytes."""
+_CAPACITY = 3
+"""Models; each of those that ship with the package takes some megabytes."""
 
 
 class ModelCache:
-    """Loads each model file once, as long as its content stays the same and not many others come between."""
+    """Keeps the most recently used models loaded, identified by the content of their files."""
 
-    def __init__(self):
-        self._loaded: OrderedDict[tuple[str, str], Classifier] = OrderedDict()
+    def __init__(self) -> None:
+        self._classifiers: OrderedDict[tuple[str, str], Classifier] = OrderedDict()
 
     def get(self, model: str | Path, backend: str = registry.AUTO) -> Classifier:
-        """The model, as for `Classifier`, and raising what that raises."""
-        path, found = registry.find(model, backend)
-        key = model_file.identify(path), found
-        if key not in self._loaded:
-            self._loaded[key] = Classifier(path, found)
-        self._loaded.move_to_end(key)
-        while len(self._loaded) > _KEPT:
-            self._loaded.popitem(last=False)
-        return self._loaded[key]
+        """Return the classifier for a model, loaded only if its file is new or has changed.
+
+        Takes the arguments of `Classifier`, and raises what it raises.
+        """
+        path, backend = registry.resolve(model, backend)
+        key = model_file.identify(path), backend
+        if key not in self._classifiers:
+            self._classifiers[key] = Classifier(path, backend)
+        self._classifiers.move_to_end(key)
+        while len(self._classifiers) > _CAPACITY:
+            self._classifiers.popitem(last=False)
+        return self._classifiers[key]

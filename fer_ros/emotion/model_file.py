@@ -1,8 +1,9 @@
-"""Reads and writes model files: a network with everything one must know to use it, in one file.
+# SPDX-License-Identifier: Apache-2.0
+"""Read and write model files: a network with all metadata that is needed to use it, in one file.
 
-A model file is a TorchScript archive (`.pt`, a zip) whose extra file `fer_ros.json` holds the metadata, or an
-ONNX file (`.onnx`) that holds the same text among its metadata. Nothing else in the package reads or writes one.
-torch is needed to write, and for ONNX its exporter needs the onnx package; neither to read the metadata.
+A model file is a TorchScript archive (`.pt`, a zip) with the metadata in an extra file `fer_ros.json`, or an ONNX file
+(`.onnx`) with the same JSON among its metadata. Writing needs torch, and for ONNX the package onnx; reading the
+metadata needs neither.
 """
 
 from __future__ import annotations
@@ -35,60 +36,66 @@ _METADATA_ENTRY = "fer_ros.json"
 
 
 class ModelFileError(ValueError):
-    """A file that cannot serve as a model; the message names the file, the fault and the remedy."""
+    """A file cannot be used as a model; the message names the file, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What travels inside a model file beside the network."""
+    """Metadata in a model file.
+
+    Raises:
+        ValueError: the format version is another, or a value is out of its range.
+    """
 
     network: str
-    """Name in the registry of `fer_ros.networks`."""
+    """Name in the registry of networks."""
     labels: tuple[str, ...]
     """Class labels in the order of the network's outputs."""
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     temperature: float = 1.0
-    """Logits are divided by this before the softmax (Guo et al. 2017), so that scores are calibrated."""
+    """Divisor of the logits before the softmax, which calibrates the scores (Guo et al. 2017)."""
     network_options: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
-    """What the model was trained with, as `fer-train` read it."""
+    """Training recipe, as `fer-train` read it."""
     scores: dict[str, Any] = field(default_factory=dict)
-    """Measured accuracies, each under the name of its data set split."""
+    """Accuracies by the name of the data set split they were measured on."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
-            raise ValueError(f"format version is {self.format_version}, this fer_ros reads {FORMAT_VERSION}")
+            raise ValueError(f"format version is {self.format_version}, but this fer_ros reads {FORMAT_VERSION}")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must be two or more different words, not {list(self.labels)}")
+            raise ValueError(f"labels must be two or more different names, not {list(self.labels)}")
         unknown = [label for label in self.labels if label not in KNOWN]
         if unknown:
-            raise ValueError(f"unknown labels {unknown}; known are {list(KNOWN)}")
+            raise ValueError(f"unknown labels {unknown}; available: {', '.join(KNOWN)}")
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, not {self.temperature}")
 
 
 def find(model: str | Path, suffixes: tuple[str, ...] = (SUFFIX, ONNX_SUFFIX)) -> Path:
-    """The model file named `model`: a bare name of a shipped model, or a path.
+    """Return the path of a model file.
 
-    A bare name stands for the file with the first of the `suffixes` that there is.
+    Args:
+        model: name of a model that ships with the package, or path of a model file.
+        suffixes: in order of preference, for a model that ships in several formats.
 
     Raises:
-        FileNotFoundError: says where was searched and which models exist.
+        FileNotFoundError: there is no such model; names the folders that were searched and the models that exist.
     """
     return resources.find("models", str(model), suffixes)
 
 
 def identify(path: Path) -> str:
-    """The model's identity in messages: `<name>@<first 8 hex digits of the file's SHA-256>`."""
+    """Return the model's id in messages: `<name>@<first 8 hex digits of the file's SHA-256>`."""
     return f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
 
 
 def read_metadata(path: Path) -> ModelMetadata:
-    """The metadata inside the model file at `path`.
+    """Return the metadata of a model file.
 
     Raises:
-        ModelFileError: not a model file of this package, or its metadata does not fit.
+        ModelFileError: the file is not a model file of this package, or its metadata is invalid.
     """
     try:
         text = _onnx_text(path) if path.suffix == ONNX_SUFFIX else _archive_text(path)
@@ -106,7 +113,7 @@ def read_metadata(path: Path) -> ModelMetadata:
         preprocessing = Preprocessing(**raw.pop("preprocessing"))
         return ModelMetadata(preprocessing=preprocessing, labels=tuple(raw.pop("labels")), **raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{path} has metadata that does not fit: {error}") from error
+        raise ModelFileError(f"{path} has invalid metadata: {error}") from error
 
 
 def _archive_text(path: Path) -> bytes | None:
@@ -120,12 +127,16 @@ def _onnx_text(path: Path) -> str | None:
 
 
 def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
-    """Writes `network` (crops in, logits out) and its metadata to `path`, as ONNX if it ends so and as TorchScript if
-    not; the file appears whole or not at all.
+    """Write a model file atomically.
+
+    Args:
+        path: written as ONNX if its suffix is `.onnx`, else as TorchScript.
+        network: from (N, 1, size, size) crops to (N, classes) logits.
+        metadata: of the model.
 
     Raises:
-        ModelFileError: what was written would not give what the network gives.
-        ImportError: ONNX is asked for, and the onnx package is not installed.
+        ModelFileError: the outputs of the exported network differ from those of `network`.
+        ImportError: the package onnx is not installed, and `path` is an ONNX file.
         OSError: the file cannot be written.
     """
     import torch
@@ -141,23 +152,23 @@ def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
         content, found = encode(network, example, several, text)
     difference = float(np.abs(found - expected).max())
     if not difference < 1e-4:
-        raise ModelFileError(f"{path} was not written: its outputs differ by {difference} from the network's")
+        raise ModelFileError(f"{path} was not written: its outputs would differ by {difference} from the network's")
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 
 def _as_torchscript(network: nn.Module, example: Tensor, several: Tensor, text: str) -> tuple[bytes, np.ndarray]:
-    """The file's content, and the logits of the faces `several` as the traced network gives them."""
+    """Return the content of the file, and the logits of `several` faces by the traced network."""
     import torch
 
-    traced = torch.jit.trace(network, example, check_trace=False)  # compared below, on other data
+    traced = torch.jit.trace(network, example, check_trace=False)  # `write` compares the outputs, on other data
     content = io.BytesIO()
     torch.jit.save(traced, content, _extra_files={_METADATA_ENTRY: text.encode()})
     return content.getvalue(), traced(several).numpy()
 
 
 def _as_onnx(network: nn.Module, example: Tensor, several: Tensor, text: str) -> tuple[bytes, np.ndarray]:
-    """The file's content, and the logits of the faces `several` as OpenCV gives them."""
+    """Return the content of the file, and the logits of `several` faces by OpenCV."""
     import torch
 
     if find_spec("onnx") is None:
@@ -170,7 +181,7 @@ def _as_onnx(network: nn.Module, example: Tensor, several: Tensor, text: str) ->
         input_names=["crops"],
         output_names=["logits"],
         dynamic_axes={"crops": {0: "faces"}, "logits": {0: "faces"}},
-        # Old enough for the OpenCV 4.5 of Ubuntu 22.04; torch's newer exporter writes 18 and above.
+        # Ubuntu 22.04's OpenCV 4.5 reads it; torch's newer exporter writes opset 18 and above.
         opset_version=13,
         dynamo=False,
     )

@@ -54,7 +54,7 @@ def profile(model: str | Path, backend: str = registry.AUTO) -> Profile:
         CalledProcessError: the process that measures the memory failed.
         OSError: as for `Classifier`; likewise ValueError and ImportError.
     """
-    path, backend = registry.find(model, backend)
+    path, backend = registry.resolve(model, backend)
     classifier = Classifier(path, backend)
     metadata = classifier.metadata
     network = networks.create(metadata.network, len(metadata.labels), **metadata.network_options)

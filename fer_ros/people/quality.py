@@ -11,6 +11,7 @@ from enum import IntFlag
 import cv2
 import numpy as np
 
+from fer_ros.media.resize import resize
 from fer_ros.types import Box
 
 MIN_FACE_SIZE = 32
@@ -80,7 +81,7 @@ def sharpness(crop: np.ndarray) -> float:
         crop: (size, size) uint8; resized to 48x48 if necessary.
     """
     if crop.shape[0] != _MEASURED_AT:
-        crop = cv2.resize(crop, (_MEASURED_AT, _MEASURED_AT), interpolation=cv2.INTER_AREA)
+        crop = resize(crop, (_MEASURED_AT, _MEASURED_AT))
     variance = max(float(cv2.meanStdDev(crop)[1][0, 0]), _MIN_CONTRAST) ** 2
     # The outermost pixels have a neighbor on one side only.
     horizontal = cv2.Sobel(crop, cv2.CV_32F, 2, 0, ksize=1)[:, 1:-1]

@@ -1,4 +1,5 @@
-"""The same model gives the same answers whichever library runs it, and needs no more than that library."""
+# SPDX-License-Identifier: Apache-2.0
+"""All backends give the same scores for a model, and need no other library than their own."""
 
 import json
 import subprocess
@@ -27,11 +28,11 @@ CROPS = np.random.default_rng(0).integers(0, 255, (21, 48, 48), np.uint8)
 
 @pytest.fixture(scope="module", params=["mini_xception", "res_se"])
 def models(request, tmp_path_factory):
-    """The path of a model without its suffix; it is there as TorchScript and as ONNX."""
+    """Return the path, without suffix, of a model in both formats."""
     pytest.importorskip("onnx", reason="writing ONNX files needs the package onnx")
     torch.manual_seed(0)
     network = create(request.param, len(LABELS))
-    # Moves the statistics of batch norm off their start, where mistakes with them would not show.
+    # Moves the statistics of batch norm away from their initial values, with which an error would go unnoticed.
     network.train()(torch.rand(8, 1, 48, 48))
     metadata = ModelMetadata(request.param, LABELS, Preprocessing(margin=0.1, standardize=True), temperature=1.7)
     path = tmp_path_factory.mktemp("models") / request.param
@@ -45,14 +46,14 @@ def torch_scores(models):
     return Classifier(models.with_suffix(".pt")).scores(CROPS)
 
 
-def test_an_onnx_file_carries_the_same_metadata(models):
+def test_onnx_and_torchscript_have_same_metadata(models):
     assert model_file.read_metadata(models.with_suffix(".onnx")) == model_file.read_metadata(models.with_suffix(".pt"))
 
 
 @pytest.mark.parametrize("backend", ["opencv", "onnx"])
-def test_every_backend_gives_the_same_scores_for_any_number_of_faces(models, torch_scores, backend):
+def test_backends_agree_for_all_batch_sizes(models, torch_scores, backend):
     if backend == "onnx":
-        pytest.importorskip("onnxruntime", reason="the backend is a package of its own")
+        pytest.importorskip("onnxruntime", reason="the backend onnx needs onnxruntime")
     classifier = Classifier(models.with_suffix(".onnx"), backend)
     assert classifier.labels == LABELS
     for faces in (0, 1, 2, 3, 21):
@@ -62,23 +63,23 @@ def test_every_backend_gives_the_same_scores_for_any_number_of_faces(models, tor
 
 
 @pytest.mark.parametrize("path", sorted(resources.folders("models")[0].glob("*.pt")), ids=lambda path: path.stem)
-def test_a_shipped_model_says_the_same_in_both_of_its_files(path):
+def test_shipped_model_formats_agree(path):
     with_torch, without = Classifier(path), Classifier(path.with_suffix(".onnx"))
     assert with_torch.metadata == without.metadata
     assert np.allclose(with_torch.scores(CROPS), without.scores(CROPS), atol=1e-4)
 
 
-def test_faces_do_not_change_each_others_scores(models, torch_scores):
-    """In TorchScript a batch is filled up to a size that is compiled, or cut into several."""
+def test_scores_do_not_depend_on_batch(models, torch_scores):
+    """TorchScript splits large batches into sizes that are compiled."""
     classifier = Classifier(models.with_suffix(".pt"))
     for faces in (1, 3, 5, 17):
         assert np.allclose(classifier.scores(CROPS[:faces]), torch_scores[:faces], atol=1e-5)
 
 
-@pytest.mark.parametrize("quicker", [0, 1])
-def test_a_torch_that_does_not_fuse_gives_the_same_scores(models, torch_scores, monkeypatch, quicker):
-    """As Debian 12's; whichever of its two forms of the network is the quicker there."""
-    clock = [2.0, 3.0, 5.0, 5.5] if quicker else [2.0, 2.5, 5.0, 6.0]
+@pytest.mark.parametrize("faster", [0, 1])
+def test_torch_without_fusion_gives_same_scores(models, torch_scores, monkeypatch, faster):
+    """As in Debian 12, whichever of the two forms of the network is faster there."""
+    clock = [2.0, 3.0, 5.0, 5.5] if faster else [2.0, 2.5, 5.0, 6.0]
     tried = []
 
     def optimized(network, optimize=torch.jit.optimize_for_inference):
@@ -92,31 +93,31 @@ def test_a_torch_that_does_not_fuse_gives_the_same_scores(models, torch_scores, 
     torch._C._jit_set_llga_enabled(False)
     try:
         classifier = Classifier(models.with_suffix(".pt"), "torchscript")
-        assert (classifier._backend._network is tried[0]) == bool(quicker)
+        assert (classifier._backend._network is tried[0]) == bool(faster)
         assert np.allclose(classifier.scores(CROPS), torch_scores, atol=1e-5)
     finally:
         torch._C._jit_set_llga_enabled(fused)
 
 
-def test_torch_takes_no_second_core_in_whichever_thread_it_is_asked(models):
-    """A node classifies in another thread than the one that loaded the model, and torch counts threads for each."""
+def test_torch_uses_one_thread_in_every_calling_thread(models):
+    """A node classifies in another thread than the one that loads the model; torch counts threads for each."""
     classifier = Classifier(models.with_suffix(".pt"))
     spent = {}
 
-    def ask():
+    def classify():
         classifier.scores(CROPS[:1])
-        own, everyones = time.thread_time(), time.process_time()
+        thread, process = time.thread_time(), time.process_time()
         for _ in range(100):
             classifier.scores(CROPS[:1])
-        spent["own"], spent["everyone's"] = time.thread_time() - own, time.process_time() - everyones
+        spent["thread"], spent["process"] = time.thread_time() - thread, time.process_time() - process
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=classify)
     thread.start()
     thread.join()
-    assert spent["everyone's"] < 1.3 * spent["own"]
+    assert spent["process"] < 1.3 * spent["thread"]
 
 
-def test_an_opencv_that_is_wrong_for_several_faces_gets_them_one_by_one(models, torch_scores, monkeypatch):
+def test_opencv_without_batches_gets_single_faces(models, torch_scores, monkeypatch):
     forward, batches = OpenCvBackend._forward, []
 
     def as_before_4_7(self, batch):
@@ -142,13 +143,13 @@ print(classifier.backend, *classifier.labels, *classifier.scores(crops).ravel())
 """
 
 
-def test_a_robot_without_torch_answers_through_opencv(models, torch_scores):
+def test_model_runs_by_opencv_without_torch(models, torch_scores):
     ran = subprocess.run(
         [sys.executable, "-c", CHILD, models.with_suffix(".onnx")], capture_output=True, text=True, check=True
     )
-    words = ran.stdout.split()
-    assert words[:8] == ["opencv", *LABELS]
-    scores = np.array(words[8:], float).reshape(21, 7)
+    printed = ran.stdout.split()
+    assert printed[:8] == ["opencv", *LABELS]
+    scores = np.array(printed[8:], float).reshape(21, 7)
     assert np.allclose(scores, torch_scores, atol=1e-4)
 
 
@@ -162,43 +163,44 @@ def test_a_robot_without_torch_answers_through_opencv(models, torch_scores):
         (True, "torchscript", ("m.pt", "torchscript")),
     ],
 )
-def test_a_models_name_stands_for_the_file_that_can_be_run(
-    tmp_path, monkeypatch, torch_is_installed, backend, expected
-):
+def test_model_name_resolves_to_file_of_backend(tmp_path, monkeypatch, torch_is_installed, backend, expected):
     models = tmp_path / "share" / "fer_ros" / "models"
     models.mkdir(parents=True)
     for suffix in (".pt", ".onnx"):
         (models / f"m{suffix}").touch()
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
     monkeypatch.setattr(registry, "find_spec", lambda name: torch_is_installed or None)
-    path, chosen = registry.find("m", backend)
+    path, chosen = registry.resolve("m", backend)
     assert (path.name, chosen) == expected
 
 
-def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="no backend 'openvino'; known are: auto, torchscript, opencv, onnx"):
-        Classifier(tmp_path / "m.pt", "openvino")
+def test_unknown_backend_is_refused_with_names(tmp_path):
+    names = "auto, torchscript, opencv, onnx"
+    with pytest.raises(ValueError, match=f"unknown backend 'openvc', did you mean 'opencv'; available: {names}"):
+        Classifier(tmp_path / "m.pt", "openvc")
 
 
-def test_a_backend_refuses_the_other_kind_of_file_by_name(tmp_path):
+def test_backend_refuses_other_kind_of_file(tmp_path):
     (tmp_path / "m.pt").touch()
-    with pytest.raises(ModelFileError, match=r"'opencv' runs \.onnx files, and .*m\.pt is none"):
+    with pytest.raises(ModelFileError, match=r"'opencv' runs \.onnx files, not .*m\.pt"):
         Classifier(tmp_path / "m.pt", "opencv")
 
 
 @pytest.mark.parametrize(("backend", "package"), [("onnx", "onnxruntime"), ("torchscript", "torch")])
-def test_a_missing_library_is_named_with_the_remedy(backend, package):
+def test_missing_package_is_named_with_remedy(backend, package):
     child = f"""
 import sys
 sys.modules[{package!r}] = None
 from fer_ros.emotion.backends import registry
-registry.load({backend!r}, None, None)
+from fer_ros.emotion.model_file import ModelMetadata
+registry.load({backend!r}, None, ModelMetadata('mini_xception', ('happy', 'sad')))
 """
     ran = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True)
-    assert f"needs the package {package} (pip install {package})" in ran.stderr
+    assert f"backend '{backend}' needs a package that is missing" in ran.stderr
+    assert f"install it with: pip install {package}. The backend 'opencv' runs .onnx files" in ran.stderr
 
 
-def test_an_onnx_file_without_metadata_is_refused_with_the_remedy(models, tmp_path):
+def test_onnx_without_metadata_is_refused_with_remedy(models, tmp_path):
     bare = tmp_path / "bare.onnx"
     content = models.with_suffix(".onnx").read_bytes()
     bare.write_bytes(content.replace(b"fer_ros.json", b"another.json"))
@@ -207,7 +209,7 @@ def test_an_onnx_file_without_metadata_is_refused_with_the_remedy(models, tmp_pa
 
 
 @pytest.mark.parametrize("content", [b"not a model", b"\x0a\xff\x01cut off", b"\x0f" * 20])
-def test_what_is_no_onnx_file_is_refused_by_name(tmp_path, content):
+def test_other_content_is_refused_as_onnx(tmp_path, content):
     path = tmp_path / "notes.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"notes\.onnx is not a readable model file"):
@@ -215,9 +217,9 @@ def test_what_is_no_onnx_file_is_refused_by_name(tmp_path, content):
 
 
 @pytest.mark.parametrize("backend", ["opencv", "onnx"])
-def test_an_onnx_file_that_cannot_run_is_refused_by_name(tmp_path, backend):
+def test_onnx_that_cannot_run_is_refused(tmp_path, backend):
     if backend == "onnx":
-        pytest.importorskip("onnxruntime", reason="the backend is a package of its own")
+        pytest.importorskip("onnxruntime", reason="the backend onnx needs onnxruntime")
     path = tmp_path / "m.onnx"
     metadata = json.dumps({"network": "mini_xception", "labels": ["happy", "sad"], "preprocessing": {}})
     path.write_bytes(onnx_metadata.add(b"", "fer_ros.json", metadata))
@@ -225,7 +227,7 @@ def test_an_onnx_file_that_cannot_run_is_refused_by_name(tmp_path, backend):
         Classifier(path, backend)
 
 
-def test_onnx_properties_are_read_as_the_onnx_package_wrote_them():
+def test_onnx_metadata_agrees_with_onnx_package():
     onnx = pytest.importorskip("onnx", reason="the package to compare with")
     model = onnx.ModelProto(ir_version=7, producer_name="torch", model_version=300)
     onnx.helper.set_model_props(model, {"key": "Grüße" * 100, "other": ""})
@@ -233,3 +235,36 @@ def test_onnx_properties_are_read_as_the_onnx_package_wrote_them():
     assert onnx_metadata.read(content) == {"key": "Grüße" * 100, "other": ""}
     again = onnx.ModelProto.FromString(onnx_metadata.add(content, "third", "x" * 70_000))
     assert {entry.key: entry.value for entry in again.metadata_props}["third"] == "x" * 70_000
+
+
+class MeanBackend:
+    """A toy backend: scores the first label by the brightness of a crop."""
+
+    def __init__(self, path, input_size):
+        self.path, self.input_size = path, input_size
+
+    def logits(self, batch):
+        bright = batch.mean(axis=(1, 2, 3))
+        return np.stack([bright, *[np.zeros_like(bright)] * 6], axis=1)
+
+
+def test_backend_from_outside_runs_a_model():
+    entry = registry.BackendEntry(lambda _, path, size: MeanBackend(path, size), description="toy")
+    registry.BACKENDS.register("mean", entry)
+    try:
+        assert "mean" in registry.choices()
+        classifier = Classifier("mini_xception", "mean")
+        assert classifier._backend.path.name == "mini_xception.onnx"
+        black, white = classifier.scores([np.zeros((48, 48), np.uint8), np.full((48, 48), 255, np.uint8)])
+        assert white[0] >= black[0]
+        assert classifier.scores(CROPS[:3]).shape == (3, 7)
+    finally:
+        registry.BACKENDS.unregister("mean")
+
+
+def test_torch_settings_of_process_are_restored(models):
+    torch.set_num_threads(2)
+    fusion = torch.jit.onednn_fusion_enabled()
+    Classifier(models.with_suffix(".pt"), "torchscript").scores(CROPS[:5])
+    assert torch.get_num_threads() == 2
+    assert torch.jit.onednn_fusion_enabled() == fusion

@@ -1,4 +1,5 @@
-"""Model files carry what is needed to use them, and nothing else passes for one."""
+# SPDX-License-Identifier: Apache-2.0
+"""Model files contain what is needed to use them; other files are refused."""
 
 import json
 import zipfile
@@ -23,7 +24,7 @@ def write(path, labels=FER2013, **metadata):
 
 
 def rewrite_metadata(path, change):
-    """The same archive with its metadata changed."""
+    """Change the metadata of an archive in place."""
     with zipfile.ZipFile(path) as archive:
         entries = {info: archive.read(info) for info in archive.infolist()}
     with zipfile.ZipFile(path, "w") as archive:
@@ -35,7 +36,7 @@ def rewrite_metadata(path, change):
             archive.writestr(info, content)
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_metadata_is_read_as_written(tmp_path):
     path = tmp_path / "m.pt"
     metadata = ModelMetadata(
         "mini_xception",
@@ -49,7 +50,7 @@ def test_what_is_written_is_read(tmp_path):
     assert model_file.read_metadata(path) == metadata
 
 
-def test_the_classifier_gives_the_networks_scores_at_the_files_temperature(tmp_path):
+def test_classifier_divides_logits_by_temperature(tmp_path):
     network = write(tmp_path / "m.pt", temperature=2.0)
     crops = list(np.random.default_rng(0).integers(0, 255, (3, 48, 48), np.uint8))
     with torch.no_grad():
@@ -59,17 +60,17 @@ def test_the_classifier_gives_the_networks_scores_at_the_files_temperature(tmp_p
     assert np.allclose(scores.sum(1), 1, atol=1e-6)
 
 
-def test_no_faces_give_no_scores(tmp_path):
+def test_no_crops_give_no_scores(tmp_path):
     write(tmp_path / "m.pt")
     assert Classifier(tmp_path / "m.pt").scores([]).shape == (0, 7)
 
 
-def test_labels_come_from_the_file_in_its_own_order(tmp_path):
+def test_label_order_is_that_of_the_file(tmp_path):
     write(tmp_path / "m.pt", labels=FER2013[::-1])
     assert Classifier(tmp_path / "m.pt").labels == FER2013[::-1]
 
 
-def test_the_identity_changes_with_the_content(tmp_path):
+def test_model_id_changes_with_content(tmp_path):
     write(tmp_path / "m.pt")
     first = model_file.identify(tmp_path / "m.pt")
     write(tmp_path / "m.pt", temperature=3.0)
@@ -78,25 +79,25 @@ def test_the_identity_changes_with_the_content(tmp_path):
     assert model_file.identify(tmp_path / "m.pt") != first
 
 
-def test_a_missing_model_names_the_known_ones():
-    with pytest.raises(FileNotFoundError, match=r"'mini_exception'.*known are: .*mini_xception"):
+def test_missing_model_is_refused_with_names():
+    with pytest.raises(FileNotFoundError, match=r"'mini_exception'.*available: .*mini_xception"):
         model_file.find("mini_exception")
     with pytest.raises(FileNotFoundError, match=r"/nowhere/m\.pt"):
         model_file.find("/nowhere/m.pt")
 
 
-def test_a_shipped_model_is_found_by_its_name():
+def test_shipped_model_is_found_by_name():
     assert model_file.find("mini_xception").name == "mini_xception.pt"
 
 
-def test_a_file_of_another_kind_is_refused_by_name(tmp_path):
+def test_other_content_is_refused_as_torchscript(tmp_path):
     text = tmp_path / "notes.pt"
     text.write_text("not a model")
     with pytest.raises(ModelFileError, match=r"notes\.pt is not a readable model file"):
         Classifier(text)
 
 
-def test_a_torchscript_file_without_metadata_is_refused_with_the_remedy(tmp_path):
+def test_torchscript_without_metadata_is_refused(tmp_path):
     bare = tmp_path / "bare.pt"
     torch.jit.trace(create("mini_xception", 7).eval(), torch.zeros(1, 1, 48, 48)).save(str(bare))
     with pytest.raises(ModelFileError, match=r"bare\.pt is an archive without fer_ros metadata.*fer-export"):
@@ -106,7 +107,7 @@ def test_a_torchscript_file_without_metadata_is_refused_with_the_remedy(tmp_path
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(labels=["happy", "happy"]), "two or more different words"),
+        (lambda m: m.update(labels=["happy", "happy"]), "two or more different names"),
         (lambda m: m.update(labels=["happy", "hungry"]), "unknown labels"),
         (lambda m: m.update(temperature=0), "temperature must be above 0"),
         (lambda m: m.update(format_version=99), "format version is 99"),
@@ -115,7 +116,7 @@ def test_a_torchscript_file_without_metadata_is_refused_with_the_remedy(tmp_path
         (lambda m: m.update(labels=["happy", "sad"]), "outputs of shape .7,. for its 2 labels"),
     ],
 )
-def test_metadata_that_does_not_fit_is_refused(tmp_path, change, message):
+def test_invalid_metadata_is_refused(tmp_path, change, message):
     path = tmp_path / "m.pt"
     write(path)
     rewrite_metadata(path, change)
@@ -123,7 +124,7 @@ def test_metadata_that_does_not_fit_is_refused(tmp_path, change, message):
         Classifier(path)
 
 
-def test_a_truncated_file_is_refused(tmp_path):
+def test_truncated_file_is_refused(tmp_path):
     path = tmp_path / "m.pt"
     write(path)
     path.write_bytes(path.read_bytes()[:-2000])
@@ -132,13 +133,13 @@ def test_a_truncated_file_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path):
-    class Moody(torch.nn.Module):
-        """Gives another answer each time, so that no trace can be true to it."""
+def test_failed_write_leaves_no_file(tmp_path):
+    class Random(torch.nn.Module):
+        """Returns other logits each time, so that no trace agrees with it."""
 
         def forward(self, crops):
             return torch.rand_like(crops[:, 0, 0, :7])
 
     with pytest.raises(ModelFileError, match="was not written"):
-        model_file.write(tmp_path / "m.pt", Moody(), ModelMetadata("mini_xception", FER2013))
+        model_file.write(tmp_path / "m.pt", Random(), ModelMetadata("mini_xception", FER2013))
     assert list(tmp_path.iterdir()) == []

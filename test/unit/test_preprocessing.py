@@ -1,4 +1,5 @@
-"""The crop a network sees."""
+# SPDX-License-Identifier: Apache-2.0
+"""Crops of faces, and their normalization."""
 
 import numpy as np
 import pytest
@@ -7,20 +8,20 @@ from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.types import Box
 
 GRADIENT = np.tile(np.arange(100, dtype=np.uint8), (80, 1))
-"""Every pixel says its own column."""
+"""The value of each pixel is its column."""
 
 
-def test_a_crop_of_the_networks_size_is_taken_pixel_for_pixel():
+def test_crop_of_input_size_is_not_resampled():
     crop = Preprocessing(input_size=48).crop(GRADIENT, Box(10, 20, 48, 48))
     assert np.array_equal(crop, GRADIENT[20:68, 10:58])
 
 
-def test_the_margin_grows_the_box_on_every_side():
+def test_margin_expands_box_on_every_side():
     crop = Preprocessing(input_size=60, margin=0.25).crop(GRADIENT, Box(30, 20, 40, 40))
     assert np.array_equal(crop, GRADIENT[10:70, 20:80])
 
 
-def test_an_oblong_box_becomes_a_square_about_its_center():
+def test_crop_is_square_around_center():
     crop = Preprocessing(input_size=40).crop(GRADIENT, Box(40, 20, 20, 40))
     assert np.array_equal(crop, GRADIENT[20:60, 30:70])
 
@@ -29,24 +30,24 @@ def test_an_oblong_box_becomes_a_square_about_its_center():
     ("box", "first", "last"),
     [(Box(-24, 10, 48, 48), 0, 23), (Box(76, 10, 48, 48), 76, 99), (Box(30, -24, 48, 48), 30, 77)],
 )
-def test_a_face_at_the_border_keeps_its_place_and_the_edge_is_repeated(box, first, last):
+def test_crop_repeats_edge_outside_image(box, first, last):
     crop = Preprocessing(input_size=48).crop(GRADIENT, box)
     assert crop.shape == (48, 48)
     assert (crop[0, 0], crop[0, -1]) == (first, last)
 
 
-def test_a_one_pixel_image_gives_a_crop():
+def test_one_pixel_image_gives_crop():
     crop = Preprocessing().crop(np.full((1, 1), 7, np.uint8), Box(0, 0, 1, 1))
     assert crop.shape == (48, 48)
     assert np.all(crop == 7)
 
 
-def test_a_box_outside_the_image_is_refused():
+def test_box_outside_image_is_refused():
     with pytest.raises(ValueError, match="outside the 100x80 image"):
         Preprocessing().crop(GRADIENT, Box(200, 0, 10, 10))
 
 
-def test_the_batch_is_normalized_by_mean_and_deviation():
+def test_batch_is_normalized_by_mean_and_std():
     black, white = np.zeros((48, 48), np.uint8), np.full((48, 48), 255, np.uint8)
     batch = Preprocessing(mean=0.5, std=0.25).batch([black, white])
     assert batch.shape == (2, 1, 48, 48)
@@ -55,7 +56,7 @@ def test_the_batch_is_normalized_by_mean_and_deviation():
     assert np.allclose(batch[1], 2, atol=1e-5)
 
 
-def test_a_crop_is_softened_before_the_network_sees_it():
+def test_blur_softens_crop():
     dot = np.zeros((48, 48), np.uint8)
     dot[24, 24] = 255
     sharp, soft = (Preprocessing(mean=0.0, std=1.0, blur=blur).batch([dot])[0, 0] for blur in (0.0, 0.55))

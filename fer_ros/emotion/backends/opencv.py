@@ -1,4 +1,5 @@
-"""Runs an ONNX model file with OpenCV, which every robot that finds faces has anyway."""
+# SPDX-License-Identifier: Apache-2.0
+"""Run ONNX model files with OpenCV's DNN module, which face detection needs anyway."""
 
 from __future__ import annotations
 
@@ -13,6 +14,10 @@ from fer_ros.emotion.model_file import ModelFileError
 class OpenCvBackend:
     """A loaded network, warmed up.
 
+    Args:
+        path: of the ONNX file.
+        input_size: width and height of a crop, pixels.
+
     Raises:
         ModelFileError: OpenCV cannot load or run the file.
     """
@@ -20,32 +25,32 @@ class OpenCvBackend:
     def __init__(self, path: Path, input_size: int):
         try:
             self._network = cv2.dnn.readNetFromONNX(str(path))
-            self._together = self._right_for_several(input_size)
+            self._runs_batches = self._is_correct_for_batches(input_size)
         except cv2.error as error:
             raise ModelFileError(
                 f"OpenCV {cv2.__version__} cannot run {path}: {' '.join(str(error).split())}"
             ) from error
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
-        """(N, 1, size, size) float32 to (N, classes) float32."""
-        if self._together:
+        """Return (N, classes) float32 for (N, 1, size, size) float32."""
+        if self._runs_batches:
             return self._forward(batch)
         return np.concatenate([self._forward(batch[face : face + 1]) for face in range(len(batch))])
 
     def _forward(self, batch: np.ndarray) -> np.ndarray:
         self._network.setInput(np.ascontiguousarray(batch))
-        # A copy: OpenCV may use the memory again.
+        # Copied because OpenCV may reuse the memory of its output.
         return self._network.forward().copy()
 
-    def _right_for_several(self, input_size: int) -> bool:
-        """Whether two faces get what each gets alone.
+    def _is_correct_for_batches(self, input_size: int) -> bool:
+        """Return whether two faces in a batch get the logits that each gets alone.
 
-        Before 4.7 OpenCV weighs channels, as squeeze-and-excitation does, for one face at a time only.
+        OpenCV before 4.7 scales channels, as squeeze-and-excitation does, correctly for one face at a time only.
         """
         faces = np.random.default_rng(0).random((2, 1, input_size, input_size), np.float32)
-        alone = np.concatenate([self._forward(faces[:1]), self._forward(faces[1:])])
+        single = np.concatenate([self._forward(faces[:1]), self._forward(faces[1:])])
         try:
-            together = self._forward(faces)
+            batched = self._forward(faces)
         except cv2.error:
             return False
-        return together.shape == alone.shape and np.allclose(together, alone, atol=1e-4)
+        return batched.shape == single.shape and np.allclose(batched, single, atol=1e-4)

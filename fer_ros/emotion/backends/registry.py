@@ -1,7 +1,14 @@
-"""What runs a network: one file for each library, loaded only when it is used."""
+# SPDX-License-Identifier: Apache-2.0
+"""Backends by name: the libraries that can run the network of a model file.
+
+A backend from another package is registered in the same way as those below:
+
+    BACKENDS.register("mine", BackendEntry(load_mine, install="pip install mine", suffix=".onnx"))
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -10,23 +17,76 @@ import numpy as np
 
 from fer_ros.emotion import model_file
 from fer_ros.emotion.model_file import ONNX_SUFFIX, SUFFIX, ModelFileError, ModelMetadata
+from fer_ros.registry import Entry, NoOptions, Registry, did_you_mean
 
 AUTO = "auto"
-"""TorchScript for a `.pt` file and OpenCV for an `.onnx` file. Of a model that ships as both, the first is taken where
-torch is installed."""
-SUFFIXES = {"torchscript": SUFFIX, "opencv": ONNX_SUFFIX, "onnx": ONNX_SUFFIX}
-"""The kind of model file that each backend runs."""
+"""TorchScript for a `.pt` file and OpenCV for an `.onnx` file. Of a model that ships as both, the `.pt` file is used
+where torch is installed."""
 
 
 class Backend(Protocol):
-    """A network, loaded and warm."""
+    """A loaded network, warmed up."""
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
-        """(N, 1, size, size) float32 to (N, classes) float32; N is at least 1."""
+        """Return (N, classes) float32 for (N, 1, size, size) float32, where N is at least 1."""
 
 
-def find(model: str | Path, backend: str = AUTO) -> tuple[Path, str]:
-    """The model file for `model` (a shipped model's name, or a path) and the name of the backend that runs it.
+@dataclass(frozen=True)
+class BackendEntry(Entry[Backend]):
+    """A backend; its loader takes the options, the path of a model file and the input size of the network in pixels."""
+
+    suffix: str = ONNX_SUFFIX
+    """Of the model files that it runs."""
+
+
+def _load_torchscript(_: NoOptions, path: Path, input_size: int) -> Backend:
+    from fer_ros.emotion.backends.torchscript import TorchScriptBackend
+
+    return TorchScriptBackend(path, input_size)
+
+
+def _load_opencv(_: NoOptions, path: Path, input_size: int) -> Backend:
+    from fer_ros.emotion.backends.opencv import OpenCvBackend
+
+    return OpenCvBackend(path, input_size)
+
+
+def _load_onnx(_: NoOptions, path: Path, input_size: int) -> Backend:
+    from fer_ros.emotion.backends.onnx import OnnxBackend
+
+    return OnnxBackend(path, input_size)
+
+
+BACKENDS: Registry[Backend] = Registry("backend")
+BACKENDS.register(
+    "torchscript",
+    BackendEntry(_load_torchscript, install="pip install torch", description="PyTorch", suffix=SUFFIX),
+)
+BACKENDS.register("opencv", BackendEntry(_load_opencv, description="OpenCV's DNN module; no further package"))
+BACKENDS.register("onnx", BackendEntry(_load_onnx, install="pip install onnxruntime", description="ONNX Runtime"))
+
+
+def choices() -> tuple[str, ...]:
+    """Return the names that `resolve` takes: "auto" and those of the backends."""
+    return (AUTO, *BACKENDS)
+
+
+def suffix(backend: str) -> str:
+    """Return the suffix of the model files that a backend runs.
+
+    Raises:
+        ValueError: there is no such backend.
+    """
+    entry = BACKENDS[backend]
+    return entry.suffix if isinstance(entry, BackendEntry) else ONNX_SUFFIX
+
+
+def resolve(model: str | Path, backend: str = AUTO) -> tuple[Path, str]:
+    """Return the path of a model file and the name of the backend that runs it.
+
+    Args:
+        model: name of a model that ships with the package, or path of a model file.
+        backend: one of `choices`.
 
     Raises:
         FileNotFoundError: there is no such model, or none that this backend runs.
@@ -37,30 +97,33 @@ def find(model: str | Path, backend: str = AUTO) -> tuple[Path, str]:
         with_torch = find_spec("torch") is not None
         path = model_file.find(model, (SUFFIX, ONNX_SUFFIX) if with_torch else (ONNX_SUFFIX, SUFFIX))
         return path, "opencv" if path.suffix == ONNX_SUFFIX else "torchscript"
-    if backend not in SUFFIXES:
-        raise ValueError(f"there is no backend '{backend}'; known are: {', '.join((AUTO, *SUFFIXES))}")
-    path = model_file.find(model, (SUFFIXES[backend],))
-    if path.suffix != SUFFIXES[backend] and ONNX_SUFFIX in (path.suffix, SUFFIXES[backend]):
-        raise ModelFileError(f"the backend '{backend}' runs {SUFFIXES[backend]} files, and {path} is none")
+    if backend not in BACKENDS:
+        raise ValueError(
+            f"unknown backend '{backend}'{did_you_mean(backend, choices())}; available: {', '.join(choices())}"
+        )
+    expected = suffix(backend)
+    path = model_file.find(model, (expected,))
+    if path.suffix != expected and ONNX_SUFFIX in (path.suffix, expected):
+        raise ModelFileError(
+            f"the backend '{backend}' runs {expected} files, not {path}; fer-export converts .pt files to .onnx"
+        )
     return path, backend
 
 
 def load(name: str, path: Path, metadata: ModelMetadata) -> Backend:
-    """The backend called `name` with the network of the model file at `path`.
+    """Load a model file into the backend called `name`.
 
     Raises:
-        ModelFileError: the backend cannot load the file, or its outputs do not fit the labels in its metadata.
-        ImportError: the library of this backend is not installed.
+        ModelFileError: the backend cannot run the file, or the number of its outputs is not that of its labels.
+        ValueError: there is no such backend.
+        ImportError: a package that the backend needs is not installed.
     """
-    if name == "opencv":
-        from fer_ros.emotion.backends.opencv import OpenCvBackend as Chosen
-    elif name == "onnx":
-        from fer_ros.emotion.backends.onnx import OnnxBackend as Chosen
-    else:
-        from fer_ros.emotion.backends.torchscript import TorchScriptBackend as Chosen
-    backend = Chosen(path, metadata.preprocessing.input_size)
     size = metadata.preprocessing.input_size
+    try:
+        backend = BACKENDS.create(name, None, path, size)
+    except ImportError as error:
+        raise ImportError(f"{error}. The backend 'opencv' runs .onnx files without a further package") from error
     shape = backend.logits(np.zeros((2, 1, size, size), np.float32)).shape
     if shape != (2, len(metadata.labels)):
-        raise ModelFileError(f"{path} gives outputs of shape {shape[1:]} for its {len(metadata.labels)} labels")
+        raise ModelFileError(f"{path} has outputs of shape {shape[1:]} for its {len(metadata.labels)} labels")
     return backend

@@ -1,93 +1,109 @@
-"""Runs a model file with torch: TorchScript, frozen, fused by oneDNN, channels last, one thread.
+# SPDX-License-Identifier: Apache-2.0
+"""Run TorchScript model files with PyTorch: frozen, fused by oneDNN, channels last, one thread.
 
-Not every build of torch fuses. Debian 12's (1.13) does not, and takes its plain kernels for one thread: one face then
-costs up to 17 times the CPU, which `optimize_for_inference` mends. With newer builds that have no fusion it can be the
-slower of the two, and with those that have it, it fails. So it is tried only without fusion, and timed.
+Not every build of torch fuses. Debian 12's torch 1.13 does not, and uses its plain kernels for one thread: a face then
+costs up to 17 times the CPU, which `optimize_for_inference` remedies. With newer builds without fusion that can be the
+slower of the two, and with builds that fuse it fails. So it is tried only without fusion, and timed.
 """
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fer_ros.emotion.model_file import ModelFileError
 
-try:
-    import torch
-except ImportError as error:
-    raise ImportError(
-        "the backend 'torchscript' needs the package torch (pip install torch); the backend 'opencv' needs no package"
-    ) from error
-
-_LARGEST_BATCH = 4
-"""Fused code is compiled for one batch size at a time, which takes 0.1 s: all up to this one are, at the start. Of more
-faces a core's cache no longer holds the maps: sixteen take two thirds of the time in fours instead of eights."""
-_BREATH = 0.05
-"""Seconds between loading and freezing. Unlike compiling, each holds up all Python threads for tens of milliseconds;
-a node that answers images while it loads another model catches up between the two."""
+_MAX_BATCH = 4
+"""Larger batches are split. Fused code is compiled for each batch size, which takes 0.1 s: all sizes up to this one are
+compiled when the model is loaded. The feature maps of more faces do not fit into a core's cache: sixteen faces take two
+thirds of the time in batches of four instead of eight."""
+_PAUSE = 0.05
+"""Seconds between loading and freezing. Both, unlike compilation, hold Python's global lock for tens of milliseconds; a
+node that processes images while it loads another model catches up in between."""
 
 
 class TorchScriptBackend:
     """A loaded network, warmed up.
+
+    torch's number of threads and its switch for oneDNN fusion are process-wide; both are restored after use.
+
+    Args:
+        path: of the TorchScript file.
+        input_size: width and height of a crop, pixels.
 
     Raises:
         ModelFileError: torch cannot load or run the file.
     """
 
     def __init__(self, path: Path, input_size: int):
-        self._calling = threading.local()
-        _fuse()
         try:
-            network = torch.jit.load(str(path), map_location="cpu").eval().to(memory_format=torch.channels_last)
-            time.sleep(_BREATH)
-            self._network = torch.jit.freeze(network)
-            self._warm_up(1, input_size)
-            if not _is_fused():
-                self._network = self._quicker(self._network, torch.jit.optimize_for_inference(network), input_size)
-            for faces in range(2, _LARGEST_BATCH + 1):
-                self._warm_up(faces, input_size)
+            with _fusion_enabled():
+                network = torch.jit.load(str(path), map_location="cpu").eval().to(memory_format=torch.channels_last)
+                time.sleep(_PAUSE)
+                self._network = torch.jit.freeze(network)
+                self._warm_up(1, input_size)
+                if not _is_fused():
+                    optimized = torch.jit.optimize_for_inference(network)
+                    self._network = self._fastest(self._network, optimized, input_size)
+                for faces in range(2, _MAX_BATCH + 1):
+                    self._warm_up(faces, input_size)
         except RuntimeError as error:
             raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
-        """(N, 1, size, size) float32 to (N, classes) float32."""
-        if not hasattr(self._calling, "known"):
-            # On a network this small more threads only add waiting, and take cores from the rest of the robot. torch
-            # keeps this for each calling thread, and a node does not classify in the thread that loaded the model.
+        """Return (N, classes) float32 for (N, 1, size, size) float32."""
+        # A network this small gains nothing from more threads, which would take cores from other processes.
+        threads = torch.get_num_threads()
+        if threads != 1:
             torch.set_num_threads(1)
-            self._calling.known = True
-        with torch.inference_mode():
-            parts = [self._network(part).numpy() for part in torch.from_numpy(batch).split(_LARGEST_BATCH)]
+        try:
+            with torch.inference_mode():
+                parts = [self._network(part).numpy() for part in torch.from_numpy(batch).split(_MAX_BATCH)]
+        finally:
+            if threads != 1:
+                torch.set_num_threads(threads)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _warm_up(self, faces: int, input_size: int) -> None:
-        """The first pass of each size profiles, the second compiles; better here than under the first face."""
+        """Run a batch size twice: the first pass profiles, the second compiles."""
         for _ in range(2):
             self.logits(np.zeros((faces, 1, input_size, input_size), np.float32))
 
-    def _quicker(self, one: torch.nn.Module, other: torch.nn.Module, input_size: int) -> torch.nn.Module:
-        """Of two forms of the network the one that takes less CPU for one face."""
+    def _fastest(self, first: torch.nn.Module, second: torch.nn.Module, input_size: int) -> torch.nn.Module:
+        """Return that of two forms of the network that takes less CPU time for one face."""
         seconds = {}
-        for network in (one, other):
+        for network in (first, second):
             self._network = network
             self._warm_up(1, input_size)
             started = time.thread_time()
             self._warm_up(1, input_size)
             seconds[network] = time.thread_time() - started
-        return min(seconds, key=seconds.get)
+        return min(seconds, key=seconds.__getitem__)
 
 
-def _fuse() -> None:
-    """Lets oneDNN run a convolution, its batch norm, activation and sum as one, where this build of torch can."""
+@contextmanager
+def _fusion_enabled() -> Iterator[None]:
+    """Let oneDNN fuse a convolution with its batch norm, activation and sum, if this build of torch can.
+
+    What is compiled within the block stays fused after it.
+    """
     try:
+        before = torch.jit.onednn_fusion_enabled()
         torch.jit.enable_onednn_fusion(True)
     except (AttributeError, RuntimeError):
+        yield
         return
+    try:
+        yield
+    finally:
+        torch.jit.enable_onednn_fusion(before)
 
 
 def _is_fused() -> bool:
-    """Whether oneDNN fused what this thread has just run; a build may have the switch and nothing behind it."""
+    """Return whether oneDNN fused what this thread has just run; some builds have the switch without an effect."""
     return "oneDNNFusionGroup" in str(torch.jit.last_executed_optimized_graph())

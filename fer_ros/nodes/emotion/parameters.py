@@ -241,7 +241,7 @@ class Settings:
         backends.AUTO,
         "Inference backend. auto: TorchScript for a .pt file, OpenCV for an .onnx file; a model that ships as both is "
         "run by TorchScript if torch is installed.",
-        choices=(backends.AUTO, *backends.SUFFIXES),
+        choices=backends.choices(),
     )
     cameras: tuple[str, ...] = parameter(
         ("",),
