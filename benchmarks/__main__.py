@@ -1,6 +1,7 @@
-"""All measurements, one after the other, in one run: `make bench`, or `python -m benchmarks --help`.
+# SPDX-License-Identifier: Apache-2.0
+"""Run all benchmarks one after another: `make bench`, or `python -m benchmarks --help`.
 
-Each prints its table and writes a file of its own to out/bench; together they make out/bench/bench.json.
+Each prints a table and writes a JSON file to out/bench; out/bench/bench.json combines them.
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ ALWAYS = ("inference", "detection", "front_ends", "smoothing", "end_to_end", "tr
 
 
 def main() -> int:
-    """Runs them; the exit status of the first that fails, or 0."""
+    """Run the benchmarks; return the exit status of the first that fails, or 0."""
     command_line = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    command_line.add_argument("--peers", action="store_true", help="public libraries too, which are installed first")
-    command_line.add_argument("--only", nargs="+", choices=(*ALWAYS, "peers"), metavar="NAME", help="just these")
+    command_line.add_argument(
+        "--peers", action="store_true", help="also measure public libraries, which are installed first"
+    )
+    command_line.add_argument("--only", nargs="+", choices=(*ALWAYS, "peers"), metavar="NAME", help="run these only")
     options = command_line.parse_args()
-    together = {"cores": os.cpu_count(), "machine": platform.machine(), "load_before": os.getloadavg()}
+    combined = {"cores": os.cpu_count(), "machine": platform.machine(), "load_before": os.getloadavg()}
     for name in options.only or (*ALWAYS, *(("peers",) if options.peers else ())):
         print(f"\n## {name}\n", flush=True)
         status = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
         if status:
             return status
-        together[name] = json.loads((RESULTS / f"{name}.json").read_text())
-    together["load_after"] = os.getloadavg()
-    (RESULTS / "bench.json").write_text(json.dumps(together, indent=1) + "\n")
-    print(f"\nall of it: {RESULTS / 'bench.json'}")
+        combined[name] = json.loads((RESULTS / f"{name}.json").read_text())
+    combined["load_after"] = os.getloadavg()
+    (RESULTS / "bench.json").write_text(json.dumps(combined, indent=1) + "\n")
+    print(f"\nall results: {RESULTS / 'bench.json'}")
     return 0
 
 

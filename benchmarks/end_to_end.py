@@ -1,7 +1,8 @@
-"""From a camera's stamp to the emotion received: latency, CPU and lost images of whole nodes, in one run.
+# SPDX-License-Identifier: Apache-2.0
+"""Latency from an image's stamp to the received emotions, CPU time and lost images of whole nodes.
 
-`python -m benchmarks.end_to_end` starts camera and node as processes of their own for each case, listens to the
-answers, prints a table and writes out/bench/end_to_end.json and .png. Some cases are also run with the plain way of
+For each case `python -m benchmarks.end_to_end` starts camera and node as separate processes and subscribes to the
+results. It prints a table and writes out/bench/end_to_end.json and .png. Some cases are also run with the baseline,
 `benchmarks/plain_node.py`.
 """
 
@@ -32,16 +33,16 @@ from fer_ros.msg import FaceEmotionArray
 
 RESULT = Path("out/bench/end_to_end.json")
 _DOMAIN = "68"
-"""Of this benchmark alone."""
-_START = 60.0
-"""Seconds that processes get until every camera has been answered."""
+"""ROS domain of this benchmark."""
+_START_TIMEOUT = 60.0
+"""Seconds until there must be a result of every camera."""
 _SETTLE = 3.0
-"""Seconds that are not counted: the first images are scanned whole, and the network is still being compiled."""
+"""Seconds of warm-up: the first images are scanned whole, and TorchScript still optimizes the network."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured; the defaults are the case that the others are compared with."""
+    """A configuration to measure; the others differ from the default in one respect."""
 
     faces: int = 1
     width: int = 640
@@ -49,44 +50,44 @@ class Case:
     rate: float = 30.0
     transport: str = "raw"
     cameras: int = 1
-    way: str = "emotion_node"
+    node: str = "emotion_node"
 
     @property
     def names(self) -> list[str]:
-        """Of the cameras; one alone has none."""
+        """Names of the cameras; a single camera has an empty name."""
         return [""] if self.cameras == 1 else [f"camera{number}" for number in range(self.cameras)]
 
 
 @dataclass
 class Row:
-    """What came of it. Times in milliseconds."""
+    """Result of a case; times in milliseconds."""
 
     case: Case
     images: int
-    """Sent while it was measured, by all cameras."""
+    """Images sent by all cameras during the measurement."""
     lost: int
-    """Of these, not answered."""
+    """Images without a result."""
     latency_p50: float
     latency_p95: float
     latency_p99: float
     cpu: float
-    """CPU time of the node for each image answered."""
+    """CPU time of the node per result."""
     faces: float
-    """Found in an image, on average."""
+    """Mean number of faces found per image."""
     memory: float
-    """Most of the node's resident memory, MB."""
+    """Peak resident memory of the node, MB."""
     stages: dict[str, float]
-    """Median wall time of each stage of the node's work, of all cameras answered together; none of a plain node."""
+    """Median wall time by stage, for the images of all cameras that are processed together; empty for plain_node."""
 
 
-WAYS = ("emotion_node", "plain_node")
-"""Where both are measured they follow one another: a machine is not as quick in one minute as in another."""
+NODES = ("emotion_node", "plain_node")
+"""Measured directly after one another, because the speed of a shared machine varies."""
 CASES = [
     Case(faces=0),
-    *(Case(faces=faces, way=way) for faces in (1, 3) for way in WAYS),
+    *(Case(faces=faces, node=node) for faces in (1, 3) for node in NODES),
     Case(faces=8),
     Case(width=1280, height=720),
-    *(Case(width=1920, height=1080, way=way) for way in WAYS),
+    *(Case(width=1920, height=1080, node=node) for node in NODES),
     *(Case(transport="compressed", width=width, height=height) for width, height in ((640, 480), (1920, 1080))),
     *(Case(rate=rate) for rate in (15.0, 60.0)),
     *(Case(cameras=cameras, rate=5.0) for cameras in (1, 2, 4, 8)),
@@ -94,60 +95,64 @@ CASES = [
 
 
 @dataclass
-class Answers:
-    """What was heard from one camera since it was last cleared."""
+class Received:
+    """Results of one camera since the last `clear`."""
 
     numbers: list[int] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     faces: list[int] = field(default_factory=list)
 
-    def take(self, answer: FaceEmotionArray) -> None:
-        """Notes an answer, as it arrives."""
-        stamp = answer.header.stamp
+    def clear(self) -> None:
+        """Forget all results."""
+        self.numbers, self.latencies, self.faces = [], [], []
+
+    def add(self, result: FaceEmotionArray) -> None:
+        """Record a result on arrival."""
+        stamp = result.header.stamp
         self.latencies.append(1e3 * (time.time() - stamp.sec - 1e-9 * stamp.nanosec))
-        self.numbers.append(int(answer.header.frame_id))
-        self.faces.append(len(answer.faces))
+        self.numbers.append(int(result.header.frame_id))
+        self.faces.append(len(result.faces))
 
 
 @dataclass
 class Stages:
-    """What the node last said, on /diagnostics, of how long each of its stages takes."""
+    """Latest wall times of the node's stages, from /diagnostics."""
 
     times: dict[str, float] = field(default_factory=dict)
     """Median milliseconds."""
 
-    def take(self, diagnostics: DiagnosticArray) -> None:
-        """Notes a report, as it arrives."""
-        ending = " p50 (ms)"
+    def update(self, diagnostics: DiagnosticArray) -> None:
+        """Read the times from a message."""
+        suffix = " p50 (ms)"
         for entry in diagnostics.status[0].values:
-            if entry.key.endswith(ending):
-                self.times[entry.key.removesuffix(ending)] = float(entry.value)
+            if entry.key.endswith(suffix):
+                self.times[entry.key.removesuffix(suffix)] = float(entry.value)
 
 
 def measure(case: Case, seconds: float) -> Row:
-    """Runs one case for so long.
+    """Measure one case for this many seconds.
 
     Raises:
-        RuntimeError: no answer comes.
+        RuntimeError: no result arrives.
     """
-    answers, stages = {name: Answers() for name in case.names}, Stages()
-    with _listening(answers, stages), _process(*_node(case)) as node, _process(*_cameras(case)):
-        _await_all(answers, case, node)
+    received, stages = {name: Received() for name in case.names}, Stages()
+    with _subscribed(received, stages), _process(*_node(case)) as node, _process(*_cameras(case)):
+        _wait_for_all(received, case, node)
         time.sleep(_SETTLE)
-        for heard in answers.values():
-            heard.__init__()
+        for camera in received.values():
+            camera.clear()
         before = _cpu_seconds(node.pid)
         time.sleep(seconds)
         spent = _cpu_seconds(node.pid) - before
         memory = _peak_memory(node.pid)
-    return _row(case, list(answers.values()), spent, memory, stages.times)
+    return _row(case, list(received.values()), spent, memory, stages.times)
 
 
-def _row(case: Case, answers: list[Answers], spent: float, memory: float, stages: dict[str, float]) -> Row:
-    latencies = np.concatenate([heard.latencies for heard in answers])
-    images = sum(heard.numbers[-1] - heard.numbers[0] + 1 for heard in answers)
+def _row(case: Case, received: list[Received], spent: float, memory: float, stages: dict[str, float]) -> Row:
+    latencies = np.concatenate([camera.latencies for camera in received])
+    images = sum(camera.numbers[-1] - camera.numbers[0] + 1 for camera in received)
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
-    faces = statistics.mean(count for heard in answers for count in heard.faces)
+    faces = statistics.mean(count for camera in received for count in camera.faces)
     cpu = 1e3 * spent / len(latencies)
     return Row(case, images, images - len(latencies), p50, p95, p99, cpu, faces, memory, stages)
 
@@ -156,7 +161,7 @@ def _node(case: Case) -> tuple[str, list[str]]:
     parameters = [f"image_transport:={case.transport}"]
     if case.cameras > 1:
         parameters.append(f"cameras:={json.dumps(case.names)}")
-    module = "fer_ros.nodes.emotion.node" if case.way == "emotion_node" else f"benchmarks.{case.way}"
+    module = "fer_ros.nodes.emotion.node" if case.node == "emotion_node" else f"benchmarks.{case.node}"
     return module, ["--ros-args", *(word for each in parameters for word in ("-p", each))]
 
 
@@ -182,13 +187,13 @@ def _process(module: str, arguments: list[str]) -> Iterator[subprocess.Popen]:
 
 
 @contextmanager
-def _listening(answers: dict[str, Answers], stages: Stages) -> Iterator[None]:
-    """Fills `answers` and `stages`, in a thread of its own."""
+def _subscribed(received: dict[str, Received], stages: Stages) -> Iterator[None]:
+    """Subscribe to the results and the diagnostics, in a background thread."""
     node = rclpy.create_node("benchmark_listener")
-    for name, heard in answers.items():
+    for name, camera in received.items():
         topic = f"{name}/emotions" if name else "emotions"
-        node.create_subscription(FaceEmotionArray, topic, heard.take, QoSProfile(depth=50))
-    node.create_subscription(DiagnosticArray, "/diagnostics", stages.take, QoSProfile(depth=1))
+        node.create_subscription(FaceEmotionArray, topic, camera.add, QoSProfile(depth=50))
+    node.create_subscription(DiagnosticArray, "/diagnostics", stages.update, QoSProfile(depth=1))
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin, daemon=True)
@@ -201,16 +206,16 @@ def _listening(answers: dict[str, Answers], stages: Stages) -> Iterator[None]:
         node.destroy_node()
 
 
-def _await_all(answers: dict[str, Answers], case: Case, node: subprocess.Popen) -> None:
-    deadline = time.monotonic() + _START
-    while not all(heard.numbers for heard in answers.values()):
+def _wait_for_all(received: dict[str, Received], case: Case, node: subprocess.Popen) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while not all(camera.numbers for camera in received.values()):
         if node.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{case}: no answer came; see {RESULT.parent}/*.log")
+            raise RuntimeError(f"{case}: no result arrived; see {RESULT.parent}/*.log")
         time.sleep(0.1)
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Spent by a process and all its threads so far (proc(5): utime and stime)."""
+    """Return the CPU time of a process and its threads so far (proc(5): utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -223,23 +228,23 @@ def _peak_memory(pid: int) -> float:
 
 
 _HEAD = (
-    "| way | cameras | size | transport | Hz | faces (found) | latency p50, p95, p99, ms | CPU, ms an image "
+    "| node | cameras | size | transport | Hz | faces (found) | latency p50, p95, p99, ms | CPU, ms per image "
     "| lost | memory, MB |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def as_line(row: Row) -> str:
-    """One row of the table, in markdown."""
+    """Return one row of the table in Markdown."""
     case = row.case
     return (
-        f"| {case.way} | {case.cameras} | {case.width}x{case.height} | {case.transport} | {case.rate:g} "
+        f"| {case.node} | {case.cameras} | {case.width}x{case.height} | {case.transport} | {case.rate:g} "
         f"| {case.faces} ({row.faces:.2f}) | {row.latency_p50:.1f}, {row.latency_p95:.1f}, {row.latency_p99:.1f} "
         f"| {row.cpu:.1f} | {row.lost} of {row.images} | {row.memory:.0f} |"
     )
 
 
 def stages_table(rows: list[Row]) -> str:
-    """Where the time goes, in markdown: median milliseconds of wall time by stage."""
+    """Return a table of the median wall time by stage, milliseconds, in Markdown."""
     timed = [row for row in rows if row.stages]
     names = list(timed[0].stages)
     lines = [f"| cameras | size | transport | faces | {' | '.join(names)} |", "|---" * (4 + len(names)) + "|"]
@@ -251,7 +256,7 @@ def stages_table(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """CPU for each image over what makes it grow."""
+    """Plot CPU time and latency over faces, image size and cameras."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -268,7 +273,7 @@ def draw(rows: list[Row], path: Path) -> None:
         (axes[2], "cameras at 5 Hz", along("cameras", rate=5.0), lambda row: row.case.cameras),
     ):
         points = sorted((x(row), row.cpu, row.latency_p50) for row in chosen)
-        axis.plot([p[0] for p in points], [p[1] for p in points], "o-", label="CPU an image, ms")
+        axis.plot([p[0] for p in points], [p[1] for p in points], "o-", label="CPU per image, ms")
         axis.plot([p[0] for p in points], [p[2] for p in points], "s--", label="latency p50, ms")
         axis.set(xlabel=label, ylim=(0, None))
         axis.grid(alpha=0.3)
@@ -278,10 +283,10 @@ def draw(rows: list[Row], path: Path) -> None:
 
 
 def main() -> None:
-    """Measures all cases, prints a line for each as it ends, and writes JSON and picture."""
+    """Measure all cases, print a line for each, and write JSON and plot."""
     command_line = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    command_line.add_argument("--seconds", type=float, default=8.0, help="of each case (default: %(default)s)")
-    command_line.add_argument("--quick", action="store_true", help="one face in 640x480 only, in both ways")
+    command_line.add_argument("--seconds", type=float, default=8.0, help="duration of each case (default: %(default)s)")
+    command_line.add_argument("--quick", action="store_true", help="only one face in 640x480, with both nodes")
     options = command_line.parse_args()
     os.environ.update(dds_profile.variables(os.environ))
     os.environ |= {"ROS_DOMAIN_ID": _DOMAIN, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -289,7 +294,7 @@ def main() -> None:
     rclpy.init()
     rows = []
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n{_HEAD}", flush=True)
-    for case in [Case(way=way) for way in WAYS] if options.quick else CASES:
+    for case in [Case(node=node) for node in NODES] if options.quick else CASES:
         rows.append(measure(case, options.seconds))
         print(as_line(rows[-1]), flush=True)
     rclpy.shutdown()

@@ -1,7 +1,7 @@
-"""Public libraries beside this one on the same frames: `python -m benchmarks.peers`, or `make bench PEERS=1`.
+# SPDX-License-Identifier: Apache-2.0
+"""Compare with public libraries on the same frames, without ROS: `python -m benchmarks.peers`, or `make bench PEERS=1`.
 
-Each library gets an environment of its own in out/bench/peers, made at the first run (1 GB for TensorFlow). Library and
-library are compared: what ROS costs is not in these figures.
+The first run creates a virtual environment for each library in out/bench/peers (1 GB for TensorFlow).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Peer:
-    """A library and what it needs. Without its own list, which pulls several gigabytes of CUDA in."""
+    """A library and its dependencies; those that it declares itself include several gigabytes of CUDA."""
 
     package: str
     needs: tuple[str, ...]
@@ -50,12 +50,12 @@ PEERS = (
 
 
 def interpreter(peer: Peer) -> Path:
-    """The Python of the peer's environment, made if it is not there."""
+    """Return the Python of the library's environment, which is created if it does not exist."""
     folder = (ENVIRONMENTS / peer.package.replace("==", "-")).absolute()
     python = folder / "bin" / "python"
     done = folder / "complete"
     if not done.exists():
-        print(f"making an environment for {peer.package} ...", flush=True)
+        print(f"creating an environment for {peer.package} ...", flush=True)
         venv.create(folder, clear=True, with_pip=True)
         pip = [str(python), "-m", "pip", "install", "-q"]
         subprocess.run([*pip, *peer.needs], check=True)
@@ -64,31 +64,31 @@ def interpreter(peer: Peer) -> Path:
     return python
 
 
-def of_peer(peer: Peer, frames: Path) -> dict:
-    """What its script prints."""
+def measure_peer(peer: Peer, frames: Path) -> dict:
+    """Return what the script of the library prints: CPU and wall time in milliseconds, and boxes, by frame."""
     plain = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "LD_LIBRARY_PATH")}
     command = [str(interpreter(peer)), str(peer.script), str(frames)]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=plain, check=True)
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def of_ours(frames: np.ndarray) -> dict:
-    """The same of this package, without ROS."""
+def measure_fer_ros(frames: np.ndarray) -> dict:
+    """Return the same of this package."""
     classifier = Classifier("mini_xception")
     state = CameraState(ViolaJones())
     cpu, wall, boxes = [], [], []
     for step, picture in enumerate(frames):
-        started, began = time.process_time(), time.perf_counter()
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
         frame = Frame(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), step / RATE)
         (faces,) = recognize([(state, frame)], classifier)
-        cpu.append(1e3 * (time.process_time() - started))
-        wall.append(1e3 * (time.perf_counter() - began))
+        cpu.append(1e3 * (time.process_time() - cpu_start))
+        wall.append(1e3 * (time.perf_counter() - wall_start))
         boxes.append([[*vars(face.box).values()] for face in faces])
     return {"cpu": cpu, "wall": wall, "boxes": boxes}
 
 
 def main() -> None:
-    """Measures everybody in turns, prints a table and writes JSON."""
+    """Measure the libraries in turns, print a table and write JSON."""
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for people in (1, 3):
@@ -97,11 +97,11 @@ def main() -> None:
             np.save(path, frames)
             for _ in range(ROUNDS):
                 for name, measured in (
-                    ("fer_ros", of_ours(frames)),
-                    *((peer.package, of_peer(peer, path)) for peer in PEERS),
+                    ("fer_ros", measure_fer_ros(frames)),
+                    *((peer.package, measure_peer(peer, path)) for peer in PEERS),
                 ):
                     results.setdefault((name, people), []).append(measured)
-    print("| library | faces | CPU, ms a frame | wall, ms a frame | faces found a frame |\n|---|---|---|---|---|")
+    print("| library | faces | CPU, ms per frame | wall, ms per frame | faces found per frame |\n|---|---|---|---|---|")
     table = []
     for (name, people), rounds in results.items():
         row = {"library": name, "faces": people}

@@ -1,7 +1,8 @@
-"""The plain way to do what emotion_node does, for comparison: `python -m benchmarks.plain_node`.
+# SPDX-License-Identifier: Apache-2.0
+"""Baseline for emotion_node: `python -m benchmarks.plain_node`.
 
-As most published nodes have it: every image is converted to gray by OpenCV and scanned whole, and the network, as
-PyTorch runs it without further ado, is called once for each face.
+Like most published nodes, it converts every image to gray with OpenCV, scans it whole, and calls the PyTorch network
+once for each face.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fer_ros.msg import FaceEmotion, FaceEmotionArray
 
 
 class PlainNode(Node):
-    """Answers `image` or `image/compressed`, the newest only, with `emotions`."""
+    """Processes the newest image of `image` or `image/compressed` and publishes `emotions`."""
 
     def __init__(self):
         super().__init__("plain_node")
@@ -37,12 +38,12 @@ class PlainNode(Node):
         self._emotions = self.create_publisher(FaceEmotionArray, "emotions", 10)
         newest = QoSProfile(reliability=QoSReliabilityPolicy.BEST_EFFORT, history=QoSHistoryPolicy.KEEP_LAST, depth=1)
         if compressed:
-            self.create_subscription(CompressedImage, "image/compressed", self._answer, newest)
+            self.create_subscription(CompressedImage, "image/compressed", self._process, newest)
         else:
-            self.create_subscription(Image, "image", self._answer, newest)
+            self.create_subscription(Image, "image", self._process, newest)
 
-    def _answer(self, image: Image | CompressedImage) -> None:
-        gray = cv2.cvtColor(_picture(image), cv2.COLOR_BGR2GRAY)
+    def _process(self, image: Image | CompressedImage) -> None:
+        gray = cv2.cvtColor(_decode(image), cv2.COLOR_BGR2GRAY)
         boxes = self._cascade.detectMultiScale(gray, scaleFactor=1.1, minNeighbors=5, minSize=(30, 30))
         self._emotions.publish(
             FaceEmotionArray(
@@ -67,7 +68,7 @@ class PlainNode(Node):
         )
 
 
-def _picture(image: Image | CompressedImage) -> np.ndarray:
+def _decode(image: Image | CompressedImage) -> np.ndarray:
     data = np.frombuffer(image.data, np.uint8)
     if isinstance(image, CompressedImage):
         return cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -75,9 +76,9 @@ def _picture(image: Image | CompressedImage) -> np.ndarray:
 
 
 def main() -> None:
-    torch.set_num_threads(1)  # more are slower on a network this small
+    torch.set_num_threads(1)  # several threads are slower on a network this small
     rclpy.init()
-    # Ended in this way it gives its shared memory back.
+    # A regular shutdown releases the shared memory of Fast DDS.
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(PlainNode())
 

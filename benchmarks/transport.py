@@ -1,7 +1,8 @@
-"""How many images of a camera driver arrive, with and without the DDS profile: `python -m benchmarks.transport`.
+# SPDX-License-Identifier: Apache-2.0
+"""Count the images of a camera driver that arrive with and without the DDS profile: `python -m benchmarks.transport`.
 
-The camera is a process of its own that publishes color images at 30 Hz, best effort. RMW_IMPLEMENTATION chooses the
-middleware. To see how a container fares with Fast DDS, run this in one, or where shared memory is as small:
+The camera is a separate process that publishes color images at 30 Hz, best effort. RMW_IMPLEMENTATION selects the
+middleware. To measure Fast DDS in a container, run this in one, or with as little shared memory:
 
     sudo unshare --mount sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm && . scripts/env.sh && \
         python -m benchmarks.transport'
@@ -24,64 +25,64 @@ import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from benchmarks.end_to_end import RESULT as BESIDE
+from benchmarks.end_to_end import RESULT as END_TO_END
 from fer_ros import dds_profile
 
-RESULT = BESIDE.with_name("transport.json")
+RESULT = END_TO_END.with_name("transport.json")
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 _FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
 PROFILES = {_FAST_DDS: ("", "fastdds", "fastdds_large"), _CYCLONE_DDS: ("", "cyclonedds")}
-"""Of each middleware; others have none."""
+"""By middleware; others have none."""
 RATE = 30.0
 _DOMAIN = "69"
-"""Of this benchmark alone."""
+"""ROS domain of this benchmark."""
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE", "CYCLONEDDS_URI")
 _RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
-"""Of a socket, as large as the kernel allows; containers do not always see it."""
-_SETTLE, _PATIENCE = 2.0, 40.0
-"""Seconds: after the camera has been found, and until it must have been."""
+"""The kernel's limit of a socket's receive buffer; not visible in every container."""
+_WARM_UP, _DISCOVERY_TIMEOUT = 2.0, 40.0
+"""Seconds: after the camera has been discovered, and until it must have been."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one camera."""
+    """Result of one camera."""
 
     width: int
     height: int
     profile: str
-    """Of the camera's process, and of Cyclone DDS' listener; empty: none."""
+    """Of the camera's process and, with Cyclone DDS, of the subscriber; empty for none."""
     expected: int
     arrived: int
     latency_p50: float
-    """From the stamp to the callback, milliseconds; NaN where nothing arrived."""
+    """From the stamp to the callback, milliseconds; NaN if nothing arrived."""
 
 
 def environment(profile: str) -> dict[str, str]:
-    """The one of this process, but with the DDS profile `profile`, or without one."""
+    """Return this process's environment with the DDS profile `profile`, or without one."""
     plain = {name: value for name, value in os.environ.items() if name not in _PROFILE_VARIABLES}
     return {**plain, **dds_profile.variables(plain, profile)} if profile else plain
 
 
 def measure(width: int, height: int, profile: str, seconds: float) -> Row:
-    """Listens to a camera for so long."""
-    surroundings = environment(profile)
+    """Subscribe to a camera for this many seconds."""
+    variables = environment(profile)
     if rclpy.get_rmw_implementation_identifier() == _CYCLONE_DDS:
         os.environ.pop("CYCLONEDDS_URI", None)
-        os.environ.update(surroundings)
+        os.environ.update(variables)
     rclpy.init()
     node = rclpy.create_node("transport_listener")
     latencies: list[float] = []
 
-    def take(image: Image) -> None:
+    def receive(image: Image) -> None:
         stamp = image.header.stamp
         latencies.append(1e3 * (time.time() - stamp.sec - 1e-9 * stamp.nanosec))
 
-    node.create_subscription(Image, "image", take, qos_profile_sensor_data)
+    node.create_subscription(Image, "image", receive, qos_profile_sensor_data)
     size = ["--width", str(width), "--height", str(height), "--rate", str(RATE)]
-    camera = subprocess.Popen([sys.executable, "-m", "benchmarks.camera", *size], env=surroundings)
+    camera = subprocess.Popen([sys.executable, "-m", "benchmarks.camera", *size], env=variables)
     try:
-        _spin(node, _PATIENCE, until=lambda: node.count_publishers("image"))
-        _spin(node, _SETTLE)
+        _spin(node, _DISCOVERY_TIMEOUT, until=lambda: node.count_publishers("image"))
+        _spin(node, _WARM_UP)
         latencies.clear()
         _spin(node, seconds)
     finally:
@@ -100,9 +101,11 @@ def _spin(node, seconds: float, until=lambda: False) -> None:
 
 
 def main() -> None:
-    """Prints a line for each camera and writes JSON."""
+    """Print a line for each camera and write JSON."""
     command_line = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    command_line.add_argument("--seconds", type=float, default=4.0, help="of each camera (default: %(default)s)")
+    command_line.add_argument(
+        "--seconds", type=float, default=4.0, help="duration of each camera (default: %(default)s)"
+    )
     options = command_line.parse_args()
     os.environ.update(dds_profile.variables(os.environ))
     middleware = rclpy.get_rmw_implementation_identifier()

@@ -127,7 +127,7 @@ def test_integer_source_is_a_webcam(robot):
         robot.start(VideoPublisherNode, source=987)
 
 
-@pytest.mark.parametrize(("source", "reason"), [("none.mp4", "no file or folder"), ("notes.png", "no picture that")])
+@pytest.mark.parametrize(("source", "reason"), [("none.mp4", "no file or folder"), ("notes.png", "no image that")])
 def test_bad_source_is_one_fatal_line(tmp_path, source, reason):
     (tmp_path / "notes.png").write_text("no image")
     command = [sys.executable, "-m", "fer_ros.nodes.video_publisher.node", "--ros-args"]

@@ -2,6 +2,7 @@
 """All commands: help, version, exit codes, and one line for each error, without loading torch."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -123,3 +124,15 @@ def test_commands_are_installed_under_their_names():
     for command in COMMANDS:
         assert f"install_program(fer-{command} fer_ros.cli.{command})" in cmake
         assert f'fer-{command} = "fer_ros.cli.{command}:main"' in project
+
+
+def test_sourced_environment_finds_every_command():
+    """`ros2 run` takes the executables of lib/fer_ros, which scripts/env.sh also puts on the PATH."""
+    prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    folder = next((p / "lib/fer_ros" for p in prefixes if (p / "lib/fer_ros").is_dir()), None)
+    if folder is None:
+        pytest.skip("the package is not built: make setup")
+    for command in COMMANDS:
+        assert os.access(folder / f"fer-{command}", os.X_OK)
+    result = subprocess.run([folder / "fer-export", "--version"], capture_output=True, text=True, cwd="/")
+    assert result.stdout == f"fer-export {resources.version()}\n", result.stderr
