@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from fer_ros.faces.motion import Motion
 from fer_ros.types import Box, Detection, TrackedFace
@@ -139,6 +138,9 @@ class OverlapTracker:
         """Return the track of each detection, by the detection's index, that minimizes the sum of all costs."""
         if not detections or not self._tracks:
             return {}
+        # Imported here because it takes 0.4 s, and single images need no assignment.
+        from scipy.optimize import linear_sum_assignment
+
         costs = np.array([[_cost(detection.box, track, stamp) for track in self._tracks] for detection in detections])
         return {
             int(row): self._tracks[column]

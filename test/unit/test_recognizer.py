@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The library's front door: what it returns, and what it refuses."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +14,7 @@ from skimage import data
 import fer_ros
 from fer_ros import CameraModel, EmotionRecognizer, HysteresisSettings, SmoothingSettings
 
-SIZE = (512, 512)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +140,23 @@ def test_draw_returns_bgr_copy(recognizer, portrait):
     assert np.array_equal(portrait, original)
     assert (drawn != portrait).any()
     assert fer_ros.draw(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY), faces).shape == portrait.shape
+
+
+def test_readme_example_prints_emotion(portrait, tmp_path):
+    section = (ROOT / "README.md").read_text().split("## Library")[1]
+    code = re.search(r"```python\n(.+?)```", section, re.DOTALL)[1]
+    cv2.imwrite(str(tmp_path / "photo.jpg"), portrait)
+    arguments = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"]
+    run = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"happy 0\.\d+\n", run.stdout)
+
+
+def test_single_image_imports_neither_torch_nor_scipy(portrait, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), portrait)
+    code = (
+        "import sys, cv2, fer_ros; recognizer = fer_ros.EmotionRecognizer(backend='opencv')\n"
+        f"recognizer.recognize(cv2.imread({str(tmp_path / 'photo.png')!r}))\n"
+        "print(*(name for name in ('scipy', 'torch', 'yaml', 'matplotlib', 'rclpy') if name in sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""
