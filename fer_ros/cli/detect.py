@@ -8,13 +8,13 @@ import csv
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from fer_ros.cli.errors import BAD_INPUT, one_line_errors
 from fer_ros.cli.options.common import command_parser
@@ -26,6 +26,11 @@ from fer_ros.media.drawing import draw_detection
 from fer_ros.media.sources import ImageSource, SourceError, VideoFile, images_in, open_source
 from fer_ros.recording.files import RecordingError, Video
 from fer_ros.types import Detection, Frame
+
+try:
+    from tqdm import tqdm
+except ImportError:  # it comes with the extra [train]; detection works without a progress bar
+    tqdm = None
 
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 COLUMNS = (
@@ -192,7 +197,8 @@ def _create_runs(options: argparse.Namespace) -> list[DetectorRun]:
 
 
 def _warn(message: str) -> None:
-    tqdm.write(f"fer-detect: warning: {message}", file=sys.stderr)
+    write = tqdm.write if tqdm else print
+    write(f"fer-detect: warning: {message}", file=sys.stderr)
 
 
 def _files(inputs: Sequence[str]) -> list[Path]:
@@ -223,12 +229,13 @@ def _process(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -
     names: set[str] = set()
     with (
         (output / "boxes.csv").open("w", newline="") as table,
-        tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar,
+        tqdm(unit=" images", disable=not sys.stderr.isatty()) if tqdm else nullcontext() as bar,
     ):
         rows = csv.writer(table)
         rows.writerow(COLUMNS)
         for number, path in enumerate(files, start=1):
-            bar.set_description(f"{number} of {len(files)} files")
+            if bar is not None:
+                bar.set_description(f"{number} of {len(files)} files")
             try:
                 source = open_source(str(path), warn=_warn)
             except SourceError as error:
@@ -244,7 +251,7 @@ def _process(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -
 
 
 def _process_file(
-    path: Path, source: ImageSource, runs: Sequence[DetectorRun], annotated: _AnnotatedFile, bar: tqdm
+    path: Path, source: ImageSource, runs: Sequence[DetectorRun], annotated: _AnnotatedFile, bar: Any
 ) -> Iterator[list[Any]]:
     """Yield the rows of the table for one file."""
     video = isinstance(source, VideoFile)
@@ -262,7 +269,8 @@ def _process_file(
                 yield _row(run.name, path, frame, detection)
         annotated.add(image, stamp)
         frame += 1
-        bar.update()
+        if bar is not None:
+            bar.update()
     if video and source.total and frame < source.total:
         _warn(f"{path} ends after {frame} of {source.total} images: the file is truncated or damaged")
 
