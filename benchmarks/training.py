@@ -1,9 +1,10 @@
-"""Images learned from a second: `python -m benchmarks.training` prints a table and writes JSON.
+# SPDX-License-Identifier: Apache-2.0
+"""Training throughput: `python -m benchmarks.training` prints a table and writes JSON.
 
-fer-train keeps all images in memory as bytes and changes a whole batch at a time. Beside it stands the loop of most
-tutorials: a DataLoader that asks a Dataset for one changed image after the other, in this process or in workers, with
-the same changes made by NumPy and OpenCV. Network, optimizer, batch and images are the same. The ways take turns, so
-that other work on the machine hits all of them alike, and the medians of all rounds are given.
+fer-train keeps all images in memory as bytes and augments a whole batch at a time. It is compared with the loop of most
+tutorials: a DataLoader that takes augmented images one by one from a Dataset, in this process or in workers, with the
+same augmentation in NumPy and OpenCV. Network, optimizer, batch size and images are equal. The loops alternate, so that
+other load on the machine affects them equally; the medians of all rounds are printed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.inference import machine
 from fer_ros import networks
-from fer_ros.training import optimization
 from fer_ros.training import recipe as recipes
+from fer_ros.training.optimizer import create_optimizer
 from fer_ros.training.recipe import Recipe
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -35,7 +36,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 def main(arguments: list[str] | None = None) -> None:
     command_line = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.splitlines()[0])
-    command_line.add_argument("--recipe", default="mini_xception")
+    command_line.add_argument("--recipe", default="mini_xception_one_cycle", help="the first stage of this recipe")
     command_line.add_argument("--images", type=int, default=1024, help="in each round (default: %(default)s)")
     command_line.add_argument("--rounds", type=int, default=5)
     command_line.add_argument("--workers", type=int, nargs="*", default=[0, 2], help="of the DataLoaders")
@@ -45,12 +46,12 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
 
-    recipe = recipes.load(options.recipe)
+    recipe = recipes.load(options.recipe).stages[0].recipe
     size = recipe.preprocessing.input_size
     pixels = np.random.default_rng(0).integers(0, 255, (options.images, size, size), np.uint8)
     targets = np.arange(options.images) % 7
     ways: dict[str, Callable[[], Iterable[Batch]]] = {
-        "fer-train, by the batch": lambda: by_the_batch(recipe, pixels, targets)
+        "fer-train, whole batches": lambda: by_the_batch(recipe, pixels, targets)
     }
     for workers in options.workers:
         name = f"DataLoader, {f'{workers} workers' if workers else 'this process'}"
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     results = measure(recipe, ways, options.images, options.rounds)
     print(f"{recipe.network}, batch {recipe.batch_size}, {options.threads} thread(s), {os.cpu_count()} cores")
-    print(f"{'':28}{'images/s':>10}{'images/s of CPU':>18}{'of that, ms of CPU an image to make batches':>46}")
+    print(f"{'':28}{'images/s':>10}{'images/s of CPU':>18}{'CPU ms per image for batches alone':>46}")
     for name, row in results.items():
         rates = f"{row['images_per_second']:10.0f}{row['images_per_cpu_second']:18.0f}"
         print(f"{name:28}{rates}{row['cpu_milliseconds_for_batches']:46.3f}")
@@ -71,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 def measure(
     recipe: Recipe, ways: dict[str, Callable[[], Iterable[Batch]]], images: int, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Medians over rounds, by the way in which batches are made."""
+    """Return the medians over all rounds for each kind of loop."""
     learners = {name: Learner(recipe) for name in ways}
     learning, making = ({name: [] for name in ways} for _ in range(2))
     for number in range(rounds + 1):
@@ -93,13 +94,13 @@ def measure(
 
 
 class Learner:
-    """A network that goes over batches as `fit` does, without validation and averaging."""
+    """A network trained as by `train`, without validation and weight averaging."""
 
     def __init__(self, recipe: Recipe):
         torch.manual_seed(0)
         network = networks.create(recipe.network, 7, **recipe.network_options)
         self._network = network.to(memory_format=torch.channels_last).train()
-        self._optimizer = optimization.optimizer(recipe, network)
+        self._optimizer = create_optimizer(recipe, network)
 
     def learn(self, batches: Iterable[Batch]) -> None:
         for crops, targets in batches:
@@ -111,10 +112,10 @@ class Learner:
 
 
 def by_the_batch(recipe: Recipe, pixels: np.ndarray, targets: np.ndarray) -> Iterator[Batch]:
-    images, answers = torch.from_numpy(pixels), torch.from_numpy(targets)
+    images, labels = torch.from_numpy(pixels), torch.from_numpy(targets)
     for chosen in torch.randperm(len(images)).split(recipe.batch_size):
-        changed = recipe.augmentation(images[chosen], images.shape[-1])
-        yield recipe.preprocessing.normalize(changed)[:, None], answers[chosen]
+        augmented = recipe.augmentation(images[chosen], images.shape[-1])
+        yield recipe.preprocessing.normalize(augmented)[:, None], labels[chosen]
 
 
 def one_by_one(recipe: Recipe, pixels: np.ndarray, targets: np.ndarray, workers: int) -> Iterable[Batch]:
@@ -123,7 +124,7 @@ def one_by_one(recipe: Recipe, pixels: np.ndarray, targets: np.ndarray, workers:
 
 
 class Faces(Dataset):
-    """Each face changed by itself, as `Augmentation` changes a batch."""
+    """Augments each face by itself as `Augmentation` augments a batch."""
 
     def __init__(self, recipe: Recipe, pixels: np.ndarray, targets: np.ndarray):
         self._recipe, self._pixels, self._targets = recipe, pixels, targets
@@ -133,10 +134,10 @@ class Faces(Dataset):
         return len(self._pixels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        face = self._erased(self._lit(self._moved(self._pixels[index].astype(np.float32))))
+        face = self._erase(self._adjust_light(self._transform(self._pixels[index].astype(np.float32))))
         return torch.from_numpy(self._recipe.preprocessing.batch([face])[0]), int(self._targets[index])
 
-    def _moved(self, face: np.ndarray) -> np.ndarray:
+    def _transform(self, face: np.ndarray) -> np.ndarray:
         by, size = self._recipe.augmentation, len(face)
         if self._random.random() < by.flip:
             face = face[:, ::-1]
@@ -145,7 +146,7 @@ class Faces(Dataset):
         move[:, 2] += size * self._random.uniform(-by.shift, by.shift, 2)
         return cv2.warpAffine(face, move, (size, size), borderMode=cv2.BORDER_REPLICATE)
 
-    def _lit(self, face: np.ndarray) -> np.ndarray:
+    def _adjust_light(self, face: np.ndarray) -> np.ndarray:
         by = self._recipe.augmentation
         if by.contrast:
             face = ((face - face.mean()) * self._factor(by.contrast) + face.mean()).clip(0, 255)
@@ -156,7 +157,7 @@ class Faces(Dataset):
     def _factor(self, limit: float) -> float:
         return math.exp(self._random.uniform(-1, 1) * math.log1p(limit))
 
-    def _erased(self, face: np.ndarray) -> np.ndarray:
+    def _erase(self, face: np.ndarray) -> np.ndarray:
         if self._random.random() < self._recipe.augmentation.erase:
             area, aspect = self._random.uniform(0.02, 0.15), math.exp(self._random.uniform(-1, 1) * math.log(2.5))
             width, height = (round(len(face) * side) for side in ((area * aspect) ** 0.5, (area / aspect) ** 0.5))
@@ -166,7 +167,7 @@ class Faces(Dataset):
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:
-    """Of wall and of CPU time, workers included."""
+    """Return wall and CPU time of `work` in seconds, child processes included."""
     started = time.perf_counter(), _cpu()
     work()
     return time.perf_counter() - started[0], _cpu() - started[1]

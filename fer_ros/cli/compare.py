@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fer_ros.cli.errors import one_line_errors
 from fer_ros.cli.options.common import command_parser
-from fer_ros.cli.options.data import add_data_options
+from fer_ros.cli.options.data import add_data_options, data_options
 from fer_ros.cli.options.evaluation import add_evaluation_options, views_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _evaluate(options: argparse.Namespace) -> Iterator[EvaluatedModel]:
     for model, classifier in classifiers.items():
         size = classifier.preprocessing.input_size
         if size not in images:
-            read = registry.read(options.data, size, by_speaker=options.by_speaker, skip_faulty=options.skip_faulty)
+            read = registry.read(options.data, size, **data_options(options))
             images[size] = read.split(options.split)
         views = {"flip": options.flip, "ten_crop": options.ten_crop}
         yield comparison.evaluate(model, classifier, images[size], robust=options.robustness, **views)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_ros.cli.errors import one_line_errors
 from fer_ros.cli.options.common import command_parser
-from fer_ros.cli.options.data import add_data_options
+from fer_ros.cli.options.data import add_data_options, data_options
 from fer_ros.cli.options.evaluation import add_evaluation_options, views_of
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     everything = registry.read(
         options.data,
         classifier.preprocessing.input_size,
-        by_speaker=options.by_speaker,
-        skip_faulty=options.skip_faulty,
+        **data_options(options),
     )
     images = everything.split(options.split)
     targets = metrics.targets_for(classifier.labels, images)

@@ -1,4 +1,5 @@
-"""How the data sets of acted emotions name their files.
+# SPDX-License-Identifier: Apache-2.0
+"""File names of four corpora of acted emotions: label and speaker are parts of them.
 
 KDEF: Lundqvist, Flykt, Öhman, "The Karolinska Directed Emotional Faces", 1998. RAVDESS: Livingstone, Russo, "The
 Ryerson Audio-Visual Database of Emotional Speech and Song", 2018. SAVEE: Haq, Jackson, "Speaker-dependent
@@ -17,8 +18,8 @@ from fer_ros.emotion.labels import KNOWN
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A picture or a video of one person who acts one emotion."""
+class Recording:
+    """An image or a video of one person who acts one emotion."""
 
     path: Path
     label: str
@@ -26,47 +27,51 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Naming:
-    """How one data set names its files."""
+class Corpus:
+    """A corpus and how it names its files."""
 
     title: str
     pattern: re.Pattern[str]
-    """Of the end of a path, with `/` between folders; has the groups speaker and emotion, and some of view, sound and
-    same (what the recording's other versions share)."""
+    """Matches the end of a path with `/` between folders. Groups: speaker and emotion; optionally view, sound (matches
+    for files without video) and same (equal for all versions of one recording)."""
     example: str
     emotions: dict[str, str]
-    """The emotion code in a name, in lower case, and its label."""
+    """Labels by the emotion code in a file name, in lower case."""
     suffixes: frozenset[str]
     front: str = ""
-    """Code of the view straight from the front, for which Viola-Jones is made."""
+    """Code of the frontal view, which Viola-Jones detects; empty where file names have no view."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Every label of the data set, in this package's order."""
+        """Labels of the corpus, in the order of `KNOWN`."""
         return tuple(label for label in KNOWN if label in self.emotions.values())
 
     def files(self, root: Path) -> list[Path]:
-        """Everything below `root` that could be of this data set, in the order of the names."""
+        """Return the files below `root` with one of the corpus' suffixes, sorted by path."""
         every = (path for path in root.rglob("*") if path.suffix.lower() in self.suffixes and path.is_file())
         return sorted(path for path in every if not any(part.startswith(".") for part in path.relative_to(root).parts))
 
-    def clips(self, root: Path, views: tuple[str, ...] | None = None) -> list[Clip]:
-        """The clips below `root`, of the front view or of the `views` given; of two versions of a recording one.
+    def recordings(self, root: Path, views: tuple[str, ...] | None = None) -> list[Recording]:
+        """Return the recordings below `root`, one version of each.
+
+        Args:
+            root: folder of the corpus.
+            views: codes of the views to return; None returns the frontal view.
 
         Raises:
-            DataError: a name that does not fit, or whose emotion is unknown; or there is no clip.
+            DataError: a file name does not fit or has an unknown emotion code, or there is no recording.
         """
-        found: dict[str, Clip] = {}
+        found: dict[str, Recording] = {}
         wanted = views or (self.front,)
         for path in self.files(root):
             parts = self._parts(path)
             if parts.get("view", self.front) not in wanted or parts.get("sound"):
                 continue
-            clip = Clip(path, self.emotions[parts["emotion"]], parts["speaker"])
-            found.setdefault(parts.get("same", str(path)), clip)
+            recording = Recording(path, self.emotions[parts["emotion"]], parts["speaker"])
+            found.setdefault(parts.get("same", str(path)), recording)
         if not found:
-            views_ = f" of the view {' or '.join(wanted)}" if self.front else ""
-            raise DataError(f"{root}: has no {self.title} file{views_}, such as {self.example}")
+            of_views = f" of the view {' or '.join(wanted)}" if self.front else ""
+            raise DataError(f"{root}: has no {self.title} file{of_views}, such as {self.example}")
         return list(found.values())
 
     def _parts(self, path: Path) -> dict[str, str]:
@@ -77,11 +82,11 @@ class Naming:
         parts["emotion"] = parts["emotion"].lower()
         if parts["emotion"] not in self.emotions:
             known = ", ".join(f"{code} ({label})" for code, label in self.emotions.items())
-            raise DataError(f"{path}: '{parts['emotion']}' is no emotion of {self.title}; it has: {known}")
+            raise DataError(f"{path}: '{parts['emotion']}' is not an emotion code of {self.title}; it has: {known}")
         return parts
 
 
-KDEF = Naming(
+KDEF = Corpus(
     title="KDEF",
     pattern=re.compile(
         r"/[AB](?P<speaker>[FM]\d\d)(?P<emotion>[A-Z]{2})(?P<view>S|HL|HR|FL|FR)\.JPE?G$", re.IGNORECASE
@@ -100,9 +105,9 @@ KDEF = Naming(
     front="S",
 )
 
-RAVDESS = Naming(
+RAVDESS = Corpus(
     title="RAVDESS",
-    # Each recording is published with sound (modality 01) and without (02), and its sound alone (03).
+    # Each recording is published as video with sound (modality 01), without sound (02), and as sound only (03).
     pattern=re.compile(
         r"/(?:01|02|(?P<sound>03))(?P<same>-\d\d-(?P<emotion>\d\d)-\d\d-\d\d-\d\d-(?P<speaker>\d\d))\.mp4$",
         re.IGNORECASE,
@@ -121,7 +126,7 @@ RAVDESS = Naming(
     suffixes=frozenset({".mp4"}),
 )
 
-SAVEE = Naming(
+SAVEE = Corpus(
     title="SAVEE",
     pattern=re.compile(r"/(?P<speaker>[A-Z]{2})(?:/|_)(?P<emotion>[a-z]{1,2})\d\d\.(?:avi|mp4)$"),
     example="AudioVisualClip/DC/a01.avi",
@@ -137,7 +142,7 @@ SAVEE = Naming(
     suffixes=frozenset({".avi", ".mp4"}),
 )
 
-MEAD = Naming(
+MEAD = Corpus(
     title="MEAD",
     pattern=re.compile(r"/(?P<speaker>[MW]\d\d\d)/video/(?P<view>\w+)/(?P<emotion>[a-z]+)/level_\d/\d+\.mp4$"),
     example="M003/video/front/angry/level_1/001.mp4",
@@ -156,10 +161,14 @@ MEAD = Naming(
 )
 
 
-def recognize(root: Path) -> Naming | None:
-    """The data set whose names most files below `root` have; None where they are of no data set known here."""
-    counts = {}
-    for naming in (KDEF, RAVDESS, SAVEE, MEAD):
-        counts[naming.title] = sum(bool(naming.pattern.search(path.as_posix())) for path in naming.files(root))
-    best = max((KDEF, RAVDESS, SAVEE, MEAD), key=lambda naming: counts[naming.title])
+CORPORA = (KDEF, RAVDESS, SAVEE, MEAD)
+
+
+def recognize(root: Path) -> Corpus | None:
+    """Return the corpus that most files below `root` are named after; None if no file fits a known corpus."""
+    counts = {
+        corpus.title: sum(bool(corpus.pattern.search(path.as_posix())) for path in corpus.files(root))
+        for corpus in CORPORA
+    }
+    best = max(CORPORA, key=lambda corpus: counts[corpus.title])
     return best if counts[best.title] else None

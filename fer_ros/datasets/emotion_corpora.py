@@ -1,127 +1,157 @@
-"""Reads the data sets of acted emotions: KDEF's pictures, and six frames of each video of RAVDESS, SAVEE and MEAD.
+# SPDX-License-Identifier: Apache-2.0
+"""Corpora of acted emotions: KDEF's images, and six frames of each video of RAVDESS, SAVEE and MEAD.
 
-As Ding, Tang and Lu prepare them ("Investigation on Light-Weight Deep Learning Model for Emotion Recognition Using
-Facial Expressions"): the face is found and cropped, here by Viola-Jones, and becomes gray. A fifth of the clips is
-kept for choosing models. All frames of a clip are on one side, and with `by_speaker` all clips of a person are: only
-then does the accuracy say what to expect of people the model has never seen.
+Prepared as by Ding, Tang and Lu ("Investigation on Light-Weight Deep Learning Model for Emotion Recognition Using
+Facial Expressions"): the face is detected, here with Viola-Jones, cropped and converted to gray. A fifth of the
+recordings is the split public. All frames of a recording are in the same split, and with `by_speaker` all recordings of
+a person are: only then does the accuracy predict that for people the model has never seen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from fer_ros.datasets.corpus_naming import Clip, Naming
+from fer_ros.datasets import corpus_naming
+from fer_ros.datasets.corpus_naming import Corpus, Recording
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
 from fer_ros.types import Box
 
+T = TypeVar("T")
+
 FRAMES = 6
-_HELD_BACK = 0.2
+"""Frames of each video."""
+_PUBLIC_SHARE = 0.2
 _VIDEOS = {".mp4", ".avi"}
 
 _log = logging.getLogger(__name__)
 
 
+class EmotionCorpusReader:
+    """Reads the folder of a corpus.
+
+    Args:
+        by_speaker: whether each person is in one split only.
+        skip_faulty: whether to leave out, with a warning, files that cannot be read or show no face.
+    """
+
+    def __init__(self, by_speaker: bool = False, skip_faulty: bool = False):
+        self._by_speaker = by_speaker
+        self._skip_faulty = skip_faulty
+
+    def matches(self, paths: Sequence[Path]) -> bool:
+        return len(paths) == 1 and paths[0].is_dir() and corpus_naming.recognize(paths[0]) is not None
+
+    def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
+        corpus = corpus_naming.recognize(paths[0])
+        if corpus is None:
+            raise DataError(f"{paths[0]}: no file is named as in a known corpus")
+        return read(paths[0], corpus, image_size, by_speaker=self._by_speaker, skip_faulty=self._skip_faulty)
+
+
 def read(
     root: Path,
-    naming: Naming,
+    corpus: Corpus,
     image_size: int,
     *,
     by_speaker: bool = False,
     views: tuple[str, ...] | None = None,
     skip_faulty: bool = False,
 ) -> FaceImages:
-    """The faces of a data set, (image_size, image_size) each: one of a picture, six of a video.
+    """Return the faces of a corpus, (image_size, image_size) each: one of an image, six of a video.
 
     Args:
-        root: folder of the data set.
-        naming: what `acted_naming.recognize` says of it.
-        image_size: pixels.
+        root: folder of the corpus.
+        corpus: see `corpus_naming.recognize`.
+        image_size: side of the images, pixels.
         by_speaker: whether each person is in one split only.
-        views: codes of the views to read, such as ("S", "HL", "HR") of KDEF; the front when None.
-        skip_faulty: leave out, with a warning, what cannot be read and where no face is found.
+        views: codes of the views to read, such as ("S", "HL", "HR") of KDEF; None reads the frontal view.
+        skip_faulty: whether to leave out, with a warning, files that cannot be read or show no face.
 
     Raises:
-        DataError: names the file and what is wrong with it: its name, an unknown emotion, not readable, no face.
+        DataError: names the file and its fault: its name, an unknown emotion, unreadable, no face.
     """
-    clips = naming.clips(root, views)
-    held_back = _held_back(clips, root, by_speaker)
+    recordings = corpus.recordings(root, views)
+    is_public = _choose_public(recordings, root, by_speaker)
     detector = ViolaJones()
-    faces, targets, splits = [], [], []
-    for clip, public in zip(clips, held_back, strict=True):
+    faces: list[np.ndarray] = []
+    targets: list[int] = []
+    splits: list[int] = []
+    for recording, public in zip(recordings, is_public, strict=True):
         try:
-            found = _faces(clip.path, detector, image_size)
+            found = _faces(recording.path, detector, image_size)
         except DataError as error:
             if not skip_faulty:
                 raise
             _log.warning("left out: %s", error)
             continue
         faces += found
-        targets += [naming.labels.index(clip.label)] * len(found)
+        targets += [corpus.labels.index(recording.label)] * len(found)
         splits += [SPLITS.index("public" if public else "training")] * len(found)
     if not faces:
-        raise DataError(f"{root}: none of its {len(clips)} files could be used")
-    return FaceImages(np.stack(faces), np.array(targets, np.int64), naming.labels, np.array(splits, np.uint8))
+        raise DataError(f"{root}: none of its {len(recordings)} files could be used")
+    return FaceImages(np.stack(faces), np.array(targets, np.int64), corpus.labels, np.array(splits, np.uint8))
 
 
-def _held_back(clips: list[Clip], root: Path, by_speaker: bool) -> list[bool]:
-    """Which clips are for choosing models: a fifth of each emotion's, or of the speakers; always the same ones."""
+def _choose_public(recordings: list[Recording], root: Path, by_speaker: bool) -> list[bool]:
+    """Return which recordings are in the split public: a fifth of each emotion, or of the speakers; deterministic."""
     if by_speaker:
-        speakers = {clip.speaker for clip in clips}
+        speakers = {recording.speaker for recording in recordings}
         if len(speakers) < 2:
-            raise DataError(f"{root}: has one speaker only, {speakers.pop()}, who cannot be on both sides of a split")
-        chosen = _fifth(speakers, str)
-        return [clip.speaker in chosen for clip in clips]
-    chosen = set()
-    for label in {clip.label for clip in clips}:
-        of_label = [clip.path for clip in clips if clip.label == label]
-        chosen |= _fifth(of_label, lambda path: path.relative_to(root).as_posix())
-    return [clip.path in chosen for clip in clips]
+            raise DataError(f"{root}: has only one speaker, {speakers.pop()}, and cannot be split by speaker")
+        public_speakers = _fifth(speakers, str)
+        return [recording.speaker in public_speakers for recording in recordings]
+    public_paths: set[Path] = set()
+    for label in {recording.label for recording in recordings}:
+        of_label = [recording.path for recording in recordings if recording.label == label]
+        public_paths |= _fifth(of_label, lambda path: path.relative_to(root).as_posix())
+    return [recording.path in public_paths for recording in recordings]
 
 
-def _fifth(things: Iterable, name: Callable[..., str]) -> set:
-    """A fifth of the things, at least one of two, drawn by a digest of their names."""
-    drawn = sorted(things, key=lambda thing: hashlib.blake2b(name(thing).encode()).digest())
-    return set(drawn[: max(round(_HELD_BACK * len(drawn)), len(drawn) > 1)])
+def _fifth(items: Iterable[T], name: Callable[[T], str]) -> set[T]:
+    """Return a fifth of the items, at least one of two or more, drawn by a digest of their names."""
+    shuffled = sorted(items, key=lambda item: hashlib.blake2b(name(item).encode()).digest())
+    return set(shuffled[: max(round(_PUBLIC_SHARE * len(shuffled)), len(shuffled) > 1)])
 
 
 def _faces(path: Path, detector: ViolaJones, image_size: int) -> list[np.ndarray]:
-    """The face in each frame of a video, or in a picture: (image_size, image_size) uint8."""
-    images = _frames(path) if path.suffix.lower() in _VIDEOS else [_picture(path)]
-    boxes = [_largest(detector, image) for image in images]
-    seen = [index for index, box in enumerate(boxes) if box]
-    if not seen:
-        raise DataError(f"{path}: no face found in {f'any of {len(images)} frames' if len(images) > 1 else 'it'}")
+    """Return the face in each frame of a video, or in an image: (image_size, image_size) uint8."""
+    images = _frames(path) if path.suffix.lower() in _VIDEOS else [_read_image(path)]
+    boxes = {index: box for index, image in enumerate(images) if (box := _largest(detector, image))}
+    if not boxes:
+        raise DataError(f"{path}: no face found{f' in any of {len(images)} frames' if len(images) > 1 else ''}")
     crop = Preprocessing(input_size=image_size).crop
-    # Who acts for a camera hardly moves: where the face is missed, it is where the nearest frame has it.
-    nearest = [boxes[min(seen, key=lambda other: abs(other - index))] for index in range(len(images))]
+    # Actors hardly move: a frame without a detection takes the box of the nearest frame that has one.
+    nearest = [boxes[min(boxes, key=lambda other: abs(other - index))] for index in range(len(images))]
     return [crop(image, box) for image, box in zip(images, nearest, strict=True)]
 
 
 def _largest(detector: ViolaJones, gray: np.ndarray) -> Box | None:
+    """Return the box of the largest face."""
     return max((found.box for found in detector.detect(gray)), key=lambda box: box.area, default=None)
 
 
-def _picture(path: Path) -> np.ndarray:
+def _read_image(path: Path) -> np.ndarray:
     content = np.fromfile(path, np.uint8)
     gray = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
     if gray is None:
-        raise DataError(f"{path}: not a readable picture")
+        raise DataError(f"{path}: not a readable image")
     return gray
 
 
 def _frames(path: Path) -> list[np.ndarray]:
-    """Six gray frames of a video, evenly spaced, none at its very start or end."""
+    """Return six gray frames of a video, evenly spaced, neither the first nor the last."""
     video = cv2.VideoCapture(str(path))
     try:
-        # Read in order: seeking is wrong in many a file.
+        # Read sequentially: seeking is inaccurate in many files.
         total = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
         wanted = {int((index + 0.5) * total / FRAMES) for index in range(FRAMES)}
         frames = []

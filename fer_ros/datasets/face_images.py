@@ -1,4 +1,5 @@
-"""The one form every data set takes in memory."""
+# SPDX-License-Identifier: Apache-2.0
+"""Labeled faces in memory: what every data set reader returns."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 from fer_ros.media.resize import resize
 
 SPLITS = ("training", "public", "private")
-"""FER2013's names: learn from the first, choose on the second, report the third once."""
+"""FER2013's names: train on the first, choose models on the second, report the third once."""
 
 
 class DataError(ValueError):
@@ -30,13 +31,13 @@ class FaceImages:
     splits: np.ndarray
     """(N,) uint8: index into `SPLITS`."""
     crowd_votes: np.ndarray | None = None
-    """(N, len(labels)) float32: share of the crowd votes for each label; rows sum to 1, or 0 where nobody voted."""
+    """(N, len(labels)) float32: share of the votes for each label; rows sum to 1, or to 0 for images without votes."""
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, which: np.ndarray) -> FaceImages:
-        """The images at the indices, or under the boolean mask, `which`."""
+        """Return the images at the indices `which`, or where the boolean mask `which` is true."""
         crowd_votes = None if self.crowd_votes is None else self.crowd_votes[which]
         return replace(
             self,
@@ -47,10 +48,10 @@ class FaceImages:
         )
 
     def split(self, name: str) -> FaceImages:
-        """The images of the split `name`, or all of them for "all".
+        """Return the images of the split `name`, or every image for "all".
 
         Raises:
-            DataError: there are none; says which splits there are.
+            DataError: there are none; the message lists the splits and their sizes.
         """
         if name == "all":
             return self
@@ -61,10 +62,10 @@ class FaceImages:
         return self.take(chosen)
 
     def for_training(self, seed: int) -> tuple[FaceImages, FaceImages]:
-        """The images to learn from and those to choose the best epoch on.
+        """Return the images to train on and those to choose the best epoch on.
 
-        These are the splits training and public. Data without a public split has one in ten images of each class
-        held out for it, drawn by `seed`.
+        These are the splits training and public. Without a public split one in ten images of each class is held out,
+        drawn by `seed`.
         """
         training = self.split("training")
         if (self.splits == SPLITS.index("public")).any():
@@ -77,36 +78,36 @@ class FaceImages:
         return training.take(~held_out), training.take(held_out)
 
     def check_every_label(self, source: str) -> None:
-        """Raises DataError, naming `source`, if a label has no image at all."""
+        """Raise a DataError that names `source` if a label has no image."""
         counts = np.bincount(self.targets, minlength=len(self.labels))
         if not counts.all():
             raise DataError(f"{source}: the class '{self.labels[int(counts.argmin())]}' has no training image")
 
     def identities(self) -> np.ndarray:
-        """(N,) 16-byte digests: equal for images with equal pixels."""
+        """Return (N,) 16-byte digests, equal for images with equal pixels."""
         digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in self.pixels]
         return np.array(digests, "V16").reshape(len(self))
 
     def also_in(self, other: FaceImages) -> np.ndarray:
-        """(N,) bool: the same picture, pixel by pixel, is in `other` too."""
+        """Return (N,) bool: whether the same image, pixel by pixel, is also in `other`."""
         known = {digest.tobytes() for digest in other.identities()}
         return np.array([digest.tobytes() in known for digest in self.identities()], bool).reshape(len(self))
 
     def fingerprint(self) -> str:
-        """A short digest of pixels and targets, to recognize the same data again."""
+        """Return a short digest of pixels and targets, which identifies the data."""
         digest = hashlib.blake2b(self.pixels.tobytes(), digest_size=8)
         digest.update(self.targets.tobytes())
         return digest.hexdigest()
 
 
 def concatenate(parts: Sequence[FaceImages]) -> FaceImages:
-    """All images of `parts`, in order; crowd_votes are kept only where every part has them.
+    """Return all images of `parts`, in order; crowd votes are kept only if every part has them.
 
     Raises:
-        DataError: the parts do not share their labels.
+        DataError: the parts have different labels.
     """
     if any(part.labels != parts[0].labels for part in parts):
-        raise DataError(f"data sets of different labels: {' and '.join(str(list(p.labels)) for p in parts)}")
+        raise DataError(f"data sets with different labels: {' and '.join(str(list(p.labels)) for p in parts)}")
     return FaceImages(
         pixels=np.concatenate([part.pixels for part in parts]),
         targets=np.concatenate([part.targets for part in parts]),
@@ -118,8 +119,8 @@ def concatenate(parts: Sequence[FaceImages]) -> FaceImages:
     )
 
 
-def resized(pixels: np.ndarray, image_size: int) -> np.ndarray:
-    """(N, height, width) uint8 to (N, image_size, image_size) uint8."""
+def resize_all(pixels: np.ndarray, image_size: int) -> np.ndarray:
+    """Return (N, height, width) uint8 images scaled to (N, image_size, image_size)."""
     if pixels.shape[1:] == (image_size, image_size):
         return pixels
     scaled = [resize(image, (image_size, image_size)) for image in pixels]

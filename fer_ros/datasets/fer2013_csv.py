@@ -1,14 +1,16 @@
-"""Reads the official table of FER2013 (Goodfellow et al. 2013): `emotion,pixels,Usage`, one image a row."""
+# SPDX-License-Identifier: Apache-2.0
+"""FER2013's official table (Goodfellow et al. 2013): `emotion,pixels,Usage`, one 48x48 image per row."""
 
 from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resized
+from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resize_all
 from fer_ros.emotion.labels import FER2013
 
 _SPLIT_OF_USAGE = {"Training": "training", "PublicTest": "public", "PrivateTest": "private"}
@@ -17,14 +19,24 @@ _CLASSES = {str(number) for number in range(len(FER2013))}
 _SIZE = 48
 
 
+class Fer2013CsvReader:
+    """Reads one .csv file."""
+
+    def matches(self, paths: Sequence[Path]) -> bool:
+        return len(paths) == 1 and paths[0].suffix == ".csv"
+
+    def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
+        return read(paths[0], image_size)
+
+
 def read(path: Path, image_size: int) -> FaceImages:
-    """Every row of the table.
+    """Return every row of the table, as an image scaled to (image_size, image_size).
 
     Raises:
-        DataError: names the file, the row (counted from 1 at the header, as an editor shows it) and its fault.
+        DataError: names the file, the row (counted from 1 at the header, as in an editor) and its fault.
     """
     with path.open(newline="") as file, warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.3 only warns about text in the numbers
+        warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.3 only warns about text among the numbers
         rows = csv.reader(file)
         number = 1
         try:
@@ -40,7 +52,7 @@ def read(path: Path, image_size: int) -> FaceImages:
         raise DataError(f"{path}: the table has no rows")
     targets, pixels, splits = zip(*faces, strict=True)
     return FaceImages(
-        pixels=resized(np.stack(pixels), image_size),
+        pixels=resize_all(np.stack(pixels), image_size),
         targets=np.array(targets, np.int64),
         labels=FER2013,
         splits=np.array(splits, np.uint8),
@@ -48,7 +60,7 @@ def read(path: Path, image_size: int) -> FaceImages:
 
 
 def _columns(path: Path, header: list[str]) -> list[int]:
-    """Where emotion, pixels and Usage stand in a row."""
+    """Return the indices of emotion, pixels and Usage in a row."""
     names = [name.strip() for name in header]
     missing = [name for name in _COLUMNS if name not in names]
     if missing:
@@ -57,7 +69,7 @@ def _columns(path: Path, header: list[str]) -> list[int]:
 
 
 def _face(where: str, row: list[str], at: list[int]) -> tuple[int, np.ndarray, int]:
-    """Target, (48, 48) uint8 pixels and split of one row."""
+    """Return target, (48, 48) uint8 pixels and split of one row."""
     if len(row) <= max(at):
         raise DataError(f"{where}: has {len(row)} columns, not {max(at) + 1}")
     emotion, text, usage = (row[column].strip() for column in at)

@@ -1,20 +1,22 @@
-"""Reads pictures sorted into one folder per emotion, as FER2013 and others are published for download.
+# SPDX-License-Identifier: Apache-2.0
+"""Images in one folder per emotion, the form in which FER2013 and others can be downloaded.
 
-    root/train/happy/*.jpg  root/test/happy/*.jpg      a training and a test part
-    root/happy/*.png                                   no parts: everything counts as training
+    root/train/happy/*.jpg  root/test/happy/*.jpg      with splits
+    root/happy/*.png                                   without: every image is for training
 
-Folders may also be called "anger", "Happiness", "fearful" and the like.
+Common synonyms such as "anger", "Happiness" and "fearful" are understood as folder names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resized
+from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resize_all
 from fer_ros.emotion.labels import FER2013, KNOWN
 
 _SPLIT_OF_FOLDER = {
@@ -29,9 +31,9 @@ _SPLIT_OF_FOLDER = {
     "private": "private",
     "privatetest": "private",
 }
-"""The widely copied download with train/ and test/ is meant for choosing models on test/."""
+"""In the widely used download with train/ and test/, models are chosen on test/."""
 
-_OTHER_WORDS = {
+_SYNONYMS = {
     "anger": "angry",
     "disgusted": "disgust",
     "fearful": "fear",
@@ -40,15 +42,26 @@ _OTHER_WORDS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+
+
+class ImageFolderReader:
+    """Reads one folder."""
+
+    def matches(self, paths: Sequence[Path]) -> bool:
+        return len(paths) == 1 and paths[0].is_dir()
+
+    def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
+        return read(paths[0], image_size)
 
 
 def read(root: Path, image_size: int) -> FaceImages:
-    """Every picture below `root`, gray, scaled to (image_size, image_size). Labels are those found, in
-    FER2013's order.
+    """Return every image below `root`, gray, scaled to (image_size, image_size).
+
+    The labels are those of the folders, in FER2013's order.
 
     Raises:
-        DataError: a folder whose name is no emotion, a class without a picture, or a picture that cannot be read.
+        DataError: a folder is not named after an emotion, a class has no image, or an image cannot be read.
     """
     inside = _folders(root)
     parts = [(folder, _SPLIT_OF_FOLDER.get(folder.name.lower())) for folder in inside]
@@ -60,7 +73,7 @@ def read(root: Path, image_size: int) -> FaceImages:
     files = [(path, label, split) for folder, split in parts for path, label in _labeled(folder)]
     found = {label for _, label, _ in files}
     labels = tuple(label for label in KNOWN if label in found)
-    faces = [_picture(path, image_size) for path, _, _ in files]
+    faces = [_read_image(path, image_size) for path, _, _ in files]
     return FaceImages(
         pixels=np.stack(faces),
         targets=np.array([labels.index(label) for _, label, _ in files], np.int64),
@@ -70,37 +83,37 @@ def read(root: Path, image_size: int) -> FaceImages:
 
 
 def _labeled(folder: Path) -> list[tuple[Path, str]]:
-    """The pictures in the class folders of `folder` with their labels, in the order of their names."""
+    """Return the images in the class folders of `folder` with their labels, sorted by name."""
     classes = _folders(folder)
     if not classes:
         raise DataError(f"{folder}: has neither .npz files nor a folder per emotion ({', '.join(FER2013)})")
     files = []
-    for folder_of_class in classes:
-        label = _label(folder_of_class)
-        pictures = sorted(p for p in folder_of_class.iterdir() if p.suffix.lower() in _PICTURES)
-        if not pictures:
-            raise DataError(f"{folder_of_class}: the class '{label}' is empty, there is no picture in its folder")
-        files += [(picture, label) for picture in pictures]
+    for class_folder in classes:
+        label = _label(class_folder)
+        images = sorted(p for p in class_folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+        if not images:
+            raise DataError(f"{class_folder}: the class '{label}' is empty, there is no image in its folder")
+        files += [(image, label) for image in images]
     return files
 
 
 def _label(folder: Path) -> str:
     word = folder.name.lower()
-    label = _OTHER_WORDS.get(word, word)
+    label = _SYNONYMS.get(word, word)
     if label not in KNOWN:
         near = get_close_matches(word, KNOWN, n=1)
-        hint = f", did you mean '{near[0]}'?" if near else f"; known are: {', '.join(KNOWN)}"
+        hint = f", did you mean '{near[0]}'?" if near else f"; available: {', '.join(KNOWN)}"
         raise DataError(f"{folder}: '{folder.name}' is not an emotion{hint}")
     return label
 
 
-def _picture(path: Path, image_size: int) -> np.ndarray:
-    """(image_size, image_size) uint8, from a picture of any size, gray or color."""
+def _read_image(path: Path, image_size: int) -> np.ndarray:
+    """Return (image_size, image_size) uint8 from an image file of any size, gray or color."""
     content = np.fromfile(path, np.uint8)
     gray = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
     if gray is None:
-        raise DataError(f"{path}: not a readable picture")
-    return resized(gray[np.newaxis], image_size)[0]
+        raise DataError(f"{path}: not a readable image")
+    return resize_all(gray[np.newaxis], image_size)[0]
 
 
 def _folders(root: Path) -> list[Path]:

@@ -1,4 +1,5 @@
-"""Reads `.npz` files of FER2013: pixels, label, usage and, where known, the crowd_votes of FERPlus.
+# SPDX-License-Identifier: Apache-2.0
+"""NumPy `.npz` files of FER2013: pixels, label, usage and, optionally, the crowd votes of FERPlus.
 
 FERPlus: Barsoum, Zhang, Canton Ferrer, Zhang, "Training Deep Networks for Facial Expression Recognition with
 Crowd-Sourced Label Distribution", 2016.
@@ -7,24 +8,44 @@ Crowd-Sourced Label Distribution", 2016.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resized
+from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, concatenate, resize_all
 from fer_ros.emotion.labels import FER2013
 
 _FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt", "unknown", "no face")
 _ROW_UNKNOWN = 1
-"""Value of `source` where an image's row in the original table is not known, so its votes may be another image's."""
+"""Value of `source` for an image whose row in the original table is unknown: its votes may be another image's."""
+
+
+class NpzReader:
+    """Reads one or more .npz files, or a folder of them."""
+
+    def matches(self, paths: Sequence[Path]) -> bool:
+        return all(path.suffix == ".npz" for path in _files(paths)) and bool(_files(paths))
+
+    def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
+        return concatenate([read(path, image_size) for path in _files(paths)])
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Return the .npz files in the folder `paths[0]`, or `paths` themselves."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return sorted(paths[0].glob("*.npz"))
+    return list(paths)
 
 
 def read(path: Path, image_size: int) -> FaceImages:
-    """The images of one file with arrays `pixels` (N, size, size) uint8, `label` (N,) and `usage` (N,), and optionally
-    `ferplus_votes` (N, 10) and `source` (N,).
+    """Return the images of one file, scaled to (image_size, image_size).
+
+    The file has the arrays `pixels` (N, height, width) uint8, `label` (N,) in FER2013's order and `usage` (N,) as index
+    into `SPLITS`, and optionally `ferplus_votes` (N, 10) and `source` (N,).
 
     Raises:
-        DataError: not an npz file, an array missing, or of the wrong shape or range.
+        DataError: not an npz file, an array is missing, or one has the wrong shape or values out of range.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -43,7 +64,7 @@ def read(path: Path, image_size: int) -> FaceImages:
     _check_range(path, "label", arrays["label"], len(FER2013))
     _check_range(path, "usage", arrays["usage"], len(SPLITS))
     return FaceImages(
-        pixels=resized(pixels, image_size),
+        pixels=resize_all(pixels, image_size),
         targets=arrays["label"].astype(np.int64),
         labels=FER2013,
         splits=arrays["usage"].astype(np.uint8),
@@ -58,7 +79,7 @@ def _check_range(path: Path, name: str, values: np.ndarray, end: int) -> None:
 
 
 def _vote_shares(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
-    """(N, 7) float32 shares among FER2013's labels; all 0 where the crowd_votes are of no use."""
+    """Return (N, 7) float32 shares of the votes for FER2013's labels; rows without usable votes are 0."""
     if "ferplus_votes" not in arrays:
         return None
     crowd_votes = arrays["ferplus_votes"][:, [_FERPLUS.index(label) for label in FER2013]].astype(np.float32)

@@ -1,61 +1,112 @@
-"""Labeled faces in memory, read from whatever form a data set comes in.
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets of labeled faces, recognized by the files they consist of and read into memory.
 
-    FER2013's csv        --data fer2013.csv
-    a folder per class   --data fer2013/            with train/ and test/ inside, or only class folders
-    NumPy arrays         --data a.npz b.npz         or a folder of .npz files
-    KDEF, RAVDESS, SAVEE, MEAD                      the folder as published, told by its file names
+    FER2013's csv                  fer2013.csv
+    a folder per emotion           fer2013/, with train/ and test/ inside or only class folders
+    NumPy arrays                   a.npz b.npz, or a folder of .npz files
+    KDEF, RAVDESS, SAVEE, MEAD     the folder as published, recognized by its file names
 
-`read` tells them apart by what is on disk; each form has a file of its own in this room.
+A reader of another package is added with `DATASETS.register("name", Entry(loader, Options))`. Its options become
+options of every command that reads data. Readers registered later are asked first whether they recognize the files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, concatenate
+from fer_ros.registry import Entry, NoOptions, Registry
 
-__all__ = ["SPLITS", "DataError", "FaceImages", "concatenate", "paths_of", "read"]
+__all__ = ["DATASETS", "SPLITS", "DataError", "DatasetReader", "FaceImages", "concatenate", "paths_of", "read"]
 
 
-def read(
-    sources: Sequence[str | Path], image_size: int, *, by_speaker: bool = False, skip_faulty: bool = False
-) -> FaceImages:
-    """Every image of a data set, all splits, scaled to (image_size, image_size).
+class DatasetReader(Protocol):
+    """Reads one form of data set."""
+
+    def matches(self, paths: Sequence[Path]) -> bool:
+        """Return whether the existing files and folders `paths` are together a data set of this form."""
+
+    def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
+        """Return every image, of all splits, scaled to (image_size, image_size).
+
+        Raises:
+            DataError: names the file, the place in it and the fault.
+        """
+
+
+@dataclass(frozen=True)
+class EmotionCorporaOptions:
+    """Options for corpora of acted emotions."""
+
+    by_speaker: bool = field(
+        default=False, metadata={"help": "for corpora of acted emotions: keep each person in one split"}
+    )
+    skip_faulty: bool = field(
+        default=False, metadata={"help": "for corpora of acted emotions: leave out unusable files, with a warning"}
+    )
+
+
+def _image_folder(_: NoOptions) -> DatasetReader:
+    from fer_ros.datasets.image_folder import ImageFolderReader
+
+    return ImageFolderReader()
+
+
+def _fer2013_csv(_: NoOptions) -> DatasetReader:
+    from fer_ros.datasets.fer2013_csv import Fer2013CsvReader
+
+    return Fer2013CsvReader()
+
+
+def _emotion_corpora(options: EmotionCorporaOptions) -> DatasetReader:
+    from fer_ros.datasets.emotion_corpora import EmotionCorpusReader
+
+    return EmotionCorpusReader(options.by_speaker, options.skip_faulty)
+
+
+def _npz(_: NoOptions) -> DatasetReader:
+    from fer_ros.datasets.npz import NpzReader
+
+    return NpzReader()
+
+
+DATASETS: Registry[DatasetReader] = Registry("data set")
+DATASETS.register("image_folder", Entry(_image_folder, description="a folder per emotion"))
+DATASETS.register("fer2013_csv", Entry(_fer2013_csv, description="fer2013.csv"))
+DATASETS.register(
+    "emotion_corpora", Entry(_emotion_corpora, EmotionCorporaOptions, description="KDEF, RAVDESS, SAVEE or MEAD")
+)
+DATASETS.register("npz", Entry(_npz, description=".npz files, or a folder of them"))
+
+
+def read(sources: Sequence[str | Path], image_size: int, **options: Any) -> FaceImages:
+    """Return every image of a data set, of all splits, scaled to (image_size, image_size).
 
     Args:
-        sources: one csv file, one folder of class folders, of .npz files or of acted emotions, or .npz files.
-        image_size: pixels.
-        by_speaker: of acted emotions, whether each person is in one split only.
-        skip_faulty: of acted emotions, whether to leave out, with a warning, what cannot be used.
+        sources: files or folders; a text may name several, separated by commas.
+        image_size: side of the images, pixels.
+        **options: of any reader; those that the recognized one does not have are ignored.
 
     Raises:
-        DataError: names the file, and the row or picture, and what is wrong with it.
+        DataError: no reader recognizes the files; or names the file, the row or image, and its fault.
     """
-    from fer_ros.datasets import corpus_naming, emotion_corpora, fer2013_csv, image_folder, npz
-
     paths = paths_of(sources)
-    if len(paths) == 1 and paths[0].is_dir():
-        files = sorted(paths[0].glob("*.npz"))
-        naming = None if files else corpus_naming.recognize(paths[0])
-        if naming:
-            return emotion_corpora.read(paths[0], naming, image_size, by_speaker=by_speaker, skip_faulty=skip_faulty)
-        if not files:
-            return image_folder.read(paths[0], image_size)
-        paths = files
-    if all(path.suffix == ".npz" for path in paths):
-        return concatenate([npz.read(path, image_size) for path in paths])
-    if len(paths) == 1 and paths[0].suffix == ".csv":
-        return fer2013_csv.read(paths[0], image_size)
-    odd = next((path for path in paths if path.suffix != ".npz"), paths[0])
-    raise DataError(f"{odd}: a data set is one .csv file, one folder, or one or more .npz files")
+    for name in reversed(DATASETS.names):
+        reader = DATASETS.create(name, DATASETS.select_options(name, options))
+        if reader.matches(paths):
+            return reader.read(paths, image_size)
+    known = ", ".join(DATASETS[name].description or name for name in DATASETS)
+    raise DataError(f"{paths[0]}: not a data set of a known form ({known})")
 
 
 def paths_of(sources: Sequence[str | Path]) -> list[Path]:
-    """The absolute paths of a data set; a source may be several, with commas between.
+    """Return the absolute paths of a data set; a source may be several, separated by commas.
 
     Raises:
-        DataError: one does not exist, or none is named.
+        DataError: a path does not exist, or there is none.
     """
     paths = [Path(part).expanduser().absolute() for source in sources for part in _parts(source)]
     if not paths:
@@ -67,6 +118,6 @@ def paths_of(sources: Sequence[str | Path]) -> list[Path]:
 
 
 def _parts(source: str | Path) -> list[str]:
-    """`source`, or its pieces where it is a list with commas and no file has that very name."""
+    """Return `source`, or its parts if it is a comma-separated list and no file has that name."""
     text = str(source)
     return [text] if Path(text).expanduser().exists() else [part.strip() for part in text.split(",") if part.strip()]

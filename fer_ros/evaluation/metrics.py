@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_ros.datasets.face_images import resized
+from fer_ros.datasets.face_images import resize_all
 from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.evaluation.calibration import Bin, expected_calibration_error, reliability_bins
@@ -71,7 +71,7 @@ def _views(crops: np.ndarray, flip: bool, ten_crop: bool) -> list[np.ndarray]:
         side = round(crops.shape[1] * _CROP_SIDE)
         rest = crops.shape[1] - side
         places = ((0, 0), (0, rest), (rest, 0), (rest, rest), (rest // 2, rest // 2))
-        views = [resized(crops[:, y : y + side, x : x + side], crops.shape[1]) for y, x in places]
+        views = [resize_all(crops[:, y : y + side, x : x + side], crops.shape[1]) for y, x in places]
     return [*views, *(view[:, :, ::-1] for view in views)] if flip or ten_crop else views
 
 

@@ -1,31 +1,38 @@
-"""Everything a stopped run needs to go on as if it had not stopped."""
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a training run, in memory and in its checkpoint file."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from fer_ros.datasets.registry import FaceImages
+from fer_ros.datasets.face_images import FaceImages
 from fer_ros.files import atomic_write
-from fer_ros.training.recipe import Recipe, flat, from_dict
+from fer_ros.training.epoch_record import EpochRecord
+from fer_ros.training.recipe import Recipe, flatten, from_dict
 from fer_ros.training.run_folder import CHECKPOINT
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and what does not fit."""
+    """A checkpoint that cannot be used; the message names the file and the difference."""
 
 
 @dataclass
-class Progress:
-    """How far a run has come."""
+class TrainingState:
+    """Everything that changes during a run. A run restored from it continues as if it had never stopped."""
 
-    records: list[dict[str, Any]] = field(default_factory=list)
-    """One for each epoch done, as in `metrics.csv`."""
+    network: nn.Module
+    """The weights that the optimizer updates."""
+    average: nn.Module
+    """Exponential moving average of `network`, in evaluation mode."""
+    optimizer: torch.optim.Optimizer
+    records: list[EpochRecord] = field(default_factory=list)
+    """One for each completed epoch."""
 
     @property
     def epochs_done(self) -> int:
@@ -33,34 +40,30 @@ class Progress:
 
     @property
     def best_accuracy(self) -> float:
-        """On the validation images, 0..1; below 0 before the first epoch."""
-        return max((record["validation_accuracy"] for record in self.records), default=-1.0)
+        """Highest validation accuracy, 0..1; -1 before the first epoch has ended."""
+        return max((record.validation_accuracy for record in self.records), default=-1.0)
+
+    @property
+    def validation_losses(self) -> list[float]:
+        return [record.validation_loss for record in self.records]
 
 
-def save(
-    folder: Path,
-    recipe: Recipe,
-    training: FaceImages,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-) -> None:
-    """Replaces the checkpoint in `folder`; the old one stays until the new one is whole.
+def save(folder: Path, recipe: Recipe, training: FaceImages, state: TrainingState) -> None:
+    """Replace the checkpoint in `folder`.
 
     Raises:
-        OSError: it cannot be written; the old one is intact.
+        OSError: the file cannot be written; the previous checkpoint is intact.
     """
     content = {
         "recipe": recipe.to_dict(),
         "labels": list(training.labels),
         "data": training.fingerprint(),
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "records": progress.records,
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "records": [asdict(record) for record in state.records],
     }
-    # Not straight to the file: on a full disk torch raises what is no OSError.
+    # Through a buffer: on a full disk torch.save raises a RuntimeError instead of an OSError.
     buffer = io.BytesIO()
     torch.save(content, buffer)
     with atomic_write(folder / CHECKPOINT) as temporary:
@@ -68,58 +71,65 @@ def save(
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint file.
+    """Return the content of a checkpoint file.
 
     Raises:
-        FileNotFoundError: there is none.
-        CheckpointError: it is not one of this package.
+        FileNotFoundError: there is no such file.
+        CheckpointError: it is not a checkpoint of this package.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         missing = {"recipe", "labels", "data", "network", "average", "optimizer", "records"} - content.keys()
-    except Exception as error:  # torch raises whatever its unpickler met
+    except Exception as error:  # torch passes on whatever its unpickler raised
         raise CheckpointError(f"{path} is not a readable checkpoint: {str(error).splitlines()[0]}") from error
     if missing:
         raise CheckpointError(f"{path} is not a checkpoint of fer-train: it has no {', '.join(sorted(missing))}")
     return content
 
 
-def resume(
-    folder: Path,
-    recipe: Recipe,
-    training: FaceImages,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> Progress:
-    """Fills network, average and optimizer from the checkpoint in `folder`; does nothing when there is none.
+def restore(folder: Path, recipe: Recipe, training: FaceImages, state: TrainingState) -> None:
+    """Load the checkpoint in `folder` into `state`; without a checkpoint leave `state` unchanged.
 
     Raises:
-        CheckpointError: the checkpoint is of another network, another recipe or other data.
+        CheckpointError: the checkpoint is unreadable, or of another network, recipe or data set.
     """
     path = folder / CHECKPOINT
     if not path.exists():
-        return Progress()
+        return
     content = read(path)
-    _check_same(path, content["recipe"], recipe)
+    _check_recipe(path, content["recipe"], recipe)
     if content["data"] != training.fingerprint() or tuple(content["labels"]) != training.labels:
-        raise CheckpointError(f"{path} was trained on other images or labels than the data given now")
-    network.load_state_dict(content["network"])
-    average.load_state_dict(content["average"])
-    optimizer.load_state_dict(content["optimizer"])
-    return Progress(content["records"])
+        raise CheckpointError(f"{path} was trained on other images or labels than those of the given data")
+    state.network.load_state_dict(content["network"])
+    state.average.load_state_dict(content["average"])
+    state.optimizer.load_state_dict(content["optimizer"])
+    state.records = [EpochRecord(**record) for record in content["records"]]
 
 
-def _check_same(path: Path, then: dict[str, Any], recipe: Recipe) -> None:
-    if then["network"] != recipe.network:
-        raise CheckpointError(f"{path} is of the network '{then['network']}', not '{recipe.network}'")
-    # What a recipe could not yet say when the run began, it now says by default.
-    before, now = flat(from_dict(then).to_dict()), flat(recipe.to_dict())
+def is_complete(folder: Path, recipe: Recipe) -> bool:
+    """Return whether the checkpoint in `folder` is that of the last epoch of `recipe`.
+
+    Raises:
+        CheckpointError: the checkpoint is unreadable, or of another network or recipe.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return False
+    content = read(path)
+    _check_recipe(path, content["recipe"], recipe)
+    return len(content["records"]) >= recipe.epochs
+
+
+def _check_recipe(path: Path, stored: dict[str, Any], recipe: Recipe) -> None:
+    if stored["network"] != recipe.network:
+        raise CheckpointError(f"{path} is of the network '{stored['network']}', not '{recipe.network}'")
+    # A key that is newer than the checkpoint has its default value there.
+    before, now = flatten(from_dict(stored).to_dict()), flatten(recipe.to_dict())
     for key in before | now:
         if before.get(key) != now.get(key):
             raise CheckpointError(
                 f"{path} was trained with {key} {before.get(key)}, not {now.get(key)}: "
-                "a run goes on with the recipe it began with"
+                "a run can only be resumed with the recipe it was started with"
             )

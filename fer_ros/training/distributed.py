@@ -1,7 +1,8 @@
-"""Processes that train one network together, each on its share of every batch.
+# SPDX-License-Identifier: Apache-2.0
+"""Data-parallel training: several processes train one network, each on its shard of every batch.
 
-torchrun starts them, on one machine or on several, and tells each by its environment who it is. A process that it has
-not started is a team of one.
+torchrun starts the processes, on one machine or several, and passes rank and world size in the environment. A process
+that torchrun has not started trains alone.
 """
 
 from __future__ import annotations
@@ -18,84 +19,88 @@ T = TypeVar("T")
 
 
 class DeviceError(ValueError):
-    """A device that this machine does not have; the message says which."""
+    """A device that this machine does not have; the message names it."""
 
 
 @dataclass(frozen=True)
-class Team:
-    """One process, and its place among those that train with it."""
+class ProcessGroup:
+    """The processes that train together, as seen from one of them."""
 
     rank: int
+    """Of this process, from 0."""
     size: int
+    """Number of processes."""
     device: torch.device
+    """Of this process."""
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the one that judges, writes and reports."""
+    def is_main(self) -> bool:
+        """Whether this is the process that evaluates, writes files and reports progress."""
         return self.rank == 0
 
-    def share(self, count: int) -> slice:
-        """The process's part of a batch of `count` images; all parts together are the batch."""
+    def shard(self, count: int) -> slice:
+        """Return this process's part of a batch of `count` images; the parts of all processes cover the batch."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def told(self, content: T) -> T:
-        """What the leader gives as `content`, in every process."""
+    def broadcast(self, content: T) -> T:
+        """Return the main process's `content` in every process."""
         if self.size == 1:
             return content
-        box = [content]
-        distributed.broadcast_object_list(box, src=0, device=self.device)
-        return box[0]
+        objects = [content]
+        distributed.broadcast_object_list(objects, src=0, device=self.device)
+        return objects[0]
 
-    def add_up(self, network: nn.Module, share: float, numbers: Sequence[float]) -> list[float]:
-        """The sums of each process's `numbers`, and in `network` the sums of their gradients.
+    def all_reduce(self, network: nn.Module, weight: float, numbers: Sequence[float]) -> list[float]:
+        """Sum the gradients of all processes in place and return the sums of their `numbers`.
 
-        Running statistics of batch norm become their mean, so that the weights of all processes stay the same.
+        Batch-norm statistics become their weighted mean, so that the networks of all processes stay identical.
 
         Args:
             network: after the backward pass.
-            share: how much of the batch was this process's, 0..1.
+            weight: share of the batch that this process had, 0..1.
             numbers: of this process.
         """
         if self.size == 1:
             return list(numbers)
         gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        summed = [*gradients, *statistics]
-        own = [*gradients, *(share * buffer for buffer in statistics), torch.tensor(numbers, device=self.device)]
-        # One message a batch, whatever the number of layers.
-        flat = torch.cat([part.flatten() for part in own])
+        targets = [*gradients, *statistics]
+        parts = [*gradients, *(weight * buffer for buffer in statistics), torch.tensor(numbers, device=self.device)]
+        # One message per batch instead of one per layer.
+        flat = torch.cat([part.flatten() for part in parts])
         distributed.all_reduce(flat)
-        *sums, totals = flat.split([part.numel() for part in own])
-        for target, total in zip(summed, sums, strict=True):
+        *sums, totals = flat.split([part.numel() for part in parts])
+        for target, total in zip(targets, sums, strict=True):
             target.copy_(total.view_as(target))
-        return totals.tolist()
+        summed: list[float] = totals.tolist()
+        return summed
 
 
-ALONE = Team(0, 1, torch.device("cpu"))
+SINGLE_PROCESS = ProcessGroup(0, 1, torch.device("cpu"))
 
 
-def join(device: str = "auto") -> Team:
-    """The team that torchrun has put this process into, or a team of one.
+def init_process_group(device: str = "auto") -> ProcessGroup:
+    """Join the group that torchrun has started this process in, or return a group of this process alone.
 
     Args:
-        device: cpu, cuda, or auto: cuda where there is a GPU. Several processes on a machine take one GPU each.
+        device: "cpu", "cuda", or "auto": a GPU if there is one. Several processes on a machine use one GPU each.
 
     Raises:
         DeviceError: there is no GPU.
     """
     size, has_gpu = int(os.environ.get("WORLD_SIZE", 1)), torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
-        raise DeviceError("--device cuda: torch sees no GPU on this machine")
-    place = torch.device("cpu")
+        raise DeviceError("--device cuda: torch sees no GPU on this machine; use --device cpu or auto")
+    chosen = torch.device("cpu")
     if has_gpu and device != "cpu":
-        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.cuda.set_device(place)
+        chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(chosen)
     if size > 1:
-        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    return Team(int(os.environ.get("RANK", 0)), size, place)
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return ProcessGroup(int(os.environ.get("RANK", 0)), size, chosen)
 
 
-def leave() -> None:
-    """Ends what `join` has begun."""
+def destroy_process_group() -> None:
+    """Leave the group that `init_process_group` joined."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()

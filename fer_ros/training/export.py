@@ -1,11 +1,11 @@
-"""Trained weights into model files that a node can serve, and out of them again."""
+# SPDX-License-Identifier: Apache-2.0
+"""Convert between trained weights and model files."""
 
 from __future__ import annotations
 
 import copy
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,38 +15,44 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.model_file import ModelFileError, ModelMetadata
 from fer_ros.files import atomic_write
 from fer_ros.training import checkpoint, run_folder
+from fer_ros.training.epoch_record import EpochRecord
 from fer_ros.training.recipe import Recipe, from_dict
 
 
 def write_model(
-    path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module, record: dict[str, Any]
+    path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module, record: EpochRecord
 ) -> ModelMetadata:
-    """Writes `network` with everything one must know to use it.
+    """Write a model file with the metadata that inference needs.
 
-    `record` tells of the epoch the weights come from: its temperature and accuracy, as `fit` measured them.
+    Args:
+        path: of the model file; the suffix selects TorchScript or ONNX.
+        recipe: that the network was trained with.
+        labels: in the order of the logits.
+        network: trained.
+        record: of the epoch that the weights are from; gives temperature and accuracy.
 
     Raises:
-        ModelFileError: the file would not do what the network does.
-        OSError: it cannot be written; nothing is left at `path`.
+        ModelFileError: the outputs of the written file would differ from the network's.
+        OSError: the file cannot be written; `path` is unchanged.
     """
     metadata = ModelMetadata(
         network=recipe.network,
         network_options=recipe.network_options,
         labels=labels,
         preprocessing=recipe.preprocessing,
-        temperature=record["temperature"],
+        temperature=record.temperature,
         recipe=recipe.to_dict(),
-        scores={"validation": {"accuracy": record["validation_accuracy"], "epoch": record["epoch"]}},
+        scores={"validation": {"accuracy": record.validation_accuracy, "epoch": record.epoch}},
     )
     model_file.write(path, copy.deepcopy(network), metadata)
     return metadata
 
 
 def load_weights(path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module) -> None:
-    """Gives `network` the weights of a TorchScript model file.
+    """Load the weights of a TorchScript model file into `network`.
 
     Raises:
-        ModelFileError: a model of another network than the recipe's, or of other labels.
+        ModelFileError: the model is of another network than the recipe's, or has other labels.
     """
     metadata = model_file.read_metadata(path)
     if metadata.network != recipe.network:
@@ -55,26 +61,24 @@ def load_weights(path: Path, recipe: Recipe, labels: tuple[str, ...], network: n
     if theirs != ours:
         raise ModelFileError(f"{path} was trained with {theirs}, not with {ours} as in the recipe")
     if metadata.labels != labels:
-        raise ModelFileError(f"{path} answers {', '.join(metadata.labels)}; the data has {', '.join(labels)}")
+        raise ModelFileError(f"{path} predicts {', '.join(metadata.labels)}; the data has {', '.join(labels)}")
     network.load_state_dict(_weights(path))
 
 
 def export(source: Path, path: Path) -> ModelMetadata:
-    """Writes the model file `path`, TorchScript or ONNX by its suffix.
+    """Write the model file `path`, TorchScript or ONNX by its suffix.
 
     Args:
         source: a run folder (its best epoch), a checkpoint (its latest epoch), or a TorchScript model file.
-        path: where to.
+        path: of the new file.
 
     Raises:
-        FileNotFoundError: `source` does not exist, or holds nothing to export.
-        CheckpointError, ModelFileError: what is there cannot be used.
+        FileNotFoundError: `source` does not exist or has no model yet.
+        CheckpointError, ModelFileError: `source` cannot be used.
         ImportError: ONNX needs a package that is not installed.
     """
     if source.is_dir():
-        source = source / run_folder.BEST
-        if not source.is_file():
-            raise FileNotFoundError(f"there is no {source}: this is no training run, or no epoch of it has ended")
+        source = _best_model(source)
     if source.suffix != model_file.SUFFIX:
         return _from_checkpoint(source, path)
     metadata = model_file.read_metadata(source)
@@ -82,24 +86,38 @@ def export(source: Path, path: Path) -> ModelMetadata:
         with atomic_write(path) as temporary:
             shutil.copyfile(source, temporary)
     else:
-        network = networks.create(metadata.network, classes=len(metadata.labels), **metadata.network_options)
+        network = networks.create(metadata.network, len(metadata.labels), **metadata.network_options)
         network.load_state_dict(_weights(source))
         model_file.write(path, network, metadata)
     return metadata
+
+
+def _best_model(folder: Path) -> Path:
+    best = folder / run_folder.BEST
+    if best.is_file():
+        return best
+    stage = run_folder.latest_stage(folder)
+    if stage != folder:
+        raise FileNotFoundError(
+            f"there is no {best}: the last stage of this run has not ended. Continue with fer-train --resume {folder}, "
+            f"or export a stage, such as {stage}"
+        )
+    raise FileNotFoundError(f"there is no {best}: this is not a training run, or its first epoch has not ended")
 
 
 def _from_checkpoint(source: Path, path: Path) -> ModelMetadata:
     content = checkpoint.read(source)
     if not content["records"]:
         raise FileNotFoundError(f"{source}: no epoch of this run has ended, so there is nothing to export")
-    recipe = from_dict(content["recipe"])
-    network = networks.create(recipe.network, classes=len(content["labels"]), **recipe.network_options)
+    recipe, labels = from_dict(content["recipe"]), tuple(content["labels"])
+    network = networks.create(recipe.network, len(labels), **recipe.network_options)
     network.load_state_dict(content["average"])
-    return write_model(path, recipe, tuple(content["labels"]), network, content["records"][-1])
+    return write_model(path, recipe, labels, network, EpochRecord(**content["records"][-1]))
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
     try:
-        return torch.jit.load(str(path), map_location="cpu").state_dict()
+        weights: dict[str, torch.Tensor] = torch.jit.load(str(path), map_location="cpu").state_dict()
     except RuntimeError as error:
         raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
+    return weights

@@ -1,57 +1,61 @@
-"""Tell a person, or a program, how a training run goes."""
+# SPDX-License-Identifier: Apache-2.0
+"""Progress reporters: what a training run prints, for people or for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from fer_ros.training.epoch_record import EpochRecord
+
 
 class ProgressReporter(Protocol):
-    """Is told how a run goes."""
+    """Receives the events of a run. A run with stages sends `start` to `end` once for each stage."""
 
     def start(self, facts: dict[str, Any]) -> None:
-        """The run begins or goes on; `facts` say with what and where."""
+        """A stage starts or resumes; `facts` name its data, folder and settings."""
 
     def batch(self, epoch: int, epochs: int, learned: int, total: int) -> None:
-        """`learned` of the `total` images of this epoch have been learned from."""
+        """`learned` of the `total` images of this epoch have been trained on."""
 
-    def epoch(self, record: dict[str, Any]) -> None:
-        """An epoch has ended and its checkpoint is written; `record` is its row of `metrics.csv`."""
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch has ended and its checkpoint is written."""
 
     def end(self, facts: dict[str, Any]) -> None:
-        """The last epoch is over; `facts` say what came of it."""
+        """The last epoch of a stage has ended; `facts` name its best model and that model's scores."""
 
     def close(self) -> None:
-        """The run was stopped in the middle."""
+        """The run was interrupted."""
 
 
 class SilentReporter:
-    """Tells nobody: of several processes that train together, one speaks."""
+    """Prints nothing; for all processes of a distributed run but the main one."""
 
     def start(self, facts: dict[str, Any]) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def batch(self, epoch: int, epochs: int, learned: int, total: int) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
-    def epoch(self, record: dict[str, Any]) -> None:
-        """Nothing."""
+    def epoch(self, record: EpochRecord) -> None:
+        """Ignore the event."""
 
     def end(self, facts: dict[str, Any]) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
 
 class TerminalReporter:
-    """A bar with images/s and the time left while an epoch runs, and a line for each that is over."""
+    """Prints a progress bar with images/s and remaining time during an epoch, and a line for each epoch."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._bar: tqdm | None = None
 
     def start(self, facts: dict[str, Any]) -> None:
@@ -65,17 +69,17 @@ class TerminalReporter:
                 total=total,
                 unit=" images",
                 leave=False,
-                disable=not sys.stderr.isatty(),  # in a log file a bar is a mess
+                disable=not sys.stderr.isatty(),  # a log file would get one line per update
             )
         self._bar.update(learned - self._bar.n)
 
-    def epoch(self, record: dict[str, Any]) -> None:
+    def epoch(self, record: EpochRecord) -> None:
         self.close()
         print(
-            f"{record['epoch']:4d}/{record['epochs']:<4d}  {record['learning_rate']:7.4f}  "
-            f"{record['training_loss']:13.4f}  {100 * record['training_accuracy']:6.2f} %  "
-            f"{record['validation_loss']:15.4f}  {100 * record['validation_accuracy']:6.2f} %"
-            f"{' *' if record['best'] else '  '}  {record['images_per_second']:7.0f}",
+            f"{record.epoch:4d}/{record.epochs:<4d}  {record.learning_rate:7.4f}  "
+            f"{record.training_loss:13.4f}  {100 * record.training_accuracy:6.2f} %  "
+            f"{record.validation_loss:15.4f}  {100 * record.validation_accuracy:6.2f} %"
+            f"{' *' if record.best else '  '}  {record.images_per_second:7.0f}",
             flush=True,
         )
 
@@ -94,37 +98,37 @@ class TerminalReporter:
             print(f"{name.replace('_', ' '):20} {', '.join(text) if isinstance(text, list) else text}", flush=True)
 
 
-_LINE_EVERY = 1.0
-"""Seconds between lines while an epoch runs."""
+_BATCH_PERIOD = 1.0
+"""Seconds between two `batch` events."""
 
 
 class JsonReporter:
-    """One JSON object a line on standard output: `{"event": "start" | "batch" | "epoch" | "end", ...}`.
+    """Prints one JSON object per line: `{"event": "start" | "batch" | "epoch" | "end", ...}`.
 
     Raises:
-        BrokenPipeError: nobody listens any more.
+        BrokenPipeError: from every method, when the reading program has ended.
     """
 
-    def __init__(self):
-        self._said = time.monotonic()
+    def __init__(self) -> None:
+        self._written_at = time.monotonic()
 
     def start(self, facts: dict[str, Any]) -> None:
         self._write("start", facts)
 
     def batch(self, epoch: int, epochs: int, learned: int, total: int) -> None:
-        # Who listens learns that it goes on; and this process, that somebody still listens.
-        if time.monotonic() - self._said >= _LINE_EVERY:
+        # Also detects, within a second, that the reading program has ended.
+        if time.monotonic() - self._written_at >= _BATCH_PERIOD:
             self._write("batch", {"epoch": epoch, "epochs": epochs, "learned": learned, "total": total})
 
-    def epoch(self, record: dict[str, Any]) -> None:
-        self._write("epoch", record)
+    def epoch(self, record: EpochRecord) -> None:
+        self._write("epoch", asdict(record))
 
     def end(self, facts: dict[str, Any]) -> None:
         self._write("end", facts)
 
     def close(self) -> None:
-        """Says nothing: the process's exit code tells."""
+        """Print nothing: the exit code says that the run was interrupted."""
 
     def _write(self, event: str, content: dict[str, Any]) -> None:
         print(json.dumps({"event": event, **content}), flush=True)
-        self._said = time.monotonic()
+        self._written_at = time.monotonic()

@@ -1,9 +1,24 @@
-"""A recipe: everything that decides what a training run learns, apart from the data, as one readable YAML file."""
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: YAML files that hold every setting of a training run, apart from the data.
+
+A recipe describes one run, or several `stages` that follow each other. A stage overrides keys of the recipe and starts
+from the best weights of an earlier stage:
+
+    network: mini_xception
+    epochs: 50
+    stages:
+      - name: first
+      - name: second
+        epochs: 20
+        teachers: [first]
+"""
 
 from __future__ import annotations
 
+import re
 import typing
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from operator import attrgetter
 from pathlib import Path
@@ -18,59 +33,62 @@ from fer_ros.training.augmentation import RESAMPLING, Augmentation
 
 
 class RecipeError(ValueError):
-    """A recipe that cannot be followed; the message names the file and the key."""
+    """A recipe with an unusable key or value; the message names the file and the key."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train one network."""
+    """Settings of one training run, or of one stage of it.
+
+    Raises:
+        RecipeError: a value is out of range, or does not fit the network.
+    """
 
     network: str
-    """Name in the registry of `fer_ros.networks`."""
+    """Name in `fer_ros.networks.NETWORKS`."""
     epochs: int
-    network_options: dict = field(default_factory=dict)
-    """What that network asks for beside the number of classes, such as its width."""
+    network_options: dict[str, Any] = field(default_factory=dict)
+    """Options of that network, such as its width."""
     batch_size: int = 128
     optimizer: str = "sgd"
     """sgd, with Nesterov momentum, or adam (Kingma, Ba 2015)."""
     schedule: str = "one_cycle"
-    """one_cycle (Smith, Topin 2017); plateau: the rate is multiplied by `plateau_factor` each time that the validation
-    loss has not improved for more than `patience` epochs; or constant."""
+    """one_cycle (Smith, Topin 2017); plateau: the rate is multiplied by `plateau_factor` each time the validation loss
+    has not improved for more than `patience` epochs; or constant."""
     learning_rate: float = 0.1
-    """Peak of the one-cycle schedule; where the others begin."""
+    """Peak of the one-cycle schedule, initial rate of the others."""
     warm_up: float = 0.2
-    """Share of a one-cycle run in which the rate rises to its peak; in the rest it falls to 0 along a cosine."""
+    """Share of a one-cycle run in which the rate rises linearly; it then falls to 0 along a cosine."""
     patience: int = 10
     plateau_factor: float = 0.1
     momentum: float = 0.9
-    """Of SGD; Adam's first beta."""
+    """Of SGD; the first beta of Adam."""
     l1: float = 0.0
-    """Times the sum of sizes of the dense layers' weights, added to the loss."""
+    """L1 penalty: factor of the sum of absolute weights of the linear layers, added to the loss."""
     weight_decay: float = 5e-4
-    """L2 on convolution and linear weights, not on batch norm and biases."""
+    """L2 penalty on convolution and linear weights, not on batch norm and biases."""
     label_smoothing: float = 0.1
-    """Share of each target given to all classes alike (Szegedy et al. 2016)."""
+    """Share of each target spread evenly over all classes (Szegedy et al. 2016)."""
     crowd_weight: float = 0.0
-    """Share of each target taken from FERPlus votes at the start; it falls to 0 along the run, so that the last epochs
+    """Share of each target taken from FERPlus votes in the first epoch; it falls linearly to 0, so that the last epochs
     learn the data set's own labels."""
     teachers: list[str] = field(default_factory=list)
-    """Model files, each the name of one that ships or a path, whose mean scores on the training images are learned too
-    (Hinton, Vinyals, Dean 2015). None: labels and crowd votes alone."""
+    """Models whose mean scores on the training images become part of the targets (distillation; Hinton, Vinyals, Dean
+    2015): earlier stages, shipped models, or files relative to the recipe."""
     teacher_weight: float = 0.5
     """Share of each target taken from the teachers."""
     initial_size: int = 0
-    """Side of the crops in the first epoch; it grows along the run and is the input size in the last fifth (progressive
-    learning, Tan, Le 2021). Small crops are cheap, and a network that pools its maps takes them all. 0: the input size
-    from the start."""
+    """Side of the crops in the first epoch, pixels; it grows to the input size, which it reaches after 80 % of the run
+    (progressive learning; Tan, Le 2021). 0: the input size from the start."""
     ema_decay: float = 0.999
-    """Each step the averaged weights keep this share of themselves; the average is what is evaluated and kept."""
+    """Decay per step of the exponential moving average of the weights, which is what is evaluated and saved."""
     bfloat16: bool = False
-    """Forward passes in bfloat16, faster on CPUs and GPUs that have it."""
+    """Run forward passes in bfloat16: faster on CPUs and GPUs that support it."""
     seed: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low, high in _RANGES:
             value = attrgetter(name)(self)
             if not low <= value <= high:
@@ -81,15 +99,18 @@ class Recipe:
             chosen = attrgetter(name)(self)
             if chosen not in choices:
                 raise RecipeError(f"'{name}' is '{chosen}'{_nearest(chosen, choices)}")
+        self._check_network()
+
+    def _check_network(self) -> None:
         try:
             networks.options_of(self.network, self.network_options)
         except ValueError as error:
             raise RecipeError(str(error)) from error
-        only = networks.input_size(self.network)
-        if only not in (None, self.preprocessing.input_size):
-            raise RecipeError(f"'{self.network}' needs 'preprocessing.input_size' {only}, not another")
-        if self.initial_size and only:
-            raise RecipeError(f"'{self.network}' takes crops of {only} pixels alone: 'initial_size' must be 0")
+        size = networks.input_size(self.network)
+        if size not in (None, self.preprocessing.input_size):
+            raise RecipeError(f"'{self.network}' needs 'preprocessing.input_size' {size}")
+        if self.initial_size and size:
+            raise RecipeError(f"'{self.network}' takes crops of {size} pixels only: 'initial_size' must be 0")
         if self.initial_size > self.preprocessing.input_size:
             raise RecipeError(
                 f"'initial_size' ({self.initial_size}) must not be above 'preprocessing.input_size' "
@@ -97,10 +118,56 @@ class Recipe:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as `from_dict` reads it."""
+        """Return the recipe as a mapping that `from_dict` accepts."""
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a run."""
+
+    name: str
+    """Name of its sub-folder in the run folder; empty in a recipe without stages."""
+    recipe: Recipe
+    init_from: str = ""
+    """Earlier stage, shipped model or file that the weights start from; empty: random weights."""
+
+
+@dataclass(frozen=True)
+class StagedRecipe:
+    """The stages of a recipe file, in order; a single one without a name where the file has no `stages`."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def has_stages(self) -> bool:
+        return bool(self.stages[0].name)
+
+    def with_overrides(self, **changes: Any) -> StagedRecipe:
+        """Return a copy with `changes` (keys of `Recipe`) in every stage.
+
+        Raises:
+            RecipeError: the changed recipe is not valid, or another network is wanted for several stages.
+        """
+        if "network" in changes and self.has_stages:
+            raise RecipeError(
+                "--network cannot replace the networks of a recipe with stages: copy the recipe and edit its stages"
+            )
+        return StagedRecipe(tuple(replace(s, recipe=replace(s.recipe, **changes)) for s in self.stages))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as a mapping that `parse` accepts."""
+        if not self.has_stages:
+            return self.stages[0].recipe.to_dict()
+        return {
+            "stages": [
+                {"name": s.name, "init_from": s.init_from or _RANDOM_WEIGHTS, **s.recipe.to_dict()} for s in self.stages
+            ]
+        }
+
+
+_RANDOM_WEIGHTS = "none"
+_STAGE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _CHOICES = {
     "optimizer": ("sgd", "adam"),
     "schedule": ("one_cycle", "plateau", "constant"),
@@ -133,69 +200,147 @@ _RANGES = [
     ("augmentation.brightness", 0, 10),
     ("augmentation.contrast", 0, 10),
     ("augmentation.erase", 0, 1),
+    ("augmentation.cover", 0, 1),
 ]
 
 
-def load(name: str) -> Recipe:
-    """The recipe called `name`: one that ships, or a path to a YAML file.
+def load(name: str) -> StagedRecipe:
+    """Return the recipe called `name`: one that ships, or a path to a YAML file.
 
     Raises:
-        FileNotFoundError: there is none; says which there are.
+        FileNotFoundError: there is no such recipe; the message lists those that ship.
         RecipeError: names the file, the key and, for a typo, the nearest valid one.
     """
     path = resources.find("recipes", name, (".yaml", ".yml"))
     try:
-        return from_dict(yaml.safe_load(path.read_text()))
+        return parse(yaml.safe_load(path.read_text()), path.parent)
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
 
 
-def save(path: Path, recipe: Recipe) -> None:
+def save(path: Path, recipe: StagedRecipe | Recipe) -> None:
+    """Write the recipe as YAML, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False))
 
 
-def from_dict(keys: Any) -> Recipe:
-    """A recipe from what YAML gave.
+def parse(keys: Any, folder: Path) -> StagedRecipe:
+    """Return the recipe of a mapping, with or without `stages`.
+
+    Args:
+        keys: as YAML gives them.
+        folder: that relative paths of teachers and initial weights start from.
 
     Raises:
-        RecipeError: an unknown or missing key, a wrong type or range.
+        RecipeError: an unknown or missing key, a wrong type, a value out of range, or an unusable stage.
     """
-    return _build(Recipe, keys, "")
+    if not isinstance(keys, dict) or "stages" not in keys:
+        return StagedRecipe((Stage("", _with_absolute_teachers(from_dict(keys), folder, ())),))
+    base = {key: value for key, value in keys.items() if key != "stages"}
+    if not isinstance(keys["stages"], list) or not keys["stages"]:
+        raise RecipeError("'stages' must be a list of mappings, each with a name")
+    stages: list[Stage] = []
+    for number, overrides in enumerate(keys["stages"], 1):
+        if not isinstance(overrides, dict) or not isinstance(overrides.get("name"), str):
+            raise RecipeError(f"stage {number} of 'stages' must be a mapping with the key 'name'")
+        try:
+            stages.append(_parse_stage(base, overrides, stages, folder))
+        except RecipeError as error:
+            raise RecipeError(f"stage '{overrides['name']}': {error}") from error
+    return StagedRecipe(tuple(stages))
 
 
-def flat(keys: dict[str, Any], inside: str = "") -> dict[str, Any]:
-    """A recipe's mapping as one level of dotted keys."""
-    result = {}
+def _parse_stage(base: dict[str, Any], overrides: dict[str, Any], earlier: list[Stage], folder: Path) -> Stage:
+    name, names = overrides["name"], [stage.name for stage in earlier]
+    if not _STAGE_NAME.fullmatch(name):
+        raise RecipeError("'name' must consist of letters, digits, '_', '-' and '.': it names a folder")
+    if name in names:
+        raise RecipeError("there is an earlier stage of this name")
+    own = {key: value for key, value in overrides.items() if key not in ("name", "init_from")}
+    recipe = _with_absolute_teachers(from_dict(_merge(base, own)), folder, names)
+    init_from = overrides.get("init_from")
+    if init_from is None:
+        return Stage(name, recipe, _latest_of_same_network(recipe, earlier))
+    if not isinstance(init_from, str):
+        raise RecipeError(f"'init_from' must be text, not {init_from!r}")
+    if init_from == _RANDOM_WEIGHTS:
+        return Stage(name, recipe)
+    return Stage(name, recipe, _absolute(init_from, folder, names))
+
+
+def _latest_of_same_network(recipe: Recipe, earlier: list[Stage]) -> str:
+    """Return the name of the latest stage whose weights fit, or an empty string."""
+    wanted = networks.options_of(recipe.network, recipe.network_options)
+    for stage in reversed(earlier):
+        theirs = networks.options_of(stage.recipe.network, stage.recipe.network_options)
+        if stage.recipe.network == recipe.network and theirs == wanted:
+            return stage.name
+    return ""
+
+
+def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the keys of `overrides`, merged inside nested mappings."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def _with_absolute_teachers(recipe: Recipe, folder: Path, stages: Iterable[str]) -> Recipe:
+    return replace(recipe, teachers=[_absolute(teacher, folder, stages) for teacher in recipe.teachers])
+
+
+def _absolute(model: str, folder: Path, stages: Iterable[str]) -> str:
+    """Return the name of a stage or shipped model unchanged, and a path as an absolute one."""
+    path = Path(model).expanduser()
+    if model in stages or (len(path.parts) == 1 and not path.suffix):
+        return model
+    return str((folder / path).absolute())
+
+
+def from_dict(keys: Any) -> Recipe:
+    """Return the recipe of a mapping without `stages`.
+
+    Raises:
+        RecipeError: an unknown or missing key, a wrong type, or a value out of range.
+    """
+    recipe: Recipe = _build(Recipe, keys, "")
+    return recipe
+
+
+def flatten(keys: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a recipe's mapping as one level of dotted keys."""
+    result: dict[str, Any] = {}
     for key, value in keys.items():
-        result |= flat(value, f"{inside}{key}.") if isinstance(value, dict) else {f"{inside}{key}": value}
+        result |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return result
 
 
-def _build(kind: type, keys: Any, inside: str):
-    """An instance of the dataclass `kind` from a mapping; `inside` is the dotted path of the mapping itself."""
+def _build(kind: type[Any], keys: Any, prefix: str) -> Any:
+    """Return an instance of the dataclass `kind` from a mapping; `prefix` is the dotted path of the mapping."""
     if not isinstance(keys, dict):
-        raise RecipeError(f"{f'{inside[:-1]!r}' if inside else 'a recipe'} must be a mapping of keys to values")
+        raise RecipeError(f"{f'{prefix[:-1]!r}' if prefix else 'a recipe'} must be a mapping of keys to values")
     types = typing.get_type_hints(kind)
     values = {}
     for key, value in keys.items():
         if key not in types:
-            raise RecipeError(f"unknown key '{inside}{key}'{_nearest(str(key), types)}")
-        values[key] = _value(types[key], value, f"{inside}{key}")
+            raise RecipeError(f"unknown key '{prefix}{key}'{_nearest(str(key), types)}")
+        values[key] = _value(types[key], value, f"{prefix}{key}")
     for entry in fields(kind):
         if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING:
-            raise RecipeError(f"the key '{inside}{entry.name}' is missing")
+            raise RecipeError(f"the key '{prefix}{entry.name}' is missing")
     return kind(**values)
 
 
-def _value(kind: type, value: Any, key: str) -> Any:
+def _value(kind: Any, value: Any, key: str) -> Any:
     if is_dataclass(kind):
-        return _build(kind, value, f"{key}.")
+        return _build(typing.cast("type[Any]", kind), value, f"{key}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    # YAML reads 5e-4, without a point, as text.
+    # YAML reads 5e-4, which has no decimal point, as text.
     if kind is float and isinstance(value, str):
         try:
             return float(value)
@@ -205,14 +350,16 @@ def _value(kind: type, value: Any, key: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise RecipeError(f"'{key}' must be a list of texts, as in [one, two], not {value!r}")
         return value
-    if type(value) is not kind:
-        raise RecipeError(f"'{key}' must be {_WORDS[kind]}, not {value!r}")
+    expected = typing.get_origin(kind) or kind
+    if type(value) is not expected:
+        raise RecipeError(f"'{key}' must be {_TYPE_NAMES[expected]}, not {value!r}")
     return value
 
 
-_WORDS = {dict: "a mapping", int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_TYPE_NAMES = {dict: "a mapping", int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-def _nearest(word: str, known) -> str:
-    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f", did you mean '{near[0]}'?" if near else f"; known are: {', '.join(known)}"
+def _nearest(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = get_close_matches(word, names, n=1, cutoff=0.5)
+    return f", did you mean '{near[0]}'?" if near else f"; available: {', '.join(names)}"

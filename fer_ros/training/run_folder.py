@@ -1,16 +1,22 @@
-"""What a training run leaves behind, in one folder.
+# SPDX-License-Identifier: Apache-2.0
+"""The files that a training run leaves in its folder.
 
-    recipe.yaml      the recipe as it was run
-    run.json         data, command, versions, machine, seed: what one needs to repeat or resume it
-    metrics.csv      one row per epoch
-    curves.png       the same as curves
-    best.pt          the best model so far, ready to serve
-    checkpoint.pth   where to resume
-    confusion_matrix.png     that model on the validation images
-    evaluation.json, reliability.png, report.html     once the run has ended: the same in numbers, how far its
-                     confidence can be trusted, and everything on one page
+    recipe.yaml                  the recipe with all overrides
+    run.json                     data, command, versions, machine and seed: what is needed to repeat or resume the run
+    metrics.csv, curves.png      one row per epoch, and the same as a plot
+    best.pt                      model file of the best epoch so far, ready for the node
+    checkpoint.pth               state to resume from
+    confusion_matrix.png         of that model on the validation images
 
-Every file appears whole or not at all.
+    and after the last epoch:
+    evaluation.json              accuracy, F1, calibration and the confusion matrix of best.pt on the validation images
+    reliability.png              reliability diagram
+    report.html                  everything above on one page
+
+A run with stages has such a folder for each stage, named after it. Its own folder holds recipe.yaml and run.json, and
+after the last stage best.pt, evaluation.json and report.html of that stage.
+
+Every file is written atomically.
 """
 
 from __future__ import annotations
@@ -20,8 +26,11 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +40,8 @@ from fer_ros.files import atomic_write
 if TYPE_CHECKING:
     import numpy as np
 
-    from fer_ros.datasets.registry import FaceImages
+    from fer_ros.datasets.face_images import FaceImages
+    from fer_ros.training.epoch_record import EpochRecord
 
 RECIPE = "recipe.yaml"
 RUN = "run.json"
@@ -44,20 +54,23 @@ CONFUSION_MATRIX = "confusion_matrix.png"
 RELIABILITY = "reliability.png"
 REPORT = "report.html"
 
+# Libraries that plot or train are imported inside the functions: reading a run needs none of them.
 
-def write_metrics(folder: Path, records: list[dict[str, Any]]) -> None:
-    """Metrics and curves of all epochs so far."""
-    from fer_ros.evaluation import plots  # here, so that who only reads a run need not load what draws
 
+def write_metrics(folder: Path, records: Sequence[EpochRecord]) -> None:
+    """Write the table and the plot of all epochs so far."""
+    from fer_ros.evaluation import plots
+
+    rows = [asdict(record) for record in records]
     with atomic_write(folder / METRICS) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(records[0]))
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(records)
-    plots.curves(folder / CURVES, records)
+        writer.writerows(rows)
+    plots.curves(folder / CURVES, rows)
 
 
 def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceImages) -> None:
-    """What is taken for what, from (N, classes) `scores` of the validation images."""
+    """Plot the confusion matrix of (N, classes) `scores` of the validation images."""
     import numpy as np
 
     from fer_ros.evaluation import plots
@@ -68,8 +81,54 @@ def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceIma
     plots.confusion_matrix(folder / CONFUSION_MATRIX, counts, validation.labels, title)
 
 
+def write_evaluation(folder: Path, validation: FaceImages) -> dict[str, Any]:
+    """Evaluate the best model as the node runs it; write numbers, plots and the report, and return the main figures."""
+    from fer_ros.emotion.classifier import Classifier
+    from fer_ros.evaluation import metrics, plots, report
+
+    classifier = Classifier((folder / BEST).absolute())
+    scores = metrics.scores(classifier, validation)
+    result = metrics.measure(scores, metrics.targets_for(classifier.labels, validation), classifier.labels)
+    write_confusion_matrix(folder, scores, validation)
+    plots.reliability(folder / RELIABILITY, result.reliability, "validation images")
+    report.write_report(
+        folder / REPORT,
+        classifier,
+        result,
+        {"split": "validation", **read_json(folder / RUN)},
+        confusion_matrix=folder / CONFUSION_MATRIX,
+        reliability=folder / RELIABILITY,
+        curves=folder / CURVES,
+    )
+    # Last: this file marks a complete stage.
+    write_json(folder / EVALUATION, result.to_dict())
+    return {
+        "model": str(folder / BEST),
+        "best_epoch": classifier.metadata.scores["validation"]["epoch"],
+        "accuracy": result.accuracy,
+        "macro_f1": result.macro_f1,
+        "ece": result.ece,
+    }
+
+
+def copy_results(stage: Path, folder: Path) -> None:
+    """Copy the model, the evaluation and the report of a complete stage to the folder of its run."""
+    for name in (EVALUATION, REPORT, BEST):
+        with atomic_write(folder / name) as temporary:
+            shutil.copyfile(stage / name, temporary)
+
+
+def latest_stage(folder: Path) -> Path:
+    """Return the folder of the stage that started last; `folder` itself for a run without stages."""
+    try:
+        names = read_json(folder / RUN).get("stages", [])
+    except FileNotFoundError:
+        return folder
+    return next((folder / name for name in reversed(names) if (folder / name / RUN).is_file()), folder)
+
+
 def best_accuracy(folder: Path) -> float:
-    """The highest validation accuracy of a run, 0..1; NaN before its first epoch has ended."""
+    """Return the highest validation accuracy in `metrics.csv`, 0..1; NaN before the first epoch has ended."""
     try:
         with (folder / METRICS).open(newline="") as file:
             return max((float(row["validation_accuracy"]) for row in csv.DictReader(file)), default=math.nan)
@@ -78,17 +137,20 @@ def best_accuracy(folder: Path) -> float:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` as indented JSON."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
+    """Return the object in a JSON file."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
 
 
 def environment() -> dict[str, Any]:
-    """The software and machine that this process runs on."""
-    import torch  # here, so that who only reads a run need not load it
+    """Return the command, software and hardware of this process."""
+    import torch
 
     versions = {name: _version(name) for name in ("fer-ros", "torch", "numpy", "opencv-python", "scikit-learn")}
     return {
@@ -111,19 +173,17 @@ def _version(name: str) -> str | None:
 
 
 def _revision() -> str | None:
-    """The git commit of this code, "+" where it was changed since; None where it is installed."""
-    here = Path(__file__).parent
+    """Return the git commit of this code, followed by "+" for uncommitted changes; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, timeout=10,
-        )  # fmt: skip
+        ended = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() or None
+    return ended.stdout.strip() or None
 
 
 def _cpu() -> str:
+    """Return the processor's model name."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

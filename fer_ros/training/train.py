@@ -1,10 +1,13 @@
-"""Trains a network by a recipe: the loop, start to end."""
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: one network, one recipe, from the first epoch to the last."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,57 +16,97 @@ from torch import nn
 from torch.nn import functional
 
 from fer_ros import networks
-from fer_ros.datasets.registry import FaceImages
+from fer_ros.datasets.face_images import FaceImages
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.evaluation.calibration import fit_temperature, log_loss
-from fer_ros.training import checkpoint, export, optimization, run_folder
-from fer_ros.training.checkpoint import Progress
-from fer_ros.training.distributed import ALONE, Team
-from fer_ros.training.optimization import l1_penalty, learning_rate
-from fer_ros.training.progress import ProgressReporter
+from fer_ros.training import checkpoint, export, run_folder
+from fer_ros.training.checkpoint import TrainingState
+from fer_ros.training.distributed import SINGLE_PROCESS, ProcessGroup
+from fer_ros.training.epoch_record import EpochRecord
+from fer_ros.training.optimizer import create_optimizer, l1_penalty
+from fer_ros.training.progress import ProgressReporter, SilentReporter
 from fer_ros.training.recipe import Recipe, RecipeError
+from fer_ros.training.schedules import crop_size, learning_rate
 from fer_ros.training.targets import Targets
 
 _EVALUATION_BATCH = 256
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on; the message says why and what to change."""
+    """Training cannot continue; the message names the cause and the remedy."""
 
 
-def fit(
+def train(
     recipe: Recipe,
     training: FaceImages,
     validation: FaceImages,
     folder: Path,
-    reporter: ProgressReporter,
+    reporter: ProgressReporter | None = None,
+    *,
     init_from: Path | None = None,
-    team: Team = ALONE,
-) -> Progress:
-    """Trains until the recipe's last epoch: from the checkpoint in `folder` if there is one, else from the weights of
-    the model file `init_from`, else from nothing.
+    teachers: Sequence[str | Path] | None = None,
+    group: ProcessGroup = SINGLE_PROCESS,
+) -> TrainingState:
+    """Train until the last epoch of the recipe, and return the final state.
 
-    After every epoch `folder` (see `run_folder`) holds the best model so far, chosen by accuracy on `validation`, what
-    it takes for what, a checkpoint, the metrics and the curves. The same recipe, data and number of threads give the
-    same result, stopped and resumed or not.
+    Training resumes from the checkpoint in `folder` if there is one. After every epoch `folder` (see `run_folder`)
+    holds the model with the highest accuracy on `validation`, its confusion matrix, a checkpoint, the metrics and the
+    curves. The same recipe, data and number of threads give the same weights, whether or not a run was interrupted.
 
-    Every process of a `team` calls it with the same arguments. They see the same batches, changed in the same way, as
-    one process would, and keep the same weights; only batch norm takes its statistics from each process's share of a
-    batch. The leader alone writes and reports.
+    In a distributed run every process calls this with the same arguments. All processes see the same batches with the
+    same augmentation as a single process would, and keep identical weights; only batch norm uses the statistics of a
+    process's own shard. Only the main process writes and reports.
+
+    Args:
+        recipe: settings.
+        training: images to train on.
+        validation: images to choose the best epoch on.
+        folder: existing folder for the results.
+        reporter: receives progress; None for none.
+        init_from: model file with the initial weights; None for random weights. Ignored when training resumes.
+        teachers: model files or names of shipped models; None takes `recipe.teachers`, which then must not name stages.
+        group: the processes that train together.
 
     Raises:
-        TrainingError: the loss is no longer a number.
-        RecipeError: the network has no such options, a teacher cannot teach it, or the team is too large for a batch.
-        FileNotFoundError: there is no such teacher.
-        CheckpointError: the checkpoint belongs to another recipe or other data.
-        ModelFileError: `init_from` is a model of another network or of other labels.
-        KeyboardInterrupt: as it came; `folder` stays as the last epoch left it.
+        TrainingError: the loss is not a finite number any more.
+        RecipeError: the batch is too small for the number of processes, or a teacher does not fit.
+        FileNotFoundError: a teacher does not exist.
+        CheckpointError: the checkpoint is of another recipe or other data.
+        ModelFileError: `init_from` or a teacher cannot be used.
+        KeyboardInterrupt: passed on; `folder` stays as the last epoch left it.
     """
-    if min(recipe.batch_size, len(training)) < 2 * team.size:
+    if min(recipe.batch_size, len(training)) < 2 * group.size:
         raise RecipeError(
-            f"'batch_size' is {recipe.batch_size}, of {len(training)} images: too few for {team.size} processes, "
-            "of which each takes two or more"
+            f"'batch_size' is {recipe.batch_size} and there are {len(training)} images: too few for {group.size} "
+            "processes, which need at least two images of each batch"
         )
+    state = _initial_state(recipe, training, init_from, group)
+    checkpoint.restore(folder, recipe, training, state)
+    if state.epochs_done >= recipe.epochs:
+        return state
+    targets = Targets(recipe, training, recipe.teachers if teachers is None else teachers)
+    if state.epochs_done == 0 and group.is_main:
+        checkpoint.save(folder, recipe, training, state)
+    loop = _Loop(recipe, training, targets, state, reporter or SilentReporter(), group)
+    while state.epochs_done < recipe.epochs:
+        started = time.monotonic()
+        result = loop.run_epoch()
+        seconds = time.monotonic() - started
+        if group.is_main:
+            logits = network_logits(state.average, validation, recipe.preprocessing)
+            record = _record(recipe, state, result, logits, validation, seconds, len(training))
+            state.records.append(record)
+            if record.best:
+                export.write_model(folder / run_folder.BEST, recipe, training.labels, state.average, record)
+                run_folder.write_confusion_matrix(folder, logits, validation)
+            checkpoint.save(folder, recipe, training, state)
+            run_folder.write_metrics(folder, state.records)
+            loop.reporter.epoch(record)
+        state.records = group.broadcast(state.records)
+    return state
+
+
+def _initial_state(recipe: Recipe, training: FaceImages, init_from: Path | None, group: ProcessGroup) -> TrainingState:
     torch.manual_seed(recipe.seed)
     try:
         network = networks.create(recipe.network, len(training.labels), **recipe.network_options)
@@ -71,106 +114,120 @@ def fit(
         raise RecipeError(str(error)) from error
     if init_from:
         export.load_weights(init_from, recipe, training.labels, network)
-    network = network.to(team.device, memory_format=_memory_format(team.device))
-    average = copy.deepcopy(network).eval()
-    optimizer = optimization.optimizer(recipe, network)
-    targets = Targets(recipe, training)
-    progress = checkpoint.resume(folder, recipe, training, network, average, optimizer)
-    if progress.epochs_done == 0 and team.leads:
-        checkpoint.save(folder, recipe, training, network, average, optimizer, progress)
-
-    for epoch in range(progress.epochs_done, recipe.epochs):
-        started = time.monotonic()
-        loss, accuracy, rate = _learn_epoch(
-            recipe, training, targets, network, average, optimizer, progress, reporter, team
-        )
-        seconds = time.monotonic() - started
-        if team.leads:
-            logits = network_logits(average, validation, recipe.preprocessing)
-            record = {
-                "epoch": epoch + 1,
-                "epochs": recipe.epochs,
-                "learning_rate": rate,
-                "training_loss": loss,
-                "training_accuracy": accuracy,
-                "validation_loss": log_loss(logits, validation.targets),
-                "validation_accuracy": float(np.mean(logits.argmax(axis=1) == validation.targets)),
-                "temperature": fit_temperature(logits, validation.targets),
-                "images_per_second": len(training) / seconds,
-                "seconds": seconds,
-            }
-            record["best"] = record["validation_accuracy"] > progress.best_accuracy
-            progress.records.append(record)
-            if record["best"]:
-                export.write_model(folder / run_folder.BEST, recipe, training.labels, average, record)
-                run_folder.write_confusion_matrix(folder, logits, validation)
-            checkpoint.save(folder, recipe, training, network, average, optimizer, progress)
-            run_folder.write_metrics(folder, progress.records)
-            reporter.epoch(record)
-        progress.records = team.told(progress.records)
-    return progress
+    network = network.to(group.device, memory_format=_memory_format(group.device))  # type: ignore[call-overload]
+    return TrainingState(network, copy.deepcopy(network).eval(), create_optimizer(recipe, network))
 
 
-def _learn_epoch(
+@dataclass(frozen=True)
+class _EpochResult:
+    """Means over one epoch, and the learning rate at its end."""
+
+    loss: float
+    accuracy: float
+    learning_rate: float
+
+
+def _record(
     recipe: Recipe,
-    training: FaceImages,
-    targets: Targets,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    reporter: ProgressReporter,
-    team: Team,
-) -> tuple[float, float, float]:
-    """One pass over the data in random order; mean loss, accuracy on the changed images, last learning rate."""
-    epoch = progress.epochs_done
-    # Every epoch has a seed of its own, so that a resumed run draws the same numbers as one that never stopped.
-    torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
-    order = torch.randperm(len(training)).to(team.device)
-    steps = len(training) // recipe.batch_size or 1
-    pixels, hard_labels, soft_labels = (
-        tensor.to(team.device)
-        for tensor in (torch.from_numpy(training.pixels), torch.from_numpy(training.targets), targets.at(epoch))
+    state: TrainingState,
+    result: _EpochResult,
+    logits: np.ndarray,
+    validation: FaceImages,
+    seconds: float,
+    images: int,
+) -> EpochRecord:
+    accuracy = float(np.mean(logits.argmax(axis=1) == validation.targets))
+    return EpochRecord(
+        epoch=state.epochs_done + 1,
+        epochs=recipe.epochs,
+        learning_rate=result.learning_rate,
+        training_loss=result.loss,
+        training_accuracy=result.accuracy,
+        validation_loss=log_loss(logits, validation.targets),
+        validation_accuracy=accuracy,
+        temperature=fit_temperature(logits, validation.targets),
+        images_per_second=images / seconds,
+        seconds=seconds,
+        best=accuracy > state.best_accuracy,
     )
-    size, memory_format = optimization.crop_size(recipe, epoch), _memory_format(team.device)
-    network.train()
-    total_loss = correct = seen = 0
-    # A last batch of a few images is left for another epoch: batch norm on so few would be noise.
-    for step, chosen in enumerate(order.split(recipe.batch_size)[:steps]):
-        rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps), progress.records)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        mine = team.share(len(chosen))
-        # Every process changes the whole batch, so that all draw the same numbers, as many as one alone.
-        crops = recipe.preprocessing.normalize(recipe.augmentation(pixels[chosen], size)[mine])[:, None]
-        with torch.autocast(team.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            logits = network(crops.contiguous(memory_format=memory_format)).float()
-        loss = functional.cross_entropy(logits, soft_labels[chosen[mine]], label_smoothing=recipe.label_smoothing)
-        share = len(crops) / len(chosen)
-        loss = share * (loss + l1_penalty(recipe, network))
+
+
+class _Loop:
+    """Runs epochs on a state."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        training: FaceImages,
+        targets: Targets,
+        state: TrainingState,
+        reporter: ProgressReporter,
+        group: ProcessGroup,
+    ):
+        self.reporter = reporter
+        self._recipe = recipe
+        self._targets = targets
+        self._state = state
+        self._group = group
+        self._pixels = torch.from_numpy(training.pixels).to(group.device)
+        self._labels = torch.from_numpy(training.targets).to(group.device)
+        self._steps = len(training) // recipe.batch_size or 1
+        self._memory_format = _memory_format(group.device)
+
+    def run_epoch(self) -> _EpochResult:
+        """Train on every image once, in random order."""
+        recipe, epoch, steps = self._recipe, self._state.epochs_done, self._steps
+        # A seed per epoch: a resumed run draws the same numbers as one that was never interrupted.
+        torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
+        order = torch.randperm(len(self._pixels)).to(self._group.device)
+        soft_targets = self._targets.at(epoch).to(self._group.device)
+        size = crop_size(recipe, epoch)
+        self._state.network.train()
+        total_loss, correct, seen, rate = 0.0, 0, 0, 0.0
+        # An incomplete last batch is dropped: batch norm over a few images would be noise.
+        for step, chosen in enumerate(order.split(recipe.batch_size)[:steps]):
+            done = epoch * steps + step
+            rate = learning_rate(recipe, done / (recipe.epochs * steps), self._state.validation_losses)
+            loss, right = self._step(chosen, soft_targets, size, rate)
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
+                    f"(now {recipe.learning_rate:g}); the results of earlier epochs are intact"
+                )
+            self._state.optimizer.step()
+            _update_average(self._state.average, self._state.network, recipe.ema_decay, done)
+            seen += len(chosen)
+            total_loss += loss * len(chosen)
+            correct += right
+            self.reporter.batch(epoch + 1, recipe.epochs, seen, min(len(self._pixels), steps * recipe.batch_size))
+        return _EpochResult(total_loss / seen, correct / seen, rate)
+
+    def _step(self, chosen: torch.Tensor, soft_targets: torch.Tensor, size: int, rate: float) -> tuple[float, int]:
+        """Compute the gradients of one batch; return its mean loss and the number of correct predictions."""
+        recipe, group, network, optimizer = self._recipe, self._group, self._state.network, self._state.optimizer
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = rate
+        shard = group.shard(len(chosen))
+        # Every process augments the whole batch, so that all draw the same random numbers as a single process.
+        augmented = recipe.augmentation(self._pixels[chosen], size)[shard]
+        crops = recipe.preprocessing.normalize(augmented)[:, None]
+        with torch.autocast(group.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            logits = network(crops.contiguous(memory_format=self._memory_format)).float()
+        loss = functional.cross_entropy(logits, soft_targets[chosen[shard]], label_smoothing=recipe.label_smoothing)
+        weight = len(crops) / len(chosen)
+        loss = weight * (loss + l1_penalty(recipe, network))
         optimizer.zero_grad()
         loss.backward()
-        right = (logits.argmax(dim=1) == hard_labels[chosen[mine]]).sum()
-        mean_loss, right = team.add_up(network, share, (loss.item(), right.item()))
-        if not math.isfinite(mean_loss):
-            raise TrainingError(
-                f"the loss became {mean_loss} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
-                f"(now {recipe.learning_rate:g}); what earlier epochs wrote is intact"
-            )
-        optimizer.step()
-        _update_average(average, network, recipe.ema_decay, epoch * steps + step)
-        seen += len(chosen)
-        total_loss += mean_loss * len(chosen)
-        correct += int(right)
-        reporter.batch(epoch + 1, recipe.epochs, seen, min(len(training), steps * recipe.batch_size))
-    return total_loss / seen, correct / seen, rate
+        right = (logits.argmax(dim=1) == self._labels[chosen[shard]]).sum()
+        mean_loss, right_of_all = group.all_reduce(network, weight, (loss.item(), right.item()))
+        return mean_loss, int(right_of_all)
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:
-    """The layout in which training is fastest, where it is safe.
+    """Return channels last, which is faster, where it is safe.
 
-    With torch 2.13, several threads and channels last, the backward pass of a 1x1 convolution with a stride, as in
-    mini-Xception, ends the process: batches of 15 or 77 by two threads, of 128 by three.
+    In torch 2.13, with several threads and channels last, the backward pass of a strided 1x1 convolution, as in
+    mini-Xception, crashes the process: seen with batches of 15 or 77 on two threads and of 128 on three.
     """
     safe = device.type != "cpu" or torch.get_num_threads() == 1
     return torch.channels_last if safe else torch.contiguous_format
@@ -178,18 +235,21 @@ def _memory_format(device: torch.device) -> torch.memory_format:
 
 @torch.inference_mode()
 def network_logits(network: nn.Module, images: FaceImages, preprocessing: Preprocessing) -> np.ndarray:
-    """(N, classes) float32 outputs of a network in evaluation mode, single crop."""
+    """Return the (N, classes) float32 logits of a network in evaluation mode, one crop per image."""
     device = next(network.parameters()).device
     batches = [
         network(torch.from_numpy(preprocessing.batch(images.pixels[start : start + _EVALUATION_BATCH])).to(device))
         for start in range(0, len(images), _EVALUATION_BATCH)
     ]
-    return torch.cat(batches).cpu().numpy()
+    logits: np.ndarray = torch.cat(batches).cpu().numpy()
+    return logits
 
 
 @torch.no_grad()
 def _update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Exponential average of weights and batch-norm statistics; the first steps count more, so that it starts warm."""
+    """Update the moving average of weights and batch-norm statistics; a smaller decay in the first steps discards the
+    initial weights quickly.
+    """
     keep = min(decay, (1 + step) / (10 + step))
     pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
     floats = [(a, n) for a, n in pairs if a.is_floating_point()]

@@ -1,4 +1,5 @@
-"""Every network learns, is judged and exported, and is served by the emotion node."""
+# SPDX-License-Identifier: Apache-2.0
+"""Every network is trained, evaluated, exported and served by the emotion node."""
 
 import functools
 import shutil
@@ -19,20 +20,19 @@ from fer_ros.evaluation import metrics
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 from fer_ros.training.export import export
-from fer_ros.training.progress import SilentReporter
 from fer_ros.training.recipe import from_dict
-from fer_ros.training.train import fit
+from fer_ros.training.train import train
 
 SMALLER = {
     "vgg": {"preprocessing": {"input_size": 32}},
     "resnet50": {"preprocessing": {"input_size": 32}},
 }
-"""What is less than the default, for speed."""
+"""Settings below the defaults, for speed."""
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Gives the folder of a run of one epoch by the name of its network; the folders are large and go at the end."""
+    """Return a function from a network's name to the folder of a run of one epoch; the large folders are deleted."""
     folder = tmp_path_factory.mktemp("networks")
     torch.set_num_threads(1)  # with two, torch 2.13 crashes on strided convolutions of an odd number of images
 
@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
         run = folder / name
         run.mkdir()
         with undrawn():
-            fit(recipe, faces(recipe, 0), faces(recipe, 1), run, SilentReporter())
+            train(recipe, faces(recipe, 0), faces(recipe, 1), run)
         return run
 
     yield of
@@ -52,7 +52,7 @@ def trained(tmp_path_factory):
 
 
 def faces(recipe, seed):
-    """Noise, one image for each label, of the size that the network wants."""
+    """Return noise images of the network's input size, one for each label."""
     size = recipe.preprocessing.input_size
     pixels = np.random.default_rng(seed).integers(0, 255, (7, size, size), np.uint8)
     return FaceImages(pixels, np.arange(7), FER2013, np.full(7, seed, np.uint8))
@@ -60,7 +60,7 @@ def faces(recipe, seed):
 
 @pytest.mark.usefixtures("quick_start")
 @pytest.mark.parametrize("name", networks.NETWORKS)
-def test_every_network_is_trained_judged_and_exported(trained, name):
+def test_network_is_trained_evaluated_and_exported(trained, name):
     run = trained(name)
     torchscript = model_cache.Classifier(run / "best.pt", "torchscript")
     assert torchscript.metadata.network == name
@@ -72,7 +72,7 @@ def test_every_network_is_trained_judged_and_exported(trained, name):
     np.testing.assert_allclose(metrics.scores(Classifier(run / "best.onnx"), images), scores, atol=1e-4)
 
 
-def test_the_node_changes_over_to_every_network(robot, model, quick_start, astronaut, trained):
+def test_node_switches_to_every_network(robot, model, quick_start, astronaut, trained):
     assert robot.start(EmotionNode, model=str(model)).autostart()
     camera = robot.heard_camera()
     for name in networks.NETWORKS:

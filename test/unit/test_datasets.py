@@ -1,12 +1,18 @@
-"""Every form a data set comes in gives the same images; a broken one says where it is broken."""
+# SPDX-License-Identifier: Apache-2.0
+"""Every form of data set gives the same images; the error for a broken one names the place."""
+
+import json
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from training_data import arrays, bars, class_folders, csv, csv_rows
+from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
 
+from fer_ros.cli import train
 from fer_ros.datasets import registry
-from fer_ros.datasets.registry import DataError
+from fer_ros.datasets.registry import DATASETS, DataError, FaceImages
 from fer_ros.emotion.labels import FER2013
+from fer_ros.registry import Entry
 
 
 def test_csv_and_arrays_hold_the_same_images(tmp_path):
@@ -23,7 +29,7 @@ def test_csv_and_arrays_hold_the_same_images(tmp_path):
     assert [len(table.split(name)) for name in ("training", "public", "private", "all")] == [14, 7, 7, 28]
 
 
-def test_array_files_may_be_listed_with_commas_or_be_a_folder(tmp_path):
+def test_npz_files_are_listed_with_commas_or_in_a_folder(tmp_path):
     one, two = arrays(tmp_path / "1.npz", 7, 0, seed=1), arrays(tmp_path / "2.npz", 7, 1, seed=2)
     expected = registry.read([one, two], 48).fingerprint()
     assert registry.read([f"{one},{two}"], 48).fingerprint() == expected
@@ -31,11 +37,11 @@ def test_array_files_may_be_listed_with_commas_or_be_a_folder(tmp_path):
     assert registry.read([tmp_path], 48).fingerprint() == expected
 
 
-def test_images_are_scaled_to_what_the_network_takes(tmp_path):
+def test_images_are_scaled_to_the_input_size(tmp_path):
     assert registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 32).pixels.shape == (7, 32, 32)
 
 
-def test_class_folders_with_two_parts(tmp_path):
+def test_image_folder_with_splits(tmp_path):
     class_folders(tmp_path / "train", per_class=2, seed=1, size=96)
     class_folders(tmp_path / "test", per_class=1, seed=2)
     images = registry.read([tmp_path], 48)
@@ -46,7 +52,7 @@ def test_class_folders_with_two_parts(tmp_path):
     np.testing.assert_array_equal(public.pixels[order], bars(np.arange(7), 2))
 
 
-def test_class_folders_alone_are_for_training_with_some_held_out(tmp_path):
+def test_image_folder_without_splits_holds_out_validation_images(tmp_path):
     images = registry.read([class_folders(tmp_path, per_class=12, seed=1)], 48)
     training, validation = images.for_training(seed=3)
     assert np.bincount(training.targets).tolist() == [11] * 7
@@ -55,14 +61,14 @@ def test_class_folders_alone_are_for_training_with_some_held_out(tmp_path):
     assert images.for_training(seed=3)[0].fingerprint() == training.fingerprint()
 
 
-def test_other_words_for_the_same_emotion(tmp_path):
+def test_image_folder_understands_synonyms(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
     (tmp_path / "happy").rename(tmp_path / "Happiness")
     (tmp_path / "fear").rename(tmp_path / "fearful")
     assert registry.read([tmp_path], 48).labels == FER2013
 
 
-def test_votes_of_images_whose_row_is_known(tmp_path):
+def test_npz_votes_are_shares_of_images_with_known_rows(tmp_path):
     crowd_votes = np.zeros((7, 10), np.uint8)
     crowd_votes[:, 1], crowd_votes[:, 0], crowd_votes[:, 8] = 6, 2, 2  # happiness, neutral, unknown
     source = np.array([0, 1, 2, 0, 0, 0, 0], np.uint8)
@@ -73,7 +79,7 @@ def test_votes_of_images_whose_row_is_known(tmp_path):
     assert images.crowd_votes[1].sum() == 0
 
 
-def test_duplicates_are_found_by_their_pixels(tmp_path):
+def test_duplicates_are_found_by_pixels(tmp_path):
     images = registry.read([arrays(tmp_path / "a.npz", 14, 0, seed=1)], 48)
     some = images.take(np.array([3, 5]))
     assert np.flatnonzero(images.also_in(some)).tolist() == [3, 5]
@@ -99,13 +105,13 @@ def broken_row(tmp_path, change):
         (lambda row: row.replace(",", ',"', 1), "has 2 columns, not 3"),
     ],
 )
-def test_a_broken_csv_row_is_named(tmp_path, change, reason):
+def test_csv_names_a_broken_row(tmp_path, change, reason):
     with pytest.raises(DataError, match=r"broken\.csv, row 6: ") as raised:
         registry.read([broken_row(tmp_path, change)], 48)
     assert reason in str(raised.value)
 
 
-def test_what_is_no_table_of_fer2013_is_said(tmp_path):
+def test_csv_without_fer2013_columns_is_refused(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("label,image\n1,2\n")
     with pytest.raises(DataError, match=r"other\.csv, row 1: no column 'emotion'"):
@@ -117,40 +123,40 @@ def test_what_is_no_table_of_fer2013_is_said(tmp_path):
         registry.read([path], 48)
 
 
-def test_a_wrong_path_is_said(tmp_path):
+def test_wrong_path_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: there is no such file or folder"):
         registry.read([tmp_path / "nowhere"], 48)
-    picture = tmp_path / "face.png"
-    picture.touch()
-    with pytest.raises(DataError, match=r"face\.png: a data set is one \.csv file, one folder"):
-        registry.read([picture], 48)
+    image = tmp_path / "face.png"
+    image.touch()
+    with pytest.raises(DataError, match=r"face\.png: not a data set of a known form \(a folder per emotion, "):
+        registry.read([image], 48)
 
 
-def test_a_folder_that_holds_no_classes_is_said(tmp_path):
+def test_folder_without_classes_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"has neither \.npz files nor a folder per emotion"):
         registry.read([tmp_path], 48)
 
 
-def test_an_empty_class_is_named(tmp_path):
+def test_empty_class_is_named(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
-    for picture in (tmp_path / "fear").iterdir():
-        picture.unlink()
+    for image in (tmp_path / "fear").iterdir():
+        image.unlink()
     with pytest.raises(DataError, match=r"fear: the class 'fear' is empty"):
         registry.read([tmp_path], 48)
 
 
-def test_an_unknown_class_is_named_with_the_nearest(tmp_path):
+def test_unknown_class_is_named_with_the_nearest(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
     (tmp_path / "happy").rename(tmp_path / "hapy")
     with pytest.raises(DataError, match=r"'hapy' is not an emotion, did you mean 'happy'\?"):
         registry.read([tmp_path], 48)
 
 
-def test_an_unreadable_picture_is_named(tmp_path):
+def test_unreadable_image_is_named(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
-    (tmp_path / "sad" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    (tmp_path / "sad" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 not an image")
     (tmp_path / "sad" / "none.jpg").touch()
-    with pytest.raises(DataError, match=r"half\.jpg: not a readable picture"):
+    with pytest.raises(DataError, match=r"half\.jpg: not a readable image"):
         registry.read([tmp_path], 48)
 
 
@@ -164,21 +170,54 @@ def test_an_unreadable_picture_is_named(tmp_path):
         ({"usage": np.array([0, 0, 3, 0, 0, 0, 0], np.uint8)}, "'usage' of image 2 is 3, not 0 to 2"),
     ],
 )
-def test_an_array_file_that_does_not_fit_is_named(tmp_path, replaced, reason):
+def test_npz_with_unusable_arrays_is_named(tmp_path, replaced, reason):
     path = arrays(tmp_path / "odd.npz", 7, 0, seed=1, **replaced)
     with pytest.raises(DataError, match=r"odd\.npz: ") as raised:
         registry.read([path], 48)
     assert reason in str(raised.value)
 
 
-def test_a_file_that_is_no_npz_is_named(tmp_path):
+def test_npz_that_is_not_an_archive_is_named(tmp_path):
     path = tmp_path / "text.npz"
     path.write_text("not arrays")
     with pytest.raises(DataError, match=r"text\.npz: not a readable npz file"):
         registry.read([path], 48)
 
 
-def test_a_split_that_is_not_there_is_said(tmp_path):
+def test_missing_split_is_named(tmp_path):
     images = registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 48)
     with pytest.raises(DataError, match=r"no image in the split 'public'; it has: training \(7\)"):
         images.split("public")
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    count: int = field(default=14, metadata={"help": "images of the toy data set"})
+
+
+class ToyReader:
+    """A data set of another package: an empty file with the suffix .toy."""
+
+    def __init__(self, count):
+        self._count = count
+
+    def matches(self, paths):
+        return paths[0].suffix == ".toy"
+
+    def read(self, paths, image_size):
+        targets = np.arange(self._count) % 7
+        return FaceImages(bars(targets, seed=1), targets, FER2013, np.repeat([0, 1], self._count // 2).astype(np.uint8))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("undrawn")
+def test_data_set_of_another_package_is_trained_on(tmp_path):
+    DATASETS.register("toy", Entry(lambda options: ToyReader(options.count), ToyOptions, description=".toy files"))
+    try:
+        (tmp_path / "faces.toy").touch()
+        short = recipe(tmp_path / "short.yaml", epochs=1)
+        arguments = ["--data", tmp_path / "faces.toy", "--count", 28, "--recipe", short, "--output", tmp_path / "run"]
+        assert train.main([*map(str, arguments), "--threads", "1"]) == 0
+    finally:
+        DATASETS.unregister("toy")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["training_images"] == 14

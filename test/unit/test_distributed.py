@@ -1,4 +1,5 @@
-"""Several processes, started by torchrun, train together."""
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes, started by torchrun, train one network."""
 
 import json
 import subprocess
@@ -10,7 +11,7 @@ from training_data import arrays, recipe
 
 from fer_ros.cli import train
 from fer_ros.training import checkpoint
-from fer_ros.training.distributed import ALONE, Team
+from fer_ros.training.distributed import SINGLE_PROCESS, ProcessGroup
 from fer_ros.training.run_folder import CHECKPOINT
 
 PROCESSES = 2
@@ -20,7 +21,7 @@ PROCESSES = 2
 def test_two_processes_learn_what_one_learns(tmp_path):
     arrays(tmp_path / "train.npz", 28, 0, seed=1)
     arrays(tmp_path / "public.npz", 14, 1, seed=2)
-    # Without batch norm and dropout, which see only a process's own share, the sums are the same up to their order.
+    # Without batch norm and dropout, which depend on the shard, the sums differ only by their order.
     followed = recipe(
         **{"path": tmp_path / "r.yaml", "network": "acted_cnn", "network_options": {"dropout": 0.0}, "epochs": 2},
         preprocessing={"input_size": 180},
@@ -30,13 +31,15 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
     together = [*arguments, "--output", str(tmp_path / "two"), "--progress", "json"]
     command = [*launcher, "-m", "fer_ros.cli.train", *together]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as team:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as processes:
         assert train.main([*arguments, "--output", str(tmp_path / "one")]) == 0
-        output, errors = team.communicate(timeout=300)
-    assert team.returncode == 0, errors
+        output, errors = processes.communicate(timeout=300)
+    assert processes.returncode == 0, errors
 
-    said = [json.loads(line)["event"] for line in output.splitlines()]
-    assert [event for event in said if event != "batch"] == ["start", "epoch", "epoch", "end"], "one of them speaks"
+    events = [json.loads(line)["event"] for line in output.splitlines()]
+    assert [event for event in events if event != "batch"] == ["start", "epoch", "epoch", "end"], (
+        "only the main process reports"
+    )
     one, two = (checkpoint.read(tmp_path / name / CHECKPOINT) for name in ("one", "two"))
     for alone, together in zip(one["records"], two["records"], strict=True):
         assert together["training_loss"] == pytest.approx(alone["training_loss"], rel=1e-4)
@@ -46,15 +49,14 @@ def test_two_processes_learn_what_one_learns(tmp_path):
 
 
 @pytest.mark.parametrize(("images", "processes"), [(128, 2), (7, 3), (5, 5), (10, 4)])
-def test_the_shares_are_the_batch(images, processes):
-    shares = [Team(rank, processes, ALONE.device).share(images) for rank in range(processes)]
-    together = [image for share in shares for image in range(images)[share]]
-    assert together == list(range(images))
-    assert max(len(range(images)[share]) for share in shares) <= -(-images // processes)
+def test_shards_cover_the_batch(images, processes):
+    shards = [ProcessGroup(rank, processes, SINGLE_PROCESS.device).shard(images) for rank in range(processes)]
+    assert [image for shard in shards for image in range(images)[shard]] == list(range(images))
+    assert max(len(range(images)[shard]) for shard in shards) <= -(-images // processes)
 
 
-def test_a_gpu_that_is_not_there_is_said(tmp_path, capsys):
+def test_missing_gpu_is_reported(tmp_path, capsys):
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("this machine has a GPU")
     assert train.main(["--data", str(tmp_path), "--device", "cuda"]) == 2
     assert "--device cuda: torch sees no GPU on this machine" in capsys.readouterr().err

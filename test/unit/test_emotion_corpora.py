@@ -1,4 +1,5 @@
-"""Data sets of acted emotions, on small files in the exact published naming."""
+# SPDX-License-Identifier: Apache-2.0
+"""Corpora of acted emotions, on small files that are named as published."""
 
 import json
 
@@ -45,50 +46,50 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize(("naming", "files", "labels"), PUBLISHED.values(), ids=PUBLISHED)
-def test_the_faces_of_a_data_set_are_read_with_the_labels_in_its_names(tmp_path, person, naming, files, labels):
+@pytest.mark.parametrize(("corpus", "files", "labels"), PUBLISHED.values(), ids=PUBLISHED)
+def test_corpus_is_read_with_the_labels_in_its_file_names(tmp_path, person, corpus, files, labels):
     for name in files:
         write(tmp_path / name, person)
     images = registry.read([tmp_path], 60)
-    assert corpus_naming.recognize(tmp_path) is naming
-    assert images.labels == naming.labels
-    each = 1 if naming is KDEF else emotion_corpora.FRAMES
+    assert corpus_naming.recognize(tmp_path) is corpus
+    assert images.labels == corpus.labels
+    each = 1 if corpus is KDEF else emotion_corpora.FRAMES
     by_path = dict(zip(files, labels, strict=True))
     expected = [by_path[name] for name in sorted(files) for _ in range(each)]
     assert [images.labels[target] for target in images.targets] == expected
     assert images.pixels.shape == (each * len(files), 60, 60)
-    # The box that Viola-Jones finds, and not the whole picture.
+    # The box that Viola-Jones finds, not the whole image.
     face = person[44:107, 68:131]
     assert np.corrcoef(images.pixels[0].ravel(), cv2.resize(face, (60, 60)).ravel())[0, 1] > 0.8
 
 
-def test_all_labels_of_the_data_set_are_there_in_this_packages_order():
+def test_corpus_labels_are_in_the_order_of_the_package():
     words = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     assert KDEF.labels == SAVEE.labels == tuple(words)
     assert RAVDESS.labels == (*words, "calm")
     assert MEAD.labels == (*words, "contempt")
 
 
-def test_of_two_versions_of_a_recording_one_is_read_and_its_sound_is_not(tmp_path, person):
+def test_ravdess_reads_one_version_of_a_recording_and_no_sound(tmp_path, person):
     for modality in ("01", "02", "03"):
         write(tmp_path / f"Actor_01/{modality}-01-03-01-01-01-01.mp4", person)
     write(tmp_path / "Actor_01/02-01-04-01-01-01-01.mp4", person)
     assert len(registry.read([tmp_path], 48)) == 2 * emotion_corpora.FRAMES
 
 
-def test_only_the_front_is_read_unless_other_views_are_asked_for(tmp_path):
+def test_kdef_reads_the_frontal_view_by_default(tmp_path):
     for view in ("S", "HL", "FR"):
         (tmp_path / f"AF01NE{view}.JPG").touch()
-    assert [clip.path.name for clip in KDEF.clips(tmp_path)] == ["AF01NES.JPG"]
-    assert len(KDEF.clips(tmp_path, ("S", "HL"))) == 2
+    assert [recording.path.name for recording in KDEF.recordings(tmp_path)] == ["AF01NES.JPG"]
+    assert len(KDEF.recordings(tmp_path, ("S", "HL"))) == 2
     (tmp_path / "AF01NES.JPG").unlink()
     with pytest.raises(DataError, match="has no KDEF file of the view S"):
-        KDEF.clips(tmp_path)
+        KDEF.recordings(tmp_path)
 
 
 @pytest.fixture
 def ten_speakers(tmp_path, monkeypatch):
-    """A folder of RAVDESS, five clips a speaker; its videos are not really read."""
+    """Return a folder of RAVDESS with five recordings per speaker; reading a video is mocked."""
     for speaker in range(1, 11):
         for emotion in range(1, 6):
             path = tmp_path / f"Actor_{speaker:02}/02-01-{emotion:02}-01-01-01-{speaker:02}.mp4"
@@ -102,7 +103,7 @@ def ten_speakers(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_fifth_of_the_clips_is_held_back_with_all_their_frames(ten_speakers):
+def test_a_fifth_of_the_recordings_is_public_with_all_frames(ten_speakers):
     images = emotion_corpora.read(ten_speakers, RAVDESS, 8)
     public = images.split("public")
     assert len(public) == len(images) / 5
@@ -112,39 +113,39 @@ def test_a_fifth_of_the_clips_is_held_back_with_all_their_frames(ten_speakers):
     assert np.array_equal(images.splits, again.splits)
 
 
-def test_a_speaker_is_kept_on_one_side_when_asked(ten_speakers):
+def test_by_speaker_keeps_each_speaker_in_one_split(ten_speakers):
     images = emotion_corpora.read(ten_speakers, RAVDESS, 8, by_speaker=True)
     speakers = [set(images.split(name).pixels[:, 0, 0]) for name in ("training", "public")]
     assert [len(side) for side in speakers] == [8, 2]
     assert speakers[0] & speakers[1] == set()
 
 
-def test_one_speaker_cannot_be_split(tmp_path):
+def test_by_speaker_refuses_a_single_speaker(tmp_path):
     for code in ("a01", "h02"):
         (tmp_path / f"DC_{code}.avi").touch()
-    with pytest.raises(DataError, match="has one speaker only, DC"):
+    with pytest.raises(DataError, match="has only one speaker, DC"):
         emotion_corpora.read(tmp_path, SAVEE, 48, by_speaker=True)
 
 
 @pytest.mark.parametrize(
-    ("naming", "name", "message"),
+    ("corpus", "name", "message"),
     [
-        (KDEF, "AF01XYS.JPG", r"AF01XYS\.JPG: 'xy' is no emotion of KDEF; it has: af \(fear\)"),
+        (KDEF, "AF01XYS.JPG", r"AF01XYS\.JPG: 'xy' is not an emotion code of KDEF; it has: af \(fear\)"),
         (KDEF, "AF31V.JPG", r"AF31V\.JPG: not named as KDEF names its files, such as AF01/AF01ANS\.JPG"),
-        (RAVDESS, "02-01-09-01-02-01-12.mp4", "'09' is no emotion of RAVDESS"),
-        (SAVEE, "DC/x01.avi", "'x' is no emotion of SAVEE"),
-        (MEAD, "M003/video/front/bored/level_1/001.mp4", "'bored' is no emotion of MEAD"),
+        (RAVDESS, "02-01-09-01-02-01-12.mp4", "'09' is not an emotion code of RAVDESS"),
+        (SAVEE, "DC/x01.avi", "'x' is not an emotion code of SAVEE"),
+        (MEAD, "M003/video/front/bored/level_1/001.mp4", "'bored' is not an emotion code of MEAD"),
     ],
 )
-def test_a_name_that_does_not_fit_is_refused_with_the_reason(tmp_path, naming, name, message):
+def test_unusable_file_name_is_refused_with_the_reason(tmp_path, corpus, name, message):
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with pytest.raises(DataError, match=message):
-        naming.clips(tmp_path)
+        corpus.recordings(tmp_path)
 
 
-def test_files_that_cannot_be_used_are_named_with_the_reason_or_left_out(tmp_path, person, caplog):
+def test_unusable_file_is_named_or_left_out(tmp_path, person, caplog):
     blank = np.full_like(person, 90)
     faults = {
         "DC_a01.avi": (b"not a video", "not a readable video"),
@@ -169,7 +170,7 @@ def test_files_that_cannot_be_used_are_named_with_the_reason_or_left_out(tmp_pat
     assert "DC_a02.avi: no face found" in caplog.text
 
 
-def test_a_face_missed_in_one_frame_is_taken_where_the_next_has_it(tmp_path, person):
+def test_frame_without_detection_takes_the_nearest_box(tmp_path, person):
     path = tmp_path / "DC_a01.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, person.shape[::-1])
     hidden = person.copy()
@@ -184,7 +185,7 @@ def test_a_face_missed_in_one_frame_is_taken_where_the_next_has_it(tmp_path, per
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.usefixtures("undrawn")
-def test_a_model_is_trained_on_acted_emotions_split_by_speaker_and_evaluated(ten_speakers, tmp_path_factory, capsys):
+def test_model_is_trained_and_evaluated_by_speaker(ten_speakers, tmp_path_factory, capsys):
     out = tmp_path_factory.mktemp("out")
     recipe = out / "short.yaml"
     recipe.write_text("network: mini_xception\nepochs: 1\nbatch_size: 64\n")

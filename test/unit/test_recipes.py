@@ -1,4 +1,5 @@
-"""Every recipe that ships can be followed, and what it says about the weights' path is done."""
+# SPDX-License-Identifier: Apache-2.0
+"""Shipped recipes load, the papers' recipes have the papers' numbers, and schedules follow the recipe."""
 
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import torch
 
 from fer_ros import networks, resources
 from fer_ros.datasets.registry import FaceImages
-from fer_ros.training import optimization
-from fer_ros.training.progress import SilentReporter
-from fer_ros.training.recipe import RecipeError, from_dict, load
-from fer_ros.training.train import fit
+from fer_ros.training.optimizer import create_optimizer, l1_penalty
+from fer_ros.training.recipe import RecipeError, from_dict, load, parse, save
+from fer_ros.training.schedules import crop_size, learning_rate
+from fer_ros.training.train import train
 
 SHIPPED = sorted(path.stem for path in Path(resources.folders("recipes")[0]).glob("*.yaml"))
 
@@ -21,11 +22,12 @@ def recipe(**keys):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_recipe_makes_its_network(name):
-    followed = load(name)
-    with torch.device("meta"):
-        network = networks.create(followed.network, 7, **followed.network_options)
-    assert optimization.optimizer(followed, network).param_groups[0]["weight_decay"] == followed.weight_decay
+def test_shipped_recipe_creates_its_networks(name):
+    for stage in load(name).stages:
+        settings = stage.recipe
+        with torch.device("meta"):
+            network = networks.create(settings.network, 7, **settings.network_options)
+        assert create_optimizer(settings, network).param_groups[0]["weight_decay"] == settings.weight_decay
 
 
 @pytest.mark.parametrize(
@@ -42,9 +44,9 @@ def test_a_shipped_recipe_makes_its_network(name):
         ("ding_dropout_05_l1", {"network": "acted_cnn", "network_options": {"dropout": 0.5}, "l1": 1e-4}),
     ],
 )
-def test_a_papers_recipe_has_the_papers_numbers(name, settings):
-    followed = load(name)
-    assert {key: getattr(followed, key) for key in settings} == settings
+def test_recipe_of_a_paper_has_the_published_numbers(name, settings):
+    (stage,) = load(name).stages
+    assert {key: getattr(stage.recipe, key) for key in settings} == settings
 
 
 @pytest.mark.parametrize(
@@ -60,46 +62,45 @@ def test_a_papers_recipe_has_the_papers_numbers(name, settings):
         ({"initial_size": 64}, "'initial_size' \\(64\\) must not be above 'preprocessing.input_size' \\(48\\)"),
     ],
 )
-def test_what_cannot_be_done_is_named(keys, message):
+def test_unusable_value_is_named(keys, message):
     with pytest.raises(RecipeError, match=message):
         recipe(**keys)
 
 
 def rates(followed, losses):
-    """The rate in each epoch of a run with these validation losses, and in the one after it."""
-    records = [{"validation_loss": loss} for loss in losses]
-    return [optimization.learning_rate(followed, 0.5, records[:epoch]) for epoch in range(len(losses) + 1)]
+    """Return the rate in each epoch of a run with these validation losses, and in the one after it."""
+    return [learning_rate(followed, 0.5, losses[:epoch]) for epoch in range(len(losses) + 1)]
 
 
-def test_on_a_plateau_the_rate_falls_and_stays_down():
+def test_plateau_lowers_the_learning_rate_for_good():
     followed = recipe(schedule="plateau", patience=1, plateau_factor=0.1, learning_rate=1.0)
     assert np.allclose(rates(followed, [3, 2, 2, 2, 1, 1.5, 1.5]), [1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01])
 
 
-def test_one_cycle_rises_to_the_peak_and_falls_to_nothing():
+def test_one_cycle_rises_to_the_peak_and_falls_to_zero():
     followed = recipe(learning_rate=0.4, warm_up=0.25)
-    at = [optimization.learning_rate(followed, done, []) for done in (0, 0.125, 0.25, 0.625, 1)]
+    at = [learning_rate(followed, done, []) for done in (0, 0.125, 0.25, 0.625, 1)]
     assert np.allclose(at, [0, 0.2, 0.4, 0.2, 0])
     assert rates(recipe(schedule="constant", learning_rate=0.3), [1, 2]) == [0.3] * 3
 
 
 def test_crops_grow_to_the_input_size():
     followed = recipe(initial_size=32, epochs=10)
-    assert [optimization.crop_size(followed, epoch) for epoch in range(10)] == [32, 32, 36, 36, 40, 40, 44, 44, 48, 48]
-    assert optimization.crop_size(recipe(), 0) == 48
+    assert [crop_size(followed, epoch) for epoch in range(10)] == [32, 32, 36, 36, 40, 40, 44, 44, 48, 48]
+    assert crop_size(recipe(), 0) == 48
 
 
-def test_l1_counts_dense_weights_alone():
+def test_l1_penalty_counts_linear_weights_only():
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3), torch.nn.Linear(2, 2))
     torch.nn.init.constant_(network[1].weight, -3.0)
-    assert optimization.l1_penalty(recipe(l1=0.5), network).item() == 6.0
-    assert optimization.l1_penalty(recipe(), network) == 0.0
+    assert l1_penalty(recipe(l1=0.5), network).item() == 6.0
+    assert l1_penalty(recipe(), network) == 0.0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.usefixtures("undrawn")
-def test_a_dense_network_learns_with_adam_and_l1(tmp_path):
-    """Dark faces are sad and bright ones happy."""
+def test_network_learns_with_adam_and_l1(tmp_path):
+    """The classes are dark and bright noise."""
     targets = np.arange(64) % 2
     noise = np.random.default_rng(0).integers(0, 60, (64, 48, 48))
     pixels = (noise + 120 * targets[:, None, None]).astype(np.uint8)
@@ -110,4 +111,64 @@ def test_a_dense_network_learns_with_adam_and_l1(tmp_path):
         **{"optimizer": "adam", "schedule": "constant", "learning_rate": 0.002, "l1": 1e-5, "ema_decay": 0},
         augmentation=still,
     )
-    assert fit(followed, faces, faces, tmp_path, SilentReporter()).records[-1]["validation_accuracy"] > 0.9
+    assert train(followed, faces, faces, tmp_path).records[-1].validation_accuracy > 0.9
+
+
+STAGES = {
+    "network": "mini_xception",
+    "epochs": 10,
+    "augmentation": {"flip": 0, "erase": 0.1},
+    "stages": [
+        {"name": "first"},
+        {
+            "name": "second",
+            "epochs": 3,
+            "augmentation": {"erase": 0.3},
+            "teachers": ["first", "other/best.pt", "res_se"],
+        },
+        {"name": "teacher", "network": "res_se", "teachers": []},
+        {"name": "third", "init_from": "first"},
+        {"name": "fourth", "init_from": "none"},
+    ],
+}
+
+
+def test_stage_overrides_keys_of_the_recipe():
+    first, second, teacher, *_ = (stage.recipe for stage in parse(STAGES, Path("/recipes")).stages)
+    assert (first.epochs, second.epochs, teacher.network) == (10, 3, "res_se")
+    assert (second.augmentation.flip, second.augmentation.erase) == (0, 0.3)
+    assert second.teachers == ["first", "/recipes/other/best.pt", "res_se"]
+
+
+def test_stage_starts_from_the_latest_stage_of_its_network():
+    assert [stage.init_from for stage in parse(STAGES, Path()).stages] == ["", "first", "", "first", ""]
+
+
+def test_recipe_with_stages_is_saved_as_it_was_read(tmp_path):
+    staged = parse(STAGES, tmp_path)
+    save(tmp_path / "saved.yaml", staged)
+    assert load(str(tmp_path / "saved.yaml")) == staged
+
+
+def test_overrides_apply_to_every_stage():
+    staged = parse(STAGES, Path()).with_overrides(epochs=1, seed=7)
+    assert {(stage.recipe.epochs, stage.recipe.seed) for stage in staged.stages} == {(1, 7)}
+    with pytest.raises(RecipeError, match="--network cannot replace the networks of a recipe with stages"):
+        staged.with_overrides(network="vgg")
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([], "'stages' must be a list of mappings"),
+        ([{"epochs": 2}], "stage 1 of 'stages' must be a mapping with the key 'name'"),
+        ([{"name": "a"}, {"name": "a"}], "stage 'a': there is an earlier stage of this name"),
+        ([{"name": "../a"}], "stage '../a': 'name' must consist of letters"),
+        ([{"name": "a", "epoch": 2}], "stage 'a': unknown key 'epoch', did you mean 'epochs'?"),
+        ([{"name": "a", "init_from": 3}], "stage 'a': 'init_from' must be text"),
+    ],
+)
+def test_unusable_stage_is_named(stages, message):
+    with pytest.raises(RecipeError) as raised:
+        parse({**STAGES, "stages": stages}, Path())
+    assert message in str(raised.value)

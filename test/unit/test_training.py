@@ -1,7 +1,7 @@
-"""fer-train from the command line to a model that serves; stopped, resumed, and given what it cannot use."""
+# SPDX-License-Identifier: Apache-2.0
+"""fer-train from the command line to a model file: complete, interrupted, resumed, and with unusable input."""
 
 import contextlib
-import dataclasses
 import functools
 import json
 import resource
@@ -27,7 +27,6 @@ from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.training import checkpoint, progress
 from fer_ros.training import train as training_loop
-from fer_ros.training.augmentation import RESAMPLING, Augmentation
 from fer_ros.training.recipe import Recipe
 from fer_ros.training.run_folder import CHECKPOINT
 from fer_ros.training.targets import Targets
@@ -35,7 +34,7 @@ from fer_ros.training.targets import Targets
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """140 training and 35 validation images; one of the latter is in the former too."""
+    """Return a folder with 140 training and 35 validation images; one image is in both."""
     folder = tmp_path_factory.mktemp("data")
     again = bars(np.arange(140) % 7, seed=1)
     public = bars(np.arange(35) % 7, seed=2)
@@ -47,7 +46,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
-    """The folder of a run that was never stopped."""
+    """Return the folder of a run that was never interrupted."""
     folder = tmp_path_factory.mktemp("run")
     assert fer_train("--data", data, "--recipe", recipe(folder / "bars.yaml"), "--output", folder / "run") == 0
     return folder / "run"
@@ -58,7 +57,7 @@ def fer_train(*arguments):
 
 
 def error_of(capsys, *arguments):
-    """The one line that fer-train says before it exits with 2."""
+    """Return the single error line that fer-train prints before it exits with 2."""
     assert fer_train(*arguments) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -75,7 +74,7 @@ def without_times(folder):
     return [{k: v for k, v in record.items() if k not in ("seconds", "images_per_second")} for record in records]
 
 
-def test_a_run_leaves_a_model_that_serves(run):
+def test_run_writes_a_model_that_classifies(run):
     classifier = Classifier(run / "best.pt")
     assert classifier.labels == FER2013
     assert classifier.metadata.preprocessing.input_size == 48
@@ -85,14 +84,14 @@ def test_a_run_leaves_a_model_that_serves(run):
     assert (scores.argmax(axis=1) == np.arange(7)).mean() > 0.5
 
 
-def test_a_run_writes_down_what_it_was(run, data):
+def test_run_records_data_settings_and_versions(run, data):
     assert {path.name for path in run.iterdir()} == {
         *("recipe.yaml", "run.json", "metrics.csv", "curves.png", "best.pt", "checkpoint.pth"),
         *("evaluation.json", "confusion_matrix.png", "reliability.png", "report.html"),
     }
     facts = json.loads((run / "run.json").read_text())
     assert facts["data"] == [str(data)]
-    assert facts["training_images"] == 139, "the image that validation holds too is left out"
+    assert facts["training_images"] == 139, "the image that is also a validation image is left out"
     assert facts["duplicates_left_out"] == 1
     assert facts["versions"]["torch"] == torch.__version__
     assert yaml.safe_load((run / "recipe.yaml").read_text())["batch_size"] == 8
@@ -107,7 +106,7 @@ def test_a_run_writes_down_what_it_was(run, data):
 
 
 def child(*arguments):
-    """fer-train as a program started by another; it hears Ctrl-C also where these tests run in the background."""
+    """Start fer-train in a process that receives SIGINT even if these tests run in the background."""
     command = [sys.executable, "-m", "fer_ros.cli.train", *map(str, arguments), "--threads", "1", "--progress", "json"]
     return subprocess.Popen(
         command,
@@ -119,14 +118,14 @@ def child(*arguments):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_stopped_twice_and_resumed_it_ends_like_a_run_that_never_stopped(run, data, tmp_path):
+def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(run, data, tmp_path):
     folder = tmp_path / "stopped"
-    asked_to_end = child("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder)
-    assert json.loads(asked_to_end.stdout.readline())["event"] == "start"
-    asked_to_end.terminate()
-    _, errors = asked_to_end.communicate(timeout=60)
-    assert asked_to_end.returncode == 130
-    assert errors.splitlines() == [f"fer-train: stopped; go on with: fer-train --resume {folder}"]
+    terminated = child("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder)
+    assert json.loads(terminated.stdout.readline())["event"] == "start"
+    terminated.terminate()
+    _, errors = terminated.communicate(timeout=60)
+    assert terminated.returncode == 130
+    assert errors.splitlines() == [f"fer-train: stopped; continue with: fer-train --resume {folder}"]
 
     interrupted = child("--resume", folder)
     assert json.loads(interrupted.stdout.readline())["event"] == "start"
@@ -157,27 +156,27 @@ def test_resume_refuses_another_network_recipe_or_data(run, tmp_path, capsys):
     assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
-def test_a_broken_checkpoint_is_said(run, tmp_path, capsys):
+def test_resume_reports_a_broken_checkpoint(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "copy")
     (folder / CHECKPOINT).write_bytes(b"half a checkp")
     assert "checkpoint.pth is not a readable checkpoint" in error_of(capsys, "--resume", folder)
 
 
-def test_a_run_never_overwrites_another(run, data, capsys):
+def test_run_does_not_overwrite_another(run, data, capsys):
     assert "already holds a run" in error_of(capsys, "--data", data, "--output", run)
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_there_was(data, tmp_path, capsys):
+def test_infinite_loss_ends_the_run_and_keeps_earlier_results(data, tmp_path, capsys):
     steep = recipe(tmp_path / "steep.yaml", learning_rate=100, weight_decay=10, warm_up=0, momentum=1.0)
     assert fer_train("--data", data, "--recipe", steep, "--output", tmp_path / "run", "--epochs", 30) == 1
-    assert "lower learning_rate (now 100); what earlier epochs wrote is intact" in capsys.readouterr().err
+    assert "lower learning_rate (now 100); the results of earlier epochs are intact" in capsys.readouterr().err
     assert checkpoint.read(tmp_path / "run" / CHECKPOINT)["recipe"]["learning_rate"] == 100
 
 
 @contextlib.contextmanager
-def a_full_disk():
-    """No file can grow beyond 20 kB, which no model fits into."""
+def full_disk():
+    """Limit files to 20 kB, less than any model."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
@@ -187,8 +186,8 @@ def a_full_disk():
 
 
 @contextlib.contextmanager
-def a_step_too_long():
-    """Weights are thrown so far that the next loss is no number."""
+def exploding_loss():
+    """Set a learning rate after which the loss is not finite."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_loop, "learning_rate", lambda *_: 1e30)
         yield
@@ -196,23 +195,21 @@ def a_step_too_long():
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
-    ("trouble", "reason"),
-    [(a_full_disk, "run cannot be written: File too large"), (a_step_too_long, "the loss became nan in epoch 2")],
+    ("failure", "reason"),
+    [(full_disk, "run cannot be written: File too large"), (exploding_loss, "the loss became nan in epoch 2")],
 )
-def test_trouble_in_a_later_epoch_leaves_what_there_was_and_the_run_can_go_on(
-    trouble, reason, run, data, tmp_path, capsys, monkeypatch
-):
+def test_run_resumes_after_a_failure_in_a_later_epoch(failure, reason, run, data, tmp_path, capsys, monkeypatch):
     folder, epoch = tmp_path / "run", progress.TerminalReporter.epoch
-    with contextlib.ExitStack() as begun:
-        # After the first epoch has been told of.
+    with contextlib.ExitStack() as failures:
+        # After the first epoch has been reported.
         monkeypatch.setattr(
-            progress.TerminalReporter, "epoch", lambda *told: epoch(*told) or begun.enter_context(trouble())
+            progress.TerminalReporter, "epoch", lambda *event: epoch(*event) or failures.enter_context(failure())
         )
         assert fer_train("--data", data, "--recipe", run.parent / "bars.yaml", "--output", folder) == 1
-    (said,) = capsys.readouterr().err.splitlines()
-    assert said.startswith("fer-train: error: ")
-    assert reason in said
-    assert "what earlier epochs wrote is intact" in said
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fer-train: error: ")
+    assert reason in line
+    assert "the results of earlier epochs are intact" in line
     assert len(without_times(folder)) == 1
     assert Classifier(folder / "best.pt").labels == FER2013
     assert not list(folder.glob(".*"))
@@ -231,7 +228,7 @@ def test_trouble_in_a_later_epoch_leaves_what_there_was_and_the_run_can_go_on(
         (lambda path: csv(path, csv_rows(7, "PublicTest", 1)), "no image in the split 'training'"),
     ],
 )
-def test_data_that_cannot_be_used_leaves_nothing_behind(make, reason, tmp_path, capsys):
+def test_unusable_data_leaves_no_folder(make, reason, tmp_path, capsys):
     output = tmp_path / "run"
     assert reason in error_of(capsys, "--data", make(tmp_path / "f.csv"), "--output", output)
     assert not output.exists()
@@ -250,19 +247,19 @@ def test_data_that_cannot_be_used_leaves_nothing_behind(make, reason, tmp_path, 
         ({"augmentation": 3}, "'augmentation' must be a mapping of keys to values"),
     ],
 )
-def test_a_recipe_that_cannot_be_followed_names_the_key(changes, reason, data, tmp_path, capsys):
+def test_unusable_recipe_names_the_key(changes, reason, data, tmp_path, capsys):
     path = recipe(tmp_path / "odd.yaml", **changes)
     assert reason in error_of(capsys, "--data", data, "--recipe", path, "--output", tmp_path / "run")
 
 
-def test_a_recipe_that_is_not_there_is_said(data, tmp_path, capsys):
+def test_missing_recipe_is_reported(data, tmp_path, capsys):
     assert "no recipe 'mini_xeption'; known are: " in error_of(capsys, "--data", data, "--recipe", "mini_xeption")
     path = tmp_path / "tabs.yaml"
     path.write_text("network: mini_xception\n\tepochs: 3\n")
     assert "tabs.yaml: not YAML" in error_of(capsys, "--data", data, "--recipe", path)
 
 
-def test_exported_models_do_what_the_run_did(run, data, tmp_path, capsys):
+def test_exported_models_give_the_scores_of_the_run(run, data, tmp_path, capsys):
     best, latest = tmp_path / "models" / "best.pt", tmp_path / "models" / "latest.pt"
     assert export.main([str(run), "--output", str(best)]) == 0
     assert export.main([str(run / "checkpoint.pth"), "--output", str(latest)]) == 0
@@ -285,11 +282,11 @@ def test_exported_models_do_what_the_run_did(run, data, tmp_path, capsys):
 
     capsys.readouterr()
     assert export.main([str(tmp_path), "--output", str(best)]) == 2
-    assert "this is no training run" in capsys.readouterr().err
+    assert "this is not a training run" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
+def test_image_folders_give_a_model_of_their_emotions(tmp_path):
     faces = class_folders(tmp_path / "faces", per_class=12, seed=1)
     for label in FER2013[3:]:
         shutil.rmtree(faces / label)
@@ -302,7 +299,7 @@ def test_pictures_in_folders_make_a_model_of_the_emotions_they_show(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_path, capsys):
+def test_init_from_starts_from_the_weights_of_a_model(run, data, tmp_path, capsys):
     gentle = recipe(tmp_path / "gentle.yaml", epochs=1, learning_rate=1e-6)
     begin = ["--data", data, "--recipe", gentle, "--init-from", run / "best.pt", "--output", tmp_path / "run"]
     assert fer_train(*begin) == 0
@@ -315,7 +312,7 @@ def test_a_run_may_start_from_a_model_instead_of_from_nothing(run, data, tmp_pat
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_crowd_votes_are_learned_from(tmp_path):
+def test_crowd_votes_become_targets(tmp_path):
     crowd_votes = np.zeros((70, 10), np.uint8)
     crowd_votes[:, 0] = 10
     arrays(tmp_path / "train.npz", 70, 0, seed=1, ferplus_votes=crowd_votes)
@@ -324,7 +321,7 @@ def test_crowd_votes_are_learned_from(tmp_path):
     data = [tmp_path / "train.npz", tmp_path / "public.npz"]
     assert fer_train("--data", *data, "--recipe", steps, "--output", tmp_path / "run") == 0
     record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][0]
-    assert record["training_accuracy"] < 0.5, "everybody voted neutral, whatever the label"
+    assert record["training_accuracy"] < 0.5, "all votes are for neutral, whatever the label"
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -343,51 +340,38 @@ def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
     for label in FER2013[3:]:
         shutil.rmtree(three / label)
     refused = error_of(capsys, "--data", three, "--recipe", taught, "--output", tmp_path / "other")
-    assert "answers angry, disgust, fear, happy, sad, surprise, neutral; the data has angry, disgust, fear" in refused
+    assert "predicts angry, disgust, fear, happy, sad, surprise, neutral; the data has angry, disgust, fear" in refused
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_several_teachers_are_asked_and_their_scores_averaged(run, data, tmp_path):
+def test_scores_of_several_teachers_are_averaged(run, data, tmp_path):
     other = tmp_path / "other.pt"
     model_file.write(other, networks.create("mini_xception", 7), ModelMetadata("mini_xception", FER2013))
     images = registry.read([data], 48).split("public")
     both = Recipe("mini_xception", 1, teachers=[str(run / "best.pt"), str(other)], teacher_weight=1.0)
     learned, *each = (
-        Targets(dataclasses.replace(both, teachers=names), images).at(0).numpy()
-        for names in (both.teachers, both.teachers[:1], both.teachers[1:])
+        Targets(both, images, names).at(0).numpy() for names in (both.teachers, both.teachers[:1], both.teachers[1:])
     )
     np.testing.assert_allclose(learned, np.mean(each, axis=0), atol=1e-6)
     assert np.abs(each[0] - each[1]).max() > 0.1
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_crops_may_be_small_at_first(data, tmp_path):
+def test_crops_grow_from_the_initial_size(data, tmp_path):
     growing = recipe(tmp_path / "r.yaml", initial_size=24, epochs=2)
     assert fer_train("--data", data, "--recipe", growing, "--output", tmp_path / "run") == 0
     assert Classifier(tmp_path / "run" / "best.pt").preprocessing.input_size == 48
 
 
-def test_several_threads_take_batches_that_do_not_divide(data, tmp_path):
-    """In a process of its own: what would go wrong is not an exception, but the end of the process."""
+def test_threads_train_on_batches_of_odd_size(data, tmp_path):
+    """In a child process, because the failure was a crash of the process."""
     odd = recipe(tmp_path / "r.yaml", batch_size=15, epochs=1)
     command = [sys.executable, "-m", "fer_ros.cli.train", "--data", data, "--recipe", odd, "--threads", "2"]
     ended = subprocess.run([*map(str, command), "--output", str(tmp_path / "run")], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
 
-def test_bicubic_resampling_keeps_detail_and_stays_within_gray_levels():
-    pixels = torch.from_numpy(np.random.default_rng(0).choice([0, 128, 255], (20, 48, 48)).astype(np.uint8))
-    detail = {}
-    for resampling in RESAMPLING:
-        torch.manual_seed(0)
-        moved = Augmentation(resampling=resampling)(pixels, 48)
-        assert moved.min() >= 0
-        assert moved.max() <= 255
-        detail[resampling] = float(moved.diff(dim=2).abs().mean())
-    assert detail["bicubic"] > 1.2 * detail["bilinear"]
-
-
-def test_standardized_crops_are_the_same_in_every_light():
+def test_standardized_crops_do_not_depend_on_lighting():
     crops = bars(np.arange(7), seed=1)
     preprocessing = Preprocessing(standardize=True)
     inputs = preprocessing.batch(crops)

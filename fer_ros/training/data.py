@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training and validation images of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_ros.datasets import registry
+from fer_ros.datasets.face_images import FaceImages
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Images to train on and images to choose the best epoch on; no image is in both."""
+
+    training: FaceImages
+    validation: FaceImages
+    facts: dict[str, Any]
+    """Paths and numbers of images, for `run.json` and the progress reporter."""
+
+
+def read_training_data(
+    sources: Sequence[str | Path], image_size: int, seed: int, options: Mapping[str, Any]
+) -> TrainingData:
+    """Return the images of a data set for training.
+
+    Training images that are also validation images, pixel by pixel, are left out: the network would recognize them
+    instead of generalizing.
+
+    Args:
+        sources: see `registry.read`.
+        image_size: side of the images, pixels.
+        seed: draws the validation images where the data set has no split for them.
+        options: of the data set's reader.
+
+    Raises:
+        DataError: the data cannot be read, or a class has no training image.
+    """
+    images = registry.read(sources, image_size, **options)
+    training, validation = images.for_training(seed)
+    repeated = training.also_in(validation)
+    training = training.take(~repeated)
+    training.check_every_label(" ".join(map(str, sources)))
+    facts = {
+        "data": [str(path) for path in registry.paths_of(sources)],
+        "training_images": len(training),
+        "validation_images": len(validation),
+        "duplicates_left_out": int(repeated.sum()),
+        **{name: value for name, value in options.items() if value},
+    }
+    return TrainingData(training, validation, facts)
