@@ -3,6 +3,7 @@
 
 import importlib.util
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -195,3 +196,22 @@ def test_toy_detector_is_registered_from_outside(toy_detector):
     tracking = TrackingDetector(DETECTORS.create("toy", options))
     found = [tracking.detect(Frame(np.zeros((240, 320), np.uint8), step / 30)) for step in range(5)]
     assert [[(face.id, face.box) for face in faces] for faces in found] == [[("f1", Box(140, 100, 40, 40))]] * 5
+
+
+def test_docs_list_all_detectors_and_their_options():
+    page = (Path(__file__).parents[2] / "docs" / "front-ends.md").read_text()
+    for name in DETECTORS:
+        entry = DETECTORS[name]
+        assert f"| `{name}`" in page
+        assert entry.install in page
+        assert all(f"`{row.name}`" in page for row in fields(entry.options))
+
+
+def test_example_detector_of_the_docs_works():
+    page = (Path(__file__).parents[2] / "docs" / "front-ends.md").read_text()
+    exec(page.split("```python\n")[1].split("```")[0], {"__name__": "example"})
+    try:
+        (found,) = DETECTORS.create("center").detect(np.zeros((200, 300), np.uint8))
+        assert found.box == Box(100, 50, 100, 100)
+    finally:
+        DETECTORS.unregister("center")
