@@ -1,7 +1,8 @@
-"""Cameras for the end-to-end benchmark, as a process of their own: `python -m benchmarks.camera --help`.
+# SPDX-License-Identifier: Apache-2.0
+"""Camera drivers for the end-to-end benchmark, in one process: `python -m benchmarks.camera --help`.
 
-Every image carries its number in `header.frame_id`, so that whoever gets the answers can tell which are missing, and as
-its stamp the time at which it was handed to DDS.
+The number of an image is in `header.frame_id`, so that the receiver of results knows which are missing. Its stamp is
+the time at which it is given to DDS.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from benchmarks.crowd import crowd
 
 
 class Camera:
-    """Publishes pictures over and over on `image`, or on `<name>/image`.
+    """Publishes images in a loop on `image`, or on `<name>/image`.
 
     Args:
-        node: publishes.
-        name: of the camera; empty for one that has none.
-        images: prepared messages.
-        rate: images a second.
+        node: of the publisher.
+        name: of the camera, may be empty.
+        images: messages to publish.
+        rate: images per second.
     """
 
     def __init__(self, node: Node, name: str, images: Sequence[Image | CompressedImage], rate: float):
@@ -54,14 +55,14 @@ class Camera:
         self._number += 1
 
 
-def raw(picture: np.ndarray) -> Image:
-    height, width, _ = picture.shape
-    data = array("B", picture.tobytes())
+def raw(pixels: np.ndarray) -> Image:
+    height, width, _ = pixels.shape
+    data = array("B", pixels.tobytes())
     return Image(height=height, width=width, encoding="bgr8", step=3 * width, data=data)
 
 
-def compressed(picture: np.ndarray) -> CompressedImage:
-    _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 90))
+def compressed(pixels: np.ndarray) -> CompressedImage:
+    _, data = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 90))
     return CompressedImage(format="bgr8; jpeg compressed bgr8", data=array("B", data.tobytes()))
 
 
@@ -75,12 +76,12 @@ def main() -> None:
     command_line.add_argument("--compressed", action="store_true")
     options = command_line.parse_args()
     message = compressed if options.compressed else raw
-    images = [message(picture) for picture in crowd(options.width, options.height, options.faces, options.rate)]
+    images = [message(pixels) for pixels in crowd(options.width, options.height, options.faces, options.rate)]
     rclpy.init()
     node = Node("benchmark_camera")
     for name in options.cameras:
         Camera(node, name, images, options.rate)
-    # Ended in this way it gives its shared memory back.
+    # A regular end releases the shared memory of DDS.
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
 

@@ -1,4 +1,5 @@
-"""What the detector's crops cost: accuracy on its boxes beside accuracy on the data set's own frames, same images.
+# SPDX-License-Identifier: Apache-2.0
+"""Accuracy on the detector's boxes compared with accuracy on the data set's own crops, on the same images.
 
 python -m benchmarks.crops [--models NAME ...] [--faces N] prints tables and writes out/bench/crops.json.
 """
@@ -10,68 +11,70 @@ import json
 
 import numpy as np
 
-from benchmarks.tilt import CANVAS, DATA, ROOT, SIDE, canvas, the_face
+from benchmarks.tilt import CANVAS, DATA, ROOT, SIDE, canvas, center_face
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
 from fer_ros.types import Box, TrackedFace
 
 RESULT = ROOT / "out" / "bench" / "crops.json"
 FRAME = Box((CANVAS - SIDE) // 2, (CANVAS - SIDE) // 2, SIDE, SIDE)
-"""Where FER2013's own crop lies in a canvas."""
+"""FER2013's own crop in a canvas."""
 PERCENTILES = (5, 25, 50, 75, 95)
 
 
-def found(pixels: np.ndarray) -> dict[int, Box]:
-    """The detector's box in the canvas of each image in which it finds the face, by the image's number."""
+def detect_faces(pixels: np.ndarray) -> dict[int, Box]:
+    """Return the detector's box in the canvas of each image in which it finds the face, by the image's index."""
     detector, boxes = ViolaJones(ViolaJonesOptions(min_size=SIDE // 2)), {}
-    for number, crop in enumerate(pixels):
-        face = the_face([TrackedFace("", one.box, one.score, 0.0) for one in detector.detect(canvas(crop))])
+    for index, crop in enumerate(pixels):
+        face = center_face([TrackedFace("", one.box, one.score, 0.0) for one in detector.detect(canvas(crop))])
         if face:
-            boxes[number] = face.box
+            boxes[index] = face.box
     return boxes
 
 
 def placement(boxes: list[Box]) -> dict[str, list[float]]:
-    """Percentiles of how the boxes lie beside the frame, in sides of the frame."""
+    """Return percentiles of the boxes' sides and offsets, in sides of the data set's crop."""
     offsets = np.array([[value - CANVAS / 2 for value in box.center] for box in boxes]) / SIDE
     measured = {"side": [box.width / SIDE for box in boxes], "to the right": offsets[:, 0], "down": offsets[:, 1]}
     return {name: np.percentile(values, PERCENTILES).tolist() for name, values in measured.items()}
 
 
 def accuracy(model: str, pixels: np.ndarray, labels: np.ndarray, boxes: dict[int, Box]) -> dict[str, float]:
-    """Shares of right answers: on the frames and on the boxes, both cut out of the same canvases."""
+    """Return the accuracy on the data set's crops and on the boxes, both cut from the same canvases."""
     classifier = Classifier(model)
-    crop, right = classifier.preprocessing.crop, {}
-    for way, place in (("frame", lambda number: FRAME), ("detector", boxes.get)):
-        crops = [crop(canvas(pixels[number]), place(number)) for number in boxes]
-        answers = np.concatenate([classifier.scores(crops[at : at + 256]) for at in range(0, len(crops), 256)])
-        right[way] = float(np.mean(answers.argmax(axis=1) == labels[list(boxes)]))
-    return right
+    crop, shares = classifier.preprocessing.crop, {}
+    for kind, box_of in (("frame", lambda index: FRAME), ("detector", boxes.get)):
+        crops = [crop(canvas(pixels[index]), box_of(index)) for index in boxes]
+        scores = np.concatenate([classifier.scores(crops[at : at + 256]) for at in range(0, len(crops), 256)])
+        shares[kind] = float(np.mean(scores.argmax(axis=1) == labels[list(boxes)]))
+    return shares
 
 
 def main() -> None:
-    """Measures, prints and writes."""
+    """Measure, print the tables and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=["mini_xception", "res_se"])
-    parser.add_argument("--faces", type=int, help="only the first so many images")
+    parser.add_argument("--faces", type=int, help="number of images, the first (default: all)")
     options = parser.parse_args()
     if not DATA.is_file():
         raise SystemExit(f"{DATA} is missing: FER2013's PublicTest as .npz")
     with np.load(DATA) as data:
         pixels, labels = data["pixels"][: options.faces], data["label"][: options.faces].astype(int)
-    boxes = found(pixels)
-    lies = placement(list(boxes.values()))
+    boxes = detect_faces(pixels)
+    percentiles = placement(list(boxes.values()))
     print(f"found in {len(boxes)} of {len(pixels)} images\n\n| percentile | {' | '.join(map(str, PERCENTILES))} |")
     print("|---" * (1 + len(PERCENTILES)) + "|")
-    for name, values in lies.items():
-        print(f"| {name}, in sides of the frame | {' | '.join(f'{value:.3f}' for value in values)} |")
-    print("\n| model | on the frames, % | on the detector's boxes, % |\n|---|---|---|")
+    for name, values in percentiles.items():
+        print(f"| {name}, in sides of the crop | {' | '.join(f'{value:.3f}' for value in values)} |")
+    print("\n| model | on the data set's crops, % | on the detector's boxes, % |\n|---|---|---|")
     rows = {}
     for model in options.models:
         rows[model] = accuracy(model, pixels, labels, boxes)
         print(f"| {model} | {100 * rows[model]['frame']:.2f} | {100 * rows[model]['detector']:.2f} |")
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"images": len(pixels), "found": len(boxes), "lies": lies, "models": rows}, indent=1))
+    RESULT.write_text(
+        json.dumps({"images": len(pixels), "found": len(boxes), "placement": percentiles, "models": rows}, indent=1)
+    )
 
 
 if __name__ == "__main__":
