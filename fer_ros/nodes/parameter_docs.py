@@ -96,4 +96,4 @@ def _literal(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write({"markdown": as_markdown, "yaml": as_yaml}[sys.argv[1]](*sys.argv[2:]))
+    sys.stdout.write(as_markdown() if sys.argv[1] == "markdown" else as_yaml(sys.argv[2]))

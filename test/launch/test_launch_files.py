@@ -1,4 +1,5 @@
-"""The launch files start, connect and end what they say, through `ros2 launch` itself."""
+# SPDX-License-Identifier: Apache-2.0
+"""Launch files, run by `ros2 launch`."""
 
 import contextlib
 import os
@@ -25,7 +26,7 @@ needs_ros2_launch = pytest.mark.skipif(
 
 
 def launch(*arguments: str) -> subprocess.Popen:
-    """`ros2 launch fer_ros <arguments>`, in a session of its own."""
+    """Run `ros2 launch fer_ros <arguments>` in a new session."""
     return subprocess.Popen(
         ["ros2", "launch", "fer_ros", *arguments],
         stdout=subprocess.PIPE,
@@ -36,7 +37,7 @@ def launch(*arguments: str) -> subprocess.Popen:
 
 
 def finish(launched: subprocess.Popen) -> str:
-    """What it wrote, once it has ended, with everything it had started."""
+    """Wait for it and all processes it has started to end, and return its output."""
     try:
         output, _ = launched.communicate(timeout=DEADLINE)
         leftover = subprocess.run(["ps", "-o", "args=", "-s", str(launched.pid)], capture_output=True, text=True).stdout
@@ -50,14 +51,14 @@ def finish(launched: subprocess.Popen) -> str:
 
 @pytest.fixture
 def model(tmp_path) -> Path:
-    """A model file that works and knows nothing."""
+    """Write a valid model file with random weights."""
     import torch
 
     from fer_ros.emotion import model_file
     from fer_ros.emotion.labels import FER2013
     from fer_ros.networks import create
 
-    torch.set_num_threads(1)  # more of them, on a machine that is busy, wait for each other for seconds
+    torch.set_num_threads(1)  # several threads wait for each other for seconds on a busy machine
     path = tmp_path / "untrained.pt"
     model_file.write(path, create("mini_xception", len(FER2013)), model_file.ModelMetadata("mini_xception", FER2013))
     return path
@@ -72,18 +73,18 @@ def model(tmp_path) -> Path:
         ("trainer", "namespace datasets output emotion_node params_file log_level"),
     ],
 )
-def test_every_argument_is_described(file, arguments):
+def test_launch_arguments_have_descriptions(file, arguments):
     shown = finish(launch(f"{file}.launch.py", "--show-args"))
     assert [name for name in arguments.split() if f"'{name}':" not in shown] == []
     assert "no description given" not in shown
 
 
 @needs_ros2_launch
-def test_the_demo_answers_in_its_namespace_and_ends_at_an_interrupt(model, tmp_path):
+def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
     pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
     namespace = f"robot_{uuid.uuid4().hex[:8]}"
     launched = launch("demo.launch.py", f"namespace:={namespace}", "image:=eye/image_raw", f"model:={model}")
-    # Read all the time, so that no process waits for its line to be taken.
+    # Read continuously, so that no process blocks on a full pipe.
     lines: list[str] = []
     reader = threading.Thread(target=lambda: lines.extend(launched.stdout))
     reader.start()
@@ -92,7 +93,7 @@ def test_the_demo_answers_in_its_namespace_and_ends_at_an_interrupt(model, tmp_p
         rules = ["-r", f"__ns:=/{namespace}", "-r", "image:=eye/image_raw"]
         settings = [f"output:={tmp_path / 'recording'}", "duration:=1.0", f"patience:={DEADLINE}"]
         recorded = subprocess.run(
-            [*recorder, *rules, *(word for setting in settings for word in ("-p", setting))],
+            [*recorder, *rules, *(argument for setting in settings for argument in ("-p", setting))],
             capture_output=True,
             text=True,
             timeout=2 * DEADLINE,
@@ -107,12 +108,12 @@ def test_the_demo_answers_in_its_namespace_and_ends_at_an_interrupt(model, tmp_p
 
 
 @needs_ros2_launch
-def test_the_trainer_waits_in_its_namespace_and_ends_at_an_interrupt(tmp_path):
-    launched = launch("trainer.launch.py", "namespace:=robot_with_a_school", f"output:={tmp_path}")
+def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
+    launched = launch("trainer.launch.py", "namespace:=robot_with_trainer", f"output:={tmp_path}")
     lines = [next(line for line in launched.stdout if "trains on request" in line)]
     launched.send_signal(signal.SIGINT)
     lines.append(finish(launched))
-    assert f"[robot_with_a_school.trainer_node]: trains on request, in {tmp_path}" in lines[0]
+    assert f"[robot_with_trainer.trainer_node]: trains on request, in {tmp_path}" in lines[0]
     assert "process has finished cleanly" in lines[1]
     assert "Traceback" not in lines[1]
 
@@ -123,14 +124,14 @@ def test_the_trainer_waits_in_its_namespace_and_ends_at_an_interrupt(tmp_path):
     [
         ("params_file:=/none.yaml", "there is no file /none.yaml"),
         ("model:=no_such_model", "there is no model 'no_such_model'"),
-        ("image_transport:=pigeon", "image_transport is 'pigeon'"),
+        ("image_transport:=unknown", "image_transport is 'unknown'"),
     ],
 )
-def test_what_is_wrong_is_said_and_ends_it(argument, reason):
+def test_launch_errors_end_with_reason(argument, reason):
     assert reason in finish(launch("emotion.launch.py", argument))
 
 
-def test_the_rviz_configuration_shows_the_topics_with_the_qos_they_have():
+def test_rviz_configuration_matches_topics_and_qos():
     configuration = yaml.safe_load((ROOT / "config" / "fer.rviz").read_text())["Visualization Manager"]
     assert configuration["Global Options"]["Fixed Frame"] == "camera_optical_frame"
     displays = configuration["Displays"]

@@ -1,4 +1,5 @@
-"""Real faces, and a robot to show them to, for the tests that need ROS."""
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests that need ROS."""
 
 import functools
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ import pytest
 from skimage import data
 
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
-"""Recordings of real people, which are not part of this repository."""
+"""Recordings of people, which are not part of this repository."""
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def robot(_ros):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory) -> Path:
-    """The model file that most tests serve with."""
+    """Model file of most tests."""
     from robot import untrained_model
 
     return untrained_model(tmp_path_factory.mktemp("models") / "untrained.pt")
@@ -40,8 +41,9 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def light_model(tmp_path_factory) -> Path:
-    """The same for programs: OpenCV runs it, so that no process has to load torch, which takes seconds. Without the
-    package onnx it is in TorchScript too.
+    """Model file for programs: ONNX, so that no process has to load torch, which takes seconds.
+
+    TorchScript if the package onnx is not installed.
     """
     from robot import untrained_model
 
@@ -51,7 +53,7 @@ def light_model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick_start():
-    """Loads each model for only the first node that is configured with it; that takes longer than most tests do."""
+    """Load each model only once per session; loading takes longer than most tests."""
     from fer_ros.emotion import model_cache
 
     with pytest.MonkeyPatch.context() as patch:
@@ -61,18 +63,18 @@ def quick_start():
 
 @pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
-    """NASA's public-domain photograph of Eileen Collins: one face, (512, 512, 3) uint8, blue first."""
+    """NASA's public-domain photograph of Eileen Collins: one face, (512, 512, 3) uint8 BGR."""
     return np.ascontiguousarray(data.astronaut()[:, :, ::-1])
 
 
 @pytest.fixture(scope="session")
 def recording() -> list[np.ndarray]:
-    """Up to three people walking about: pictures of 480x270, blue first, made at 12.5 Hz."""
+    """Up to three walking people: images of (270, 480, 3) uint8 BGR at 12.5 Hz."""
     path = MEDIA / "intel_walking_pause.gif"
     if not path.is_file():
-        pytest.skip(f"{path} is not here")
+        pytest.skip(f"{path} does not exist")
     video = cv2.VideoCapture(str(path))
-    pictures = []
+    images = []
     while (read := video.read())[0]:
-        pictures.append(read[1])
-    return pictures
+        images.append(read[1])
+    return images

@@ -1,4 +1,5 @@
-"""A program of the package as a process of its own, as a robot runs it."""
+# SPDX-License-Identifier: Apache-2.0
+"""Runs an installed program of the package in a separate process."""
 
 from __future__ import annotations
 
@@ -11,13 +12,19 @@ from ament_index_python.packages import get_package_prefix
 
 
 class Program:
-    """An installed executable, started with what would follow its name on the command line."""
+    """A running program.
+
+    Args:
+        name: of the executable.
+        arguments: of the command line.
+        log: file that gets its output.
+    """
 
     def __init__(self, name: str, *arguments: str, log: Path):
         self._log = log
         command = [str(Path(get_package_prefix("fer_ros"), "lib", "fer_ros", name)), *arguments]
         with log.open("wb") as output:
-            # As a child of an interactive shell has it: Ctrl-C is heard, and what is printed appears at once.
+            # As started from an interactive shell: SIGINT is not ignored, and output appears at once.
             self._process = subprocess.Popen(
                 command,
                 stdout=output,
@@ -31,7 +38,7 @@ class Program:
 
     def __exit__(self, *_) -> None:
         try:
-            # Killed, it would leave its shared memory behind.
+            # SIGKILL would leave its shared memory behind.
             self.end(signal.SIGINT, deadline=20)
         except subprocess.TimeoutExpired:
             self._process.kill()
@@ -39,21 +46,21 @@ class Program:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """Output so far."""
         return self._log.read_text(errors="replace")
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is running."""
         return self._process.poll() is None
 
     def end(self, by: signal.Signals | None = None, deadline: float = 60.0) -> int:
-        """Its exit status, after the signal `by` if one is given."""
+        """Send the signal `by`, if one is given, and return the exit status."""
         if by:
             self._process.send_signal(by)
         return self._process.wait(deadline)

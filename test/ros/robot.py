@@ -1,4 +1,5 @@
-"""A small robot around the node under test: a camera, somebody who listens, and time to wait for what should happen."""
+# SPDX-License-Identifier: Apache-2.0
+"""Test harness around the node under test: a camera, a subscriber, and waiting with a deadline."""
 
 from __future__ import annotations
 
@@ -27,30 +28,30 @@ from fer_ros.msg import FaceEmotionArray
 from fer_ros.networks import create
 
 DEADLINE = 60.0
-"""Seconds for what takes milliseconds on an idle machine: tests share theirs with training and builds."""
-_ASKED_AGAIN_AFTER = 1.0
-"""Seconds."""
-_KNOCK = "knock"
-"""Begins the frame_id of images that only ask whether anybody is there; answers to them are not counted."""
+"""Seconds for what takes milliseconds on an idle machine; the machine may be busy with training and builds."""
+_RETRY_PERIOD = 1.0
+"""Seconds between two requests to a service that may not be discovered yet."""
+_PROBE = "probe"
+"""Prefix of the frame_id of images that only test the connection; their results are not recorded."""
 
 _namespaces = itertools.count(1)
 
 
-def untrained_model(path: Path, labels: tuple[str, ...] = FER2013, answer: str = "happy") -> Path:
-    """A model file, made in a moment, that works, knows nothing, and finds every face to be `answer`."""
+def untrained_model(path: Path, labels: tuple[str, ...] = FER2013, emotion: str = "happy") -> Path:
+    """Write a valid model file with random weights that assigns `emotion` to every face."""
     import torch
 
-    torch.set_num_threads(1)  # more of them, on a machine that is busy, wait for each other for seconds
+    torch.set_num_threads(1)  # several threads wait for each other for seconds on a busy machine
     torch.manual_seed(0)
     network = create("mini_xception", len(labels))
     with torch.no_grad():
-        network.head.bias[labels.index(answer)] += 3.0
+        network.head.bias[labels.index(emotion)] += 3.0
     model_file.write(path, network, model_file.ModelMetadata("mini_xception", labels))
     return path
 
 
 def image_message(bgr: np.ndarray, stamp: Time | None = None, frame_id: str = "camera") -> Image:
-    """`bgr` (height, width, 3) or gray (height, width) as a message."""
+    """Return `bgr` (height, width, 3) or gray (height, width) as a message."""
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(bgr))
     return Image(
@@ -64,14 +65,14 @@ def image_message(bgr: np.ndarray, stamp: Time | None = None, frame_id: str = "c
 
 
 def jpeg_message(bgr: np.ndarray, frame_id: str = "camera") -> CompressedImage:
-    """`bgr` as a JPEG in a message."""
+    """Return `bgr` as a JPEG message."""
     return CompressedImage(
         header=Header(frame_id=frame_id), format="jpeg", data=array.array("B", cv2.imencode(".jpg", bgr)[1].tobytes())
     )
 
 
-def calibration(width: int, height: int) -> CameraInfo:
-    """Of a camera that sees 90 degrees, without distortion."""
+def camera_info(width: int, height: int) -> CameraInfo:
+    """Return the calibration of a camera with a field of view of 90 degrees and without distortion."""
     focal = width / 2
     k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
     return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
@@ -83,22 +84,23 @@ def parameters_of(values: Mapping[str, Any]) -> list[Parameter]:
 
 
 class Robot:
-    """Everything around the node under test, in a namespace of its own.
+    """Everything around the node under test, in a unique namespace.
 
-    It is a part of the same DDS participant: two of them, in one process, often take three seconds to find each other's
-    new topics and services, and every test makes some. Programs are tested across processes.
+    It shares the DDS participant of the node under test: two participants in one process often take three seconds to
+    discover each other's new topics and services, and every test creates some. Programs are tested across processes.
     """
 
     def __init__(self):
         self.namespace = f"/robot{next(_namespaces)}"
         self.node = rclpy.create_node("robot", namespace=self.namespace)
-        self.answers: list[FaceEmotionArray] = []
+        self.results: list[FaceEmotionArray] = []
+        """Messages on `emotions`."""
         self._logs: list[Log] = []
-        self._knocks_answered: set[str] = set()
-        self.node.create_subscription(FaceEmotionArray, "emotions", self.hear, 1000)
-        # What is logged, also by a node that was there first.
-        keeps = QoSProfile(depth=1000, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(Log, "/rosout", self._logs.append, keeps)
+        self._probes: set[str] = set()
+        self.node.create_subscription(FaceEmotionArray, "emotions", self.add_result, 1000)
+        # Also receives what was logged before.
+        latched = QoSProfile(depth=1000, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(Log, "/rosout", self._logs.append, latched)
         self._numbers = itertools.count(1)
         self._spinning = [self._spin(self.node, SingleThreadedExecutor())]
 
@@ -111,10 +113,10 @@ class Robot:
             thread.join()
             node.destroy_node()
 
-    def start(self, make: Callable[..., Any], *remappings: str, **parameters) -> Any:
-        """Makes a node in the robot's namespace, with remappings such as "image:=camera", and spins it."""
-        rules = [word for remapping in remappings for word in ("-r", remapping)]
-        node = make(
+    def start(self, create: Callable[..., Any], *remappings: str, **parameters) -> Any:
+        """Create a node in the robot's namespace, with remappings such as "image:=camera", and spin it."""
+        rules = [argument for remapping in remappings for argument in ("-r", remapping)]
+        node = create(
             namespace=self.namespace,
             cli_args=["--ros-args", *rules],
             parameter_overrides=parameters_of(parameters),
@@ -123,7 +125,7 @@ class Robot:
         return node
 
     def close(self, node: Any) -> None:
-        """Closes a node as its program does: when no callback is under way any more."""
+        """Close a node as its program does: when no callback is running any more."""
         for other, executor, thread in self._spinning:
             if other is node:
                 executor.shutdown()
@@ -131,89 +133,89 @@ class Robot:
         node.close()
 
     def camera(self, topic: str = "image", message_type=Image, qos: QoSProfile = qos_profile_sensor_data):
-        """A publisher of images, once somebody listens to it."""
+        """Return a publisher of images that has a subscription."""
         publisher = self.node.create_publisher(message_type, topic, qos)
         self.wait_until(lambda: publisher.get_subscription_count() > 0, f"a subscription to {topic}")
         return publisher
 
-    def heard_camera(self, topic: str = "image", message_type=Image, qos: QoSProfile = qos_profile_sensor_data):
-        """A publisher of images that the emotion node receives for certain.
+    def matched_camera(self, topic: str = "image", message_type=Image, qos: QoSProfile = qos_profile_sensor_data):
+        """Return a publisher whose images the emotion node receives.
 
-        That somebody listens does not mean yet that he hears: a best-effort image is lost while the subscription has
-        not got to know of its publisher.
+        A publisher that has a subscription may still lose best-effort images, until the subscription has discovered the
+        publisher.
         """
         camera = self.camera(topic, message_type, qos)
-        make = image_message if message_type is Image else jpeg_message
-        end, patience = time.monotonic() + DEADLINE, 0.1
+        create = image_message if message_type is Image else jpeg_message
+        end, timeout = time.monotonic() + DEADLINE, 0.1
         while True:
-            assert time.monotonic() < end, f"nobody answers to {topic}"
-            knock = make(np.zeros((8, 8, 3), np.uint8), frame_id=f"{_KNOCK} {next(self._numbers)}")
-            camera.publish(knock)
-            late = time.monotonic() + patience
+            assert time.monotonic() < end, f"no result for images on {topic}"
+            probe = create(np.zeros((8, 8, 3), np.uint8), frame_id=f"{_PROBE} {next(self._numbers)}")
+            camera.publish(probe)
+            late = time.monotonic() + timeout
             while time.monotonic() < late:
-                # The last one: no other is still on its way to mix with what comes next.
-                if knock.header.frame_id in self._knocks_answered:
+                # Only the last probe counts, so that no earlier one arrives among the next images.
+                if probe.header.frame_id in self._probes:
                     return camera
                 time.sleep(0.005)
-            patience *= 2
+            timeout *= 2
 
-    def hear(self, answer: FaceEmotionArray) -> None:
-        """Takes what is published on `emotions`."""
-        if answer.header.frame_id.startswith(_KNOCK):
-            self._knocks_answered.add(answer.header.frame_id)
+    def add_result(self, result: FaceEmotionArray) -> None:
+        """Record a message of `emotions`."""
+        if result.header.frame_id.startswith(_PROBE):
+            self._probes.add(result.header.frame_id)
         else:
-            self.answers.append(answer)
+            self.results.append(result)
 
     def stamp(self) -> Time:
-        """Another time at each call, 0.1 s after the last."""
+        """Return a new stamp, 0.1 s after the previous one."""
         tenths = next(self._numbers)
         return Time(sec=1000 + tenths // 10, nanosec=tenths % 10 * 100_000_000)
 
-    def ask(self, camera, picture: np.ndarray | Image, frame_id: str = "camera") -> FaceEmotionArray:
-        """The answer to one image."""
-        image = picture if isinstance(picture, Image) else image_message(picture, self.stamp(), frame_id)
-        camera.publish(image)
+    def process(self, camera, image: np.ndarray | Image, frame_id: str = "camera") -> FaceEmotionArray:
+        """Publish one image, and return its result."""
+        message = image if isinstance(image, Image) else image_message(image, self.stamp(), frame_id)
+        camera.publish(message)
         return self.wait_until(
-            lambda: next((answer for answer in self.answers if answer.header == image.header), None),
-            f"an answer to the image of {image.header.stamp}",
+            lambda: next((result for result in self.results if result.header == message.header), None),
+            f"the result of the image of {message.header.stamp}",
         )
 
     def logged(self, text: str) -> list[str]:
-        """What nodes of this robot have logged with `text` in it."""
+        """Return the messages with `text` that nodes of this robot have logged."""
         name = self.namespace.strip("/")
         return [log.msg for log in list(self._logs) if log.name.startswith(f"{name}.") and text in log.msg]
 
     def call(self, service_type, name: str, **request) -> Any:
-        """The response of a service."""
+        """Call a service and return its response."""
         client = self.node.create_client(service_type, name)
         self.wait_until(client.service_is_ready, f"the service {name}")
         future = client.call_async(service_type.Request(**request))
-        self.wait_until(future.done, f"an answer of {name}")
+        self.wait_until(future.done, f"a response of {name}")
         self.node.destroy_client(client)
         return future.result()
 
-    def knock(self, service_type, name: str, **request) -> None:
-        """Returns when the node behind a service knows this robot: an answer to somebody it has yet to find is lost."""
+    def discover_service(self, service_type, name: str, **request) -> None:
+        """Wait until a service has discovered this robot's client; before, its responses are lost."""
         client = self.node.create_client(service_type, name)
-        asked = []
+        requests = []
 
-        def is_answered() -> bool:
-            if time.monotonic() > _ASKED_AGAIN_AFTER * len(asked) + begun:
-                asked.append(client.call_async(service_type.Request(**request)))
-            return any(future.done() for future in asked)
+        def is_done() -> bool:
+            if time.monotonic() > _RETRY_PERIOD * len(requests) + start:
+                requests.append(client.call_async(service_type.Request(**request)))
+            return any(future.done() for future in requests)
 
         self.wait_until(client.service_is_ready, f"the service {name}")
-        begun = time.monotonic()
-        self.wait_until(is_answered, f"an answer of {name}")
+        start = time.monotonic()
+        self.wait_until(is_done, f"a response of {name}")
         self.node.destroy_client(client)
 
     def wait_until(self, condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
-        """Waits for `condition` to be true, and returns what it gave."""
+        """Wait until `condition` returns a true value, and return that."""
         end = time.monotonic() + deadline
         while not (result := condition()):
             if time.monotonic() > end:
-                said = "\n".join(log.msg for log in self._logs)
-                raise AssertionError(f"waited {deadline:g} s for {what}; logged was:\n{said}")
+                logs = "\n".join(log.msg for log in self._logs)
+                raise AssertionError(f"waited {deadline:g} s for {what}; log:\n{logs}")
             time.sleep(0.01)
         return result
 

@@ -1,4 +1,5 @@
-"""What the emotion node says on /diagnostics of itself and its cameras."""
+# SPDX-License-Identifier: Apache-2.0
+"""Diagnostics of the emotion node and its cameras."""
 
 import time
 from pathlib import Path
@@ -20,45 +21,45 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def serve(robot, model, quick_start, monkeypatch):
-    """Starts an emotion node that reports ten times a second; gives what it says, by the name of its status."""
+def start(robot, model, quick_start, monkeypatch):
+    """Start an emotion node that reports ten times a second; return its statuses by name."""
     monkeypatch.setattr(diagnostics, "_PERIOD", 0.1)
 
-    def start(**parameters):
+    def started(**parameters):
         reports: dict[str, DiagnosticStatus] = {}
 
-        def hear(array):
+        def receive(array):
             reports.update({s.name: s for s in array.status if s.hardware_id.startswith(f"{robot.namespace}/")})
 
-        robot.node.create_subscription(DiagnosticArray, "/diagnostics", hear, 10)
+        robot.node.create_subscription(DiagnosticArray, "/diagnostics", receive, 10)
         assert robot.start(EmotionNode, model=str(model), **parameters).autostart()
         return reports
 
-    return start
+    return started
 
 
-def until(robot, reports, name, level, word, each=lambda: None):
-    """The values of a status that has come to `level`, and says `word`."""
+def wait_for(robot, reports, name, level, text, step=lambda: None):
+    """Repeat `step` until a status has `level` and `text` in its message; return its values."""
 
-    def come():
-        each()
+    def matching_status():
+        step()
         status = reports.get(name)
-        return status if status and status.level == level and word in status.message else None
+        return status if status and status.level == level and text in status.message else None
 
-    status = robot.wait_until(come, f"{level} and '{word}' of {name}")
+    status = robot.wait_until(matching_status, f"{level} and '{text}' of {name}")
     return {value.key: value.value for value in status.values}
 
 
-def test_a_healthy_camera_has_rates_times_and_the_model(robot, serve, astronaut):
-    reports = serve(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
-    camera = robot.heard_camera()
-    answer = robot.ask(camera, astronaut)
+def test_diagnostics_report_rates_times_and_model(robot, serve, astronaut):
+    reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
+    camera = robot.matched_camera()
+    result = robot.process(camera, astronaut)
     name = "emotion_node: camera"
-    until(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.ask(camera, astronaut))
-    reports.clear()  # the next is made after an answer with a face
-    values = until(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.ask(camera, astronaut))
+    wait_for(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.process(camera, astronaut))
+    reports.clear()  # the next one follows an image with a face
+    values = wait_for(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.process(camera, astronaut))
     assert reports[name].hardware_id == f"{robot.namespace}/image"
-    assert values["model"] == answer.model_id
+    assert values["model"] == result.model_id
     assert values["backend"] == "torchscript"
     assert values["faces"] == "1"
     assert int(values["images processed"]) >= 1
@@ -71,27 +72,27 @@ def test_a_healthy_camera_has_rates_times_and_the_model(robot, serve, astronaut)
     assert sum(medians) <= float(values["total p95 (ms)"]) * len(stages)
     for stage in (*stages, "total"):
         assert float(values[f"{stage} p50 (ms)"]) <= float(values[f"{stage} p95 (ms)"])
-    # The robot's stamps lie at 1000 s after 1970: a camera whose clock is wrong is seen.
+    # The robot's stamps are near 1000 s after 1970, as of a camera with a wrong clock.
     assert float(values["age of last processed image (s)"]) == pytest.approx(time.time() - 1000, abs=300)
 
 
-def test_a_camera_that_falls_silent_is_a_warning_then_an_error(robot, serve, astronaut):
-    reports = serve(diagnostics__warn_after=0.5, diagnostics__error_after=1.5)
+def test_diagnostics_warn_then_fail_without_images(robot, serve, astronaut):
+    reports = start(diagnostics__warn_after=0.5, diagnostics__error_after=1.5)
     name = "emotion_node: camera"
-    until(robot, reports, name, DiagnosticStatus.STALE, "no image")  # there has never been one
-    camera = robot.heard_camera()
-    until(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.ask(camera, astronaut))
-    until(robot, reports, name, DiagnosticStatus.WARN, "no image for")
-    values = until(robot, reports, name, DiagnosticStatus.ERROR, "no image for")
+    wait_for(robot, reports, name, DiagnosticStatus.STALE, "no image")  # there has been none
+    camera = robot.matched_camera()
+    wait_for(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.process(camera, astronaut))
+    wait_for(robot, reports, name, DiagnosticStatus.WARN, "no image for")
+    values = wait_for(robot, reports, name, DiagnosticStatus.ERROR, "no image for")
     assert float(values["time since last image (s)"]) >= 1.5
 
 
-def test_images_that_cannot_be_read_are_a_warning(robot, serve, astronaut):
-    reports = serve(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
-    camera = robot.heard_camera()
+def test_diagnostics_warn_about_unreadable_images(robot, serve, astronaut):
+    reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
+    camera = robot.matched_camera()
     broken = image_message(astronaut)
     broken.encoding = "rgb9"
-    values = until(
+    values = wait_for(
         robot,
         reports,
         "emotion_node: camera",
@@ -102,12 +103,12 @@ def test_images_that_cannot_be_read_are_a_warning(robot, serve, astronaut):
     assert int(values["images unreadable"]) > 0
 
 
-def test_a_node_that_is_slower_than_its_camera_says_so(robot, serve, astronaut, monkeypatch):
+def test_diagnostics_warn_when_too_slow(robot, serve, astronaut, monkeypatch):
     recognize = NodeState.recognize
-    monkeypatch.setattr(NodeState, "recognize", lambda *of: time.sleep(0.2) or recognize(*of))
-    reports = serve(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
-    camera = robot.heard_camera()
-    values = until(
+    monkeypatch.setattr(NodeState, "recognize", lambda *arguments: time.sleep(0.2) or recognize(*arguments))
+    reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
+    camera = robot.matched_camera()
+    values = wait_for(
         robot,
         reports,
         "emotion_node: camera",
@@ -119,34 +120,36 @@ def test_a_node_that_is_slower_than_its_camera_says_so(robot, serve, astronaut, 
     assert float(values["images/s"]) > float(values["processed/s"])
 
 
-def test_each_camera_has_a_status_of_its_own(robot, serve, astronaut):
-    reports = serve(cameras=["left", "right"], lazy=False, diagnostics__warn_after=0.5, diagnostics__error_after=100.0)
-    robot.node.create_subscription(FaceEmotionArray, "left/emotions", robot.hear, 100)
-    left = robot.heard_camera("left/image")
-    until(robot, reports, "emotion_node: left", DiagnosticStatus.OK, "processing", lambda: robot.ask(left, astronaut))
-    until(robot, reports, "emotion_node: right", DiagnosticStatus.WARN, "no image")
+def test_diagnostics_have_one_status_per_camera(robot, serve, astronaut):
+    reports = start(cameras=["left", "right"], lazy=False, diagnostics__warn_after=0.5, diagnostics__error_after=100.0)
+    robot.node.create_subscription(FaceEmotionArray, "left/emotions", robot.add_result, 100)
+    left = robot.matched_camera("left/image")
+    wait_for(
+        robot, reports, "emotion_node: left", DiagnosticStatus.OK, "processing", lambda: robot.process(left, astronaut)
+    )
+    wait_for(robot, reports, "emotion_node: right", DiagnosticStatus.WARN, "no image")
 
 
-def test_a_camera_that_nobody_listens_to_is_well(robot, serve):
-    reports = serve(cameras=["unheard"], diagnostics__warn_after=0.1, diagnostics__error_after=0.1)
-    until(robot, reports, "emotion_node: unheard", DiagnosticStatus.OK, "idle")
+def test_diagnostics_are_ok_while_idle(robot, serve):
+    reports = start(cameras=["idle"], diagnostics__warn_after=0.1, diagnostics__error_after=0.1)
+    wait_for(robot, reports, "emotion_node: idle", DiagnosticStatus.OK, "idle")
 
 
-def test_images_above_the_rate_that_is_wanted_are_no_fault(robot, serve, astronaut):
-    reports = serve(max_rate=1.0, diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
-    camera = robot.heard_camera()
+def test_diagnostics_are_ok_above_max_rate(robot, serve, astronaut):
+    reports = start(max_rate=1.0, diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
+    camera = robot.matched_camera()
 
     def publish():
         camera.publish(image_message(astronaut, robot.stamp()))
         status = reports.get("emotion_node: camera")
         return status and any(v.key == "images above max_rate" and int(v.value) > 5 for v in status.values)
 
-    robot.wait_until(publish, "images to be passed over")
+    robot.wait_until(publish, "images above max_rate")
     assert reports["emotion_node: camera"].level == DiagnosticStatus.OK
 
 
-def test_the_aggregator_finds_them(robot, serve):
-    reports = serve(cameras=["left", "right"])
+def test_aggregator_configuration_matches_status_names(robot, serve):
+    reports = start(cameras=["left", "right"])
     robot.wait_until(lambda: len(reports) == 2, "two statuses")
     file = yaml.safe_load((ROOT / "config/diagnostics_aggregator.yaml").read_text())
     prefixes = tuple(file["analyzers"]["ros__parameters"]["emotions"]["find_and_remove_prefix"])

@@ -1,4 +1,5 @@
-"""Several cameras on one emotion node: each has its own topics and people, and none waits for another."""
+# SPDX-License-Identifier: Apache-2.0
+"""Several cameras on one emotion node: separate topics and tracks, common batches."""
 
 import numpy as np
 import pytest
@@ -19,23 +20,23 @@ NAMES = ("left", "right", "back")
 
 @pytest.fixture
 def cameras(robot, model, quick_start):
-    """Publishers of images for the three cameras of a node that hears them, by name."""
+    """Return image publishers for the three cameras of an emotion node, by name."""
     node = robot.start(EmotionNode, model=str(model), cameras=list(NAMES))
     for name in NAMES:
-        robot.node.create_subscription(FaceEmotionArray, f"{name}/emotions", robot.hear, 100)
+        robot.node.create_subscription(FaceEmotionArray, f"{name}/emotions", robot.add_result, 100)
     assert node.autostart()
-    return {name: robot.heard_camera(f"{name}/image") for name in NAMES}
+    return {name: robot.matched_camera(f"{name}/image") for name in NAMES}
 
 
-def test_every_camera_has_its_own_people_and_topics(robot, cameras, astronaut):
+def test_cameras_have_separate_topics_and_tracks(robot, cameras, astronaut):
     events = {name: [] for name in NAMES}
     for name in NAMES:
         robot.node.create_subscription(EmotionEvent, f"{name}/emotion_events", events[name].append, 50)
-    nobody = np.zeros_like(astronaut)
+    empty = np.zeros_like(astronaut)
     for _ in range(5):
-        left = robot.ask(cameras["left"], astronaut, "left")
-        back = robot.ask(cameras["back"], np.ascontiguousarray(astronaut[:, ::-1]), "back")
-        right = robot.ask(cameras["right"], nobody, "right")
+        left = robot.process(cameras["left"], astronaut, "left")
+        back = robot.process(cameras["back"], np.ascontiguousarray(astronaut[:, ::-1]), "back")
+        right = robot.process(cameras["right"], empty, "right")
     assert [face.face_id for face in left.faces] == ["f1"] == [face.face_id for face in back.faces]
     assert list(right.faces) == []
     assert (left.header.frame_id, right.header.frame_id, back.header.frame_id) == NAMES
@@ -44,18 +45,18 @@ def test_every_camera_has_its_own_people_and_topics(robot, cameras, astronaut):
     assert {event.header.frame_id for event in events["left"]} == {"left"}
 
 
-def test_a_camera_that_is_silent_or_broken_holds_up_nobody(robot, cameras, astronaut):
+def test_broken_camera_does_not_delay_others(robot, cameras, astronaut):
     broken = image_message(astronaut)
     broken.encoding = "rgb9"
     for _ in range(5):
         cameras["right"].publish(broken)
-        assert len(robot.ask(cameras["left"], astronaut, "left").faces) == 1
-    (complaint,) = robot.wait_until(lambda: robot.logged("cannot read image"), "a complaint")
-    assert f"on {robot.namespace}/right/image: " in complaint
-    assert len(robot.ask(cameras["right"], astronaut, "right").faces) == 1
+        assert len(robot.process(cameras["left"], astronaut, "left").faces) == 1
+    (warning,) = robot.wait_until(lambda: robot.logged("cannot read image"), "a warning")
+    assert f"on {robot.namespace}/right/image: " in warning
+    assert len(robot.process(cameras["right"], astronaut, "right").faces) == 1
 
 
-def test_images_that_wait_together_are_classified_together(robot, cameras, astronaut, monkeypatch):
+def test_waiting_images_are_classified_in_one_batch(robot, cameras, astronaut, monkeypatch):
     batches = []
     scores = Classifier.scores
     monkeypatch.setattr(Classifier, "scores", lambda self, crops: batches.append(len(crops)) or scores(self, crops))
@@ -67,19 +68,19 @@ def test_images_that_wait_together_are_classified_together(robot, cameras, astro
         robot.wait_until(lambda: sum(batches) == len(cameras), "all to be classified")
         return len(batches) < len(cameras)
 
-    robot.wait_until(all_at_once, "a common batch")
+    robot.wait_until(all_at_once, "a batch of several images")
 
 
 @pytest.mark.parametrize(
-    ("names", "word"),
+    ("names", "reason"),
     [(["front", "front"], "no name twice"), (["2nd"], "'2nd'"), (["a/b"], "'a/b'"), ([], "at least one name")],
 )
-def test_names_that_cannot_serve_are_named(names, word):
+def test_invalid_camera_names_are_rejected(names, reason):
     with pytest.raises(ParameterError, match="cameras") as error:
         Settings(cameras=tuple(names))
-    assert word in str(error.value)
+    assert reason in str(error.value)
 
 
-def test_one_name_is_not_taken_for_a_list(robot):
+def test_camera_name_instead_of_list_is_rejected(robot):
     with pytest.raises(ParameterError, match="cameras must be a string_array"):
         EmotionNode(parameter_overrides=[Parameter("cameras", value="front")])

@@ -1,4 +1,5 @@
-"""The life of the emotion node: its states, its parameters, and what it says when it can do nothing."""
+# SPDX-License-Identifier: Apache-2.0
+"""States, parameters and time-out messages of the emotion node."""
 
 import os
 import threading
@@ -26,13 +27,13 @@ from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 
 YUNET = os.environ.get("FER_ROS_YUNET", "")
-"""Path of the model file, which is in no package."""
+"""Path of the model file, which no package contains."""
 _ALT2 = {"detector.name": "viola_jones", "detector.cascade": "haarcascade_frontalface_alt2"}
 
 
 @pytest.fixture
-def make(robot, model, quick_start):
-    """Makes an emotion node on `model` and leaves it unconfigured."""
+def create(robot, model, quick_start):
+    """Create an emotion node on `model` and leave it unconfigured."""
     return lambda **parameters: robot.start(EmotionNode, **{"model": str(model), "autostart": False, **parameters})
 
 
@@ -49,59 +50,59 @@ def state(robot) -> int:
     return robot.call(GetState, "emotion_node/get_state").current_state.id
 
 
-def topics(node, of) -> set[str]:
-    """The node's own topics of the kind that `of` lists."""
-    return {name.removeprefix(f"{node.get_namespace()}/") for name, _ in of(node.get_name(), node.get_namespace())}
+def topics(node, query) -> set[str]:
+    """Return the topics or services of the node that the graph query `query` lists."""
+    return {name.removeprefix(f"{node.get_namespace()}/") for name, _ in query(node.get_name(), node.get_namespace())}
 
 
 def entities(node) -> list[int]:
-    """How many of each kind the node holds."""
+    """Return how many entities of each kind the node has."""
     return [len(list(kind)) for kind in (node.publishers, node.subscriptions, node.services, node.timers, node.guards)]
 
 
-def test_every_state_holds_what_belongs_to_it_twice_over(robot, make, astronaut):
-    node = make()
+def test_each_state_has_its_topics_in_two_life_cycles(robot, create, astronaut):
+    node = create()
     bare_services = topics(node, node.get_service_names_and_types_by_node)
-    threads, held = threading.active_count(), entities(node)
+    threads, initial = threading.active_count(), entities(node)
 
-    def graph_shows(publishes: bool, listens: bool) -> None:
+    def graph_shows(publishes: bool, subscribes: bool) -> None:
         def agrees() -> bool:
             published = topics(node, node.get_publisher_names_and_types_by_node)
-            heard = topics(node, node.get_subscriber_names_and_types_by_node)
-            return ({"emotions", "emotions/image"} <= published, "image" in heard) == (publishes, listens)
+            subscribed = topics(node, node.get_subscriber_names_and_types_by_node)
+            return ({"emotions", "emotions/image"} <= published, "image" in subscribed) == (publishes, subscribes)
 
         robot.wait_until(agrees, "the graph to show it")
 
     for _ in range(2):
         assert state(robot) == State.PRIMARY_STATE_UNCONFIGURED
-        graph_shows(publishes=False, listens=False)
+        graph_shows(publishes=False, subscribes=False)
         assert change(robot, Transition.TRANSITION_CONFIGURE)
         assert state(robot) == State.PRIMARY_STATE_INACTIVE
-        graph_shows(publishes=True, listens=False)
+        graph_shows(publishes=True, subscribes=False)
         assert change(robot, Transition.TRANSITION_ACTIVATE)
-        graph_shows(publishes=True, listens=True)
-        camera = robot.heard_camera()
-        robot.ask(camera, astronaut)
+        graph_shows(publishes=True, subscribes=True)
+        camera = robot.matched_camera()
+        robot.process(camera, astronaut)
         assert change(robot, Transition.TRANSITION_DEACTIVATE)
-        graph_shows(publishes=True, listens=False)
+        graph_shows(publishes=True, subscribes=False)
         robot.node.destroy_publisher(camera)
         assert change(robot, Transition.TRANSITION_CLEANUP)
-        graph_shows(publishes=False, listens=False)
+        graph_shows(publishes=False, subscribes=False)
         assert topics(node, node.get_service_names_and_types_by_node) == bare_services
         assert "images" not in {thread.name for thread in threading.enumerate()}
-        assert entities(node) == held
-    # The executor's own threads come with the first work.
+        assert entities(node) == initial
+    # The executor starts its threads with its first callbacks.
     assert threading.active_count() <= threads + 3
     assert change(robot, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
 
 
-def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(robot, make, tmp_path, monkeypatch):
-    make(autostart=True).autostart()
-    loading, go_on = threading.Event(), threading.Event()
+def test_load_model_survives_cleanup_while_loading(robot, create, tmp_path, monkeypatch):
+    create(autostart=True).autostart()
+    loading, proceed = threading.Event(), threading.Event()
 
     def load_slowly(*arguments):
         loading.set()
-        assert go_on.wait(DEADLINE)
+        assert proceed.wait(DEADLINE)
         return Classifier(*arguments)
 
     monkeypatch.setattr(model_cache, "Classifier", load_slowly)
@@ -112,8 +113,8 @@ def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(rob
     assert loading.wait(DEADLINE)
     assert change(robot, Transition.TRANSITION_DEACTIVATE)
     assert change(robot, Transition.TRANSITION_CLEANUP)
-    go_on.set()
-    robot.wait_until(late.done, "an answer")
+    proceed.set()
+    robot.wait_until(late.done, "a response")
     assert not late.result().success
     assert "not configured" in late.result().message
     assert late.result().model_id == ""
@@ -121,42 +122,42 @@ def test_a_model_that_is_loaded_too_late_finds_the_node_cleaned_up_and_alive(rob
     assert change(robot, Transition.TRANSITION_CONFIGURE)
 
 
-def test_an_active_node_can_be_shut_down(robot, make, astronaut):
-    make()
+def test_active_node_can_be_shut_down(robot, create, astronaut):
+    create()
     assert change(robot, Transition.TRANSITION_CONFIGURE)
     assert change(robot, Transition.TRANSITION_ACTIVATE)
-    robot.ask(robot.heard_camera(), astronaut)
+    robot.process(robot.matched_camera(), astronaut)
     assert change(robot, Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert state(robot) == State.PRIMARY_STATE_FINALIZED
     assert "images" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "texts"),
     [
         ({"model": "/not/here.pt"}, ["/not/here.pt"]),
-        ({"model": "unheard_of"}, ["unheard_of", "absolute path"]),
-        ({"detector.cascade": "unheard_of"}, ["unheard_of", "opencv-data"]),
-        ({"detector.name": "crystal_ball"}, ["detector.name", "crystal_ball", "viola_jones, mtcnn, dlib, yunet"]),
+        ({"model": "unknown"}, ["unknown", "absolute path"]),
+        ({"detector.cascade": "unknown"}, ["unknown", "opencv-data"]),
+        ({"detector.name": "unknown"}, ["detector.name", "unknown", "viola_jones, mtcnn, dlib, yunet"]),
         ({"detector.name": "yunet"}, ["yunet", "model"]),
-        ({"image_transport": "pigeon"}, ["image_transport", "pigeon", "raw, compressed"]),
+        ({"image_transport": "unknown"}, ["image_transport", "unknown", "raw, compressed"]),
         (
             {"detector.min_size": 90, "detector.max_size": 60},
             ["detector.min_size (90 px)", "detector.max_size (60 px)"],
         ),
     ],
 )
-def test_what_cannot_be_configured_is_named_and_leaves_the_node_unconfigured(robot, make, parameters, words):
-    node = make(**parameters)
+def test_failed_configuration_is_reported(robot, create, parameters, texts):
+    node = create(**parameters)
     assert not change(robot, Transition.TRANSITION_CONFIGURE)
     assert state(robot) == State.PRIMARY_STATE_UNCONFIGURED
-    (line,) = robot.wait_until(lambda: robot.logged("cannot configure"), "a reason")
-    assert all(word in line for word in words), line
+    (line,) = robot.wait_until(lambda: robot.logged("cannot configure"), "the reason")
+    assert all(text in line for text in texts), line
     assert "emotions" not in topics(node, node.get_publisher_names_and_types_by_node)
 
 
-def test_contradictory_parameters_can_be_put_right_and_configured(robot, make):
-    make(detector__min_size=90, detector__max_size=60)
+def test_contradictory_parameters_can_be_corrected(robot, create):
+    create(detector__min_size=90, detector__max_size=60)
     assert not change(robot, Transition.TRANSITION_CONFIGURE)
     assert set_parameters(robot, detector__min_size=30).successful
     assert change(robot, Transition.TRANSITION_CONFIGURE)
@@ -170,23 +171,23 @@ def set_parameters(robot, **values):
     return robot.call(SetParametersAtomically, "emotion_node/set_parameters_atomically", parameters=messages).result
 
 
-def test_tuning_takes_effect_while_the_node_runs(robot, make, astronaut):
-    make(autostart=True).autostart()
-    camera = robot.heard_camera()
-    before = robot.ask(camera, astronaut).faces[0]
+def test_dynamic_parameters_take_effect(robot, create, astronaut):
+    create(autostart=True).autostart()
+    camera = robot.matched_camera()
+    before = robot.process(camera, astronaut).faces[0]
     assert set_parameters(robot, detector__max_size=60).successful
-    assert not robot.ask(camera, astronaut).faces
+    assert not robot.process(camera, astronaut).faces
     assert set_parameters(robot, detector__min_size=100, detector__max_size=0).successful
-    assert robot.ask(camera, astronaut).faces[0].face_id == before.face_id
+    assert robot.process(camera, astronaut).faces[0].face_id == before.face_id
 
 
-def test_a_tilted_smile_in_the_dark_is_found_and_read_as_far_as_the_node_is_told_to(robot, make, astronaut):
-    make(autostart=True, model="mini_xception", tracking__contrast="off").autostart()
-    camera = robot.heard_camera()
-    turn = cv2.getRotationMatrix2D((222, 118), -25.0, 1.0)
-    tilted = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)[:240, 100:340]
-    dark = np.ascontiguousarray(tilted // 8)
-    upright = robot.ask(camera, np.ascontiguousarray(astronaut[:240, 100:340])).faces[0]
+def test_roll_and_contrast_parameters_find_rolled_dark_face(robot, create, astronaut):
+    create(autostart=True, model="mini_xception", tracking__contrast="off").autostart()
+    camera = robot.matched_camera()
+    rotation = cv2.getRotationMatrix2D((222, 118), -25.0, 1.0)
+    rolled = cv2.warpAffine(astronaut, rotation, (512, 512), borderMode=cv2.BORDER_REPLICATE)[:240, 100:340]
+    dark = np.ascontiguousarray(rolled // 8)
+    upright = robot.process(camera, np.ascontiguousarray(astronaut[:240, 100:340])).faces[0]
     found = {}
     for contrast, max_roll, alignment in (
         ("off", 0.0, "tilted"),
@@ -198,123 +199,123 @@ def test_a_tilted_smile_in_the_dark_is_found_and_read_as_far_as_the_node_is_told
         assert set_parameters(
             robot, tracking__contrast=contrast, tracking__max_roll=max_roll, alignment=alignment
         ).successful
-        found[contrast, max_roll, alignment] = robot.ask(camera, dark).faces
+        found[contrast, max_roll, alignment] = robot.process(camera, dark).faces
     assert [bool(faces) for faces in found.values()] == [False, False, False, True, True]
-    as_it_is, aligned = (faces[0] for faces in list(found.values())[-2:])
+    unaligned, aligned = (faces[0] for faces in list(found.values())[-2:])
     assert aligned.emotion == upright.emotion == "happy"
     happy = FER2013.index("happy")
     assert abs(aligned.scores[happy] - upright.scores[happy]) < 0.2
-    assert list(aligned.scores) != list(as_it_is.scores)
+    assert list(aligned.scores) != list(unaligned.scores)
 
 
 @pytest.mark.parametrize("detector", ["mtcnn", "dlib", "yunet"])
-def test_another_detector_takes_over_while_the_node_runs_and_people_keep_their_names(robot, make, astronaut, detector):
+def test_detector_change_keeps_face_ids(robot, create, astronaut, detector):
     if detector == "yunet" and not YUNET:
         pytest.skip("FER_ROS_YUNET does not name a YuNet model file")
-    make(autostart=True, detector__model=YUNET).autostart()
-    camera = robot.heard_camera()
-    before = robot.ask(camera, astronaut).faces[0]
+    create(autostart=True, detector__model=YUNET).autostart()
+    camera = robot.matched_camera()
+    before = robot.process(camera, astronaut).faces[0]
     for values in ({"detector.name": detector}, _ALT2):
         result = set_parameters(robot, **values)
         if "needs the package" in result.reason:
             pytest.skip(result.reason)
         assert result.successful, result.reason
-        (face,) = robot.ask(camera, astronaut).faces
+        (face,) = robot.process(camera, astronaut).faces
         assert face.face_id == before.face_id
         assert face.roi != before.roi
         assert abs(face.roi.width - before.roi.width) < 25
 
 
-def test_a_detector_that_cannot_be_had_changes_nothing(robot, make, astronaut, tmp_path):
-    make(autostart=True).autostart()
-    camera = robot.heard_camera()
+def test_failed_detector_change_keeps_detector(robot, create, astronaut, tmp_path):
+    create(autostart=True).autostart()
+    camera = robot.matched_camera()
     wrong = tmp_path / "wrong.onnx"
     wrong.write_text("no network")
-    for values, word in (
-        ({"detector.cascade": "unheard_of"}, "opencv-data"),
+    for values, text in (
+        ({"detector.cascade": "unknown"}, "opencv-data"),
         ({"detector.name": "yunet"}, "model"),
         ({"detector.name": "yunet", "detector.model": "/not/here.onnx"}, "/not/here.onnx"),
         ({"detector.name": "yunet", "detector.model": str(wrong)}, "is not a YuNet"),
     ):
         result = set_parameters(robot, **values)
         assert not result.successful
-        assert word in result.reason
-        assert len(robot.ask(camera, astronaut).faces) == 1
+        assert text in result.reason
+        assert len(robot.process(camera, astronaut).faces) == 1
 
 
-def test_what_makes_no_sense_is_refused_with_a_reason(robot, make, astronaut):
-    make(autostart=True).autostart()
-    for values, word in (
+def test_invalid_parameter_changes_are_rejected(robot, create, astronaut):
+    create(autostart=True).autostart()
+    for values, text in (
         ({"detector.min_neighbors": -3}, "detector.min_neighbors"),
         ({"detector.scale_factor": 1.0}, "scale_factor"),
         ({"detector.scale_factor": "fast"}, "type"),
         ({"detector.min_size": 90, "detector.max_size": 60}, "above detector.max_size (60 px)"),
         ({"tracking.max_roll": 120.0}, "max_roll"),
         ({"alignment": "always"}, "expected one of: off, tilted, on"),
-        ({"tracking.contrast": "candles"}, "expected one of: off, auto, equalize"),
+        ({"tracking.contrast": "unknown"}, "expected one of: off, auto, equalize"),
         ({"model": "another"}, "read-only"),
     ):
         result = set_parameters(robot, **values)
         assert not result.successful
-        assert word in result.reason
-    assert len(robot.ask(robot.heard_camera(), astronaut).faces) == 1
+        assert text in result.reason
+    assert len(robot.process(robot.matched_camera(), astronaut).faces) == 1
 
 
 @pytest.mark.parametrize(
-    ("parameters", "words"),
+    ("parameters", "texts"),
     [
         ({"detector.min_neighbors": -3}, ["min_neighbors must be an integer, 0 to 100", "-3"]),
         ({"detector.min_neighbors": "many"}, ["min_neighbors must be an integer", "many"]),
         ({"smoothing.time_constant": 1}, ["smoothing.time_constant must be a double", "decimal point"]),
     ],
 )
-def test_a_node_is_not_made_with_parameters_of_wrong_type_or_range(robot, parameters, words):
+def test_invalid_initial_parameters_are_rejected(robot, parameters, texts):
     with pytest.raises(ParameterError) as error:
         EmotionNode(parameter_overrides=parameters_of(parameters))
-    assert all(word in str(error.value) for word in words)
+    assert all(text in str(error.value) for text in texts)
 
 
-# --- silence ---
+# --- time-out of images ---
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def short_timeout(monkeypatch):
     monkeypatch.setattr(image_monitor, "TIMEOUT", 0.5)
 
 
-def test_it_says_when_nobody_publishes_and_when_somebody_does(impatient, robot, make, astronaut):
-    make(autostart=True).autostart()
-    (line,) = robot.wait_until(lambda: robot.logged("waiting for images"), "a word about it")
+def test_timeout_without_publisher_is_logged(short_timeout, robot, create, astronaut):
+    create(autostart=True).autostart()
+    (line,) = robot.wait_until(lambda: robot.logged("waiting for images"), "the log line")
     assert f"no publisher on {robot.namespace}/image;" in line
-    robot.ask(robot.heard_camera(), astronaut)
-    robot.wait_until(lambda: robot.logged("receiving images"), "a word about it")
+    robot.process(robot.matched_camera(), astronaut)
+    robot.wait_until(lambda: robot.logged("receiving images"), "the log line")
 
 
 @pytest.mark.parametrize(
-    ("middleware", "words"),
+    ("middleware", "texts"),
     [
         ("rmw_fastrtps_cpp", ["shared memory segment", "FASTDDS_DEFAULT_PROFILES_FILE=", "config/fastdds.xml"]),
         ("rmw_cyclonedds_cpp", ["net.core.rmem_max", "CYCLONEDDS_URI=file://", "config/cyclonedds.xml"]),
         ("rmw_zenoh_cpp", ["dropped by the middleware"]),
     ],
 )
-def test_it_says_why_a_matched_publisher_is_not_heard(
-    impatient, robot, make, astronaut, monkeypatch, middleware, words
+def test_timeout_with_matched_publisher_is_explained(
+    short_timeout, robot, create, astronaut, monkeypatch, middleware, texts
 ):
     monkeypatch.setattr(image_monitor, "get_rmw_implementation_identifier", lambda: middleware)
-    make(autostart=True).autostart()
+    create(autostart=True).autostart()
     camera = robot.camera()
     (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")
     assert f"{robot.namespace}/robot publishes there" in line
-    assert all(word in line for word in words)
-    robot.wait_until(lambda: camera.publish(image_message(astronaut)) or robot.answers, "an answer")
+    assert all(text in line for text in texts)
+    robot.wait_until(lambda: camera.publish(image_message(astronaut)) or robot.results, "a response")
     (line,) = robot.wait_until(lambda: robot.logged("still publishes"), "a warning")
     assert "frozen" in line
 
 
-def test_it_says_when_the_publishers_qos_never_matches(impatient, robot, make):
+def test_timeout_with_incompatible_qos_is_explained(short_timeout, robot, create):
     topic = f"{robot.namespace}/image"
-    make(autostart=True, **{f"qos_overrides.{topic}.subscription.reliability": "reliable"}).autostart()
+    create(autostart=True, **{f"qos_overrides.{topic}.subscription.reliability": "reliable"}).autostart()
     camera_like = QoSProfile(
         depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT, durability=QoSDurabilityPolicy.VOLATILE
     )
@@ -325,26 +326,26 @@ def test_it_says_when_the_publishers_qos_never_matches(impatient, robot, make):
 
 
 @pytest.fixture
-def elsewhere():
-    """Another DDS participant; within one, a topic has only one type."""
+def other_participant():
+    """Return the context of another DDS participant; within one participant a topic has only one type."""
     context = rclpy.Context()
     rclpy.init(context=context)
     yield context
     rclpy.shutdown(context=context)
 
 
-def test_it_says_when_the_topic_carries_something_else(impatient, robot, make, elsewhere):
-    make(autostart=True).autostart()
-    stranger = rclpy.create_node("stranger", namespace=robot.namespace, context=elsewhere)
-    stranger.create_publisher(CompressedImage, "image", 1)
+def test_timeout_with_other_message_type_is_explained(short_timeout, robot, create, other_participant):
+    create(autostart=True).autostart()
+    other_node = rclpy.create_node("other_node", namespace=robot.namespace, context=other_participant)
+    other_node.create_publisher(CompressedImage, "image", 1)
     (line,) = robot.wait_until(lambda: robot.logged("no image on"), "a warning")
     assert "sensor_msgs/msg/CompressedImage" in line
     assert "image_transport" in line
 
 
-def test_the_wait_for_images_does_not_hold_up_services(robot, make, astronaut):
-    node = make(autostart=True)
+def test_services_respond_while_waiting_for_images(robot, create, astronaut):
+    node = create(autostart=True)
     node.autostart()
-    robot.heard_camera().publish(image_message(astronaut))
+    robot.matched_camera().publish(image_message(astronaut))
     assert set_parameters(robot, detector__min_neighbors=4).successful
     assert state(robot) == State.PRIMARY_STATE_ACTIVE

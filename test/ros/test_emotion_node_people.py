@@ -1,4 +1,5 @@
-"""The emotion node knows people again: real faces that walk, made into images, over real DDS."""
+# SPDX-License-Identifier: Apache-2.0
+"""Tracking by the emotion node, with moving faces in synthetic images, over DDS."""
 
 import cv2
 import numpy as np
@@ -26,8 +27,8 @@ def head(astronaut) -> np.ndarray:
     return astronaut[20:220, 130:330]
 
 
-def picture(*heads: tuple[np.ndarray, int, float]) -> np.ndarray:
-    """A gray image with heads of (picture, size in pixels, x of the middle), each in front of those before it."""
+def scene(*heads: tuple[np.ndarray, int, float]) -> np.ndarray:
+    """Return a gray image with heads of (image, size in pixels, x of the center), each in front of those before it."""
     image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     for head, size, x in heads:
         left, top = round(x) - size // 2, (HEIGHT - size) // 2
@@ -35,28 +36,28 @@ def picture(*heads: tuple[np.ndarray, int, float]) -> np.ndarray:
     return image
 
 
-def test_two_people_who_cross_keep_their_names(robot, node, head):
-    camera = robot.heard_camera()
+def test_crossing_faces_keep_their_ids(robot, node, head):
+    camera = robot.matched_camera()
     mirrored = np.ascontiguousarray(head[:, ::-1])
     steps = 30
     for step in range(steps):
-        way = step / (steps - 1)
-        robot.ask(camera, picture((mirrored, 130, 560 - 480 * way), (head, 200, 100 + 440 * way)))
-    both = [answer.faces for answer in robot.answers if len(answer.faces) == 2]
+        progress = step / (steps - 1)
+        robot.process(camera, scene((mirrored, 130, 560 - 480 * progress), (head, 200, 100 + 440 * progress)))
+    both = [result.faces for result in robot.results if len(result.faces) == 2]
     assert {(faces[0].face_id, faces[1].face_id) for faces in both} == {("f1", "f2")}
-    # On both sides of the crossing.
+    # Before and after the crossing.
     assert both[0][0].roi.x_offset < both[0][1].roi.x_offset
     assert both[-1][0].roi.x_offset > both[-1][1].roi.x_offset
-    assert {face.face_id for answer in robot.answers for face in answer.faces} == {"f1", "f2"}
+    assert {face.face_id for result in robot.results for face in result.faces} == {"f1", "f2"}
     assert {event.kind for event in robot.events} == {EmotionEvent.APPEARED}
 
 
-def test_somebody_hidden_for_half_a_second_keeps_her_name(robot, node, head):
-    camera = robot.heard_camera()
+def test_face_hidden_for_half_a_second_keeps_its_id(robot, node, head):
+    camera = robot.matched_camera()
     seen = []
     for step in range(15):
         hidden = 5 <= step < 10  # at 10 Hz
-        answer = robot.ask(camera, picture() if hidden else picture((head, 200, 120 + 25 * step)))
-        seen.append([face.face_id for face in answer.faces])
+        result = robot.process(camera, scene() if hidden else scene((head, 200, 120 + 25 * step)))
+        seen.append([face.face_id for face in result.faces])
     assert seen == [["f1"]] * 5 + [[]] * 5 + [["f1"]] * 5
     assert [event.kind for event in robot.events] == [EmotionEvent.APPEARED]

@@ -1,4 +1,5 @@
-"""The emotion node as its users start it: a program, in a process of its own."""
+# SPDX-License-Identifier: Apache-2.0
+"""The program emotion_node in a separate process."""
 
 import itertools
 import os
@@ -22,25 +23,25 @@ from fer_ros.types import Box
 
 CONFIG = Path(__file__).parents[2] / "config" / "emotion_node.yaml"
 RATE = 30.0
-"""Images a second, as a webcam."""
+"""Images per second, as of a webcam."""
 
 
 def in_namespace(robot) -> list[str]:
     return ["--ros-args", "-r", f"__ns:={robot.namespace}"]
 
 
-def ends_well(program: Program, by: signal.Signals) -> bool:
+def ends_cleanly(program: Program, by: signal.Signals) -> bool:
     status = program.end(by)
     return status == 0 and "Traceback" not in program.output
 
 
-def test_what_keeps_it_from_starting_is_said_in_words(robot, light_model, tmp_path):
-    text_file = tmp_path / "letter.pt"
-    text_file.write_text("Dear robot")
+def test_start_up_errors_are_reported_without_traceback(robot, light_model, tmp_path):
+    text_file = tmp_path / "text.pt"
+    text_file.write_text("no model")
     settings = {
         "no model": ([f"model:={tmp_path}/none.pt"], [f"{tmp_path}/none.pt"]),
         "a wrong model": ([f"model:={text_file}"], [str(text_file), "not a readable model file"]),
-        "no cascade": ([f"model:={light_model}", "detector.cascade:=unheard_of"], ["unheard_of", "opencv-data"]),
+        "no cascade": ([f"model:={light_model}", "detector.cascade:=unknown"], ["unknown", "opencv-data"]),
         "a value out of range": (["detector.min_neighbors:=-3"], ["min_neighbors", "0 to 100", "-3"]),
     }
     started = {}
@@ -50,89 +51,89 @@ def test_what_keeps_it_from_starting_is_said_in_words(robot, light_model, tmp_pa
     for name, program in started.items():
         with program:
             assert program.end() == 1, name
-        assert all(word in program.output for word in settings[name][1]), program.output
+        assert all(text in program.output for text in settings[name][1]), program.output
         assert "Traceback" not in program.output
         assert " -> " not in program.output, "it has subscribed"
 
 
-def test_without_arguments_it_serves_with_its_defaults(robot, tmp_path, astronaut):
+def test_program_runs_with_defaults(robot, tmp_path, astronaut):
     try:
         model_file.find(Settings().model)
     except FileNotFoundError as error:
         pytest.skip(str(error))
-    robot.node.create_subscription(FaceEmotionArray, "/emotions", robot.hear, 10)
+    robot.node.create_subscription(FaceEmotionArray, "/emotions", robot.add_result, 10)
     with Program("emotion_node", log=tmp_path / "log") as node:
-        camera = robot.heard_camera("/image")
-        (face,) = robot.ask(camera, astronaut).faces
+        camera = robot.matched_camera("/image")
+        (face,) = robot.process(camera, astronaut).faces
         assert face.emotion == "happy"
-        assert ends_well(node, signal.SIGTERM), node.output
+        assert ends_cleanly(node, signal.SIGTERM), node.output
 
 
-def test_it_leaves_no_shared_memory_behind(robot, light_model, tmp_path):
+def test_program_removes_its_shared_memory(robot, light_model, tmp_path):
     if rclpy.get_rmw_implementation_identifier() != "rmw_fastrtps_cpp":
-        pytest.skip("only Fast DDS takes shared memory under names of its own")
+        pytest.skip("only Fast DDS has named shared memory segments")
     others = segments()
     with Program("emotion_node", *in_namespace(robot), "-p", f"model:={light_model}", log=tmp_path / "log") as node:
-        robot.heard_camera()
+        robot.matched_camera()
         mapped = Path(f"/proc/{node.pid}/maps").read_text()
         own = {name for name in segments() - others if name in mapped}
         assert own
-        assert ends_well(node, signal.SIGINT), node.output
+        assert ends_cleanly(node, signal.SIGINT), node.output
     assert not own & segments()
 
 
 def segments() -> set[str]:
-    """What all participants of Fast DDS on this machine write into; their ports, 50 kB each, it leaves for the next."""
+    """Return the segments of all Fast DDS participants on this machine; their ports, 50 kB each, are kept for reuse."""
     # fastrtps_ up to Jazzy, fastdds_ since.
     return {path.name for path in Path("/dev/shm").glob("fast*_" + 16 * "[0-9a-f]")}
 
 
-def test_where_torch_is_absent_it_serves_through_opencv(robot, tmp_path, astronaut, monkeypatch):
+def test_program_runs_with_opencv_without_torch(robot, tmp_path, astronaut, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     with Program("emotion_node", *in_namespace(robot), log=tmp_path / "log") as node:
-        (face,) = robot.ask(robot.heard_camera(), astronaut).faces
+        (face,) = robot.process(robot.matched_camera(), astronaut).faces
         assert face.emotion == "happy"
         assert "backend opencv" in node.output
 
 
-def test_a_recording_is_answered_image_by_image(robot, light_model, recording, tmp_path, record_property):
+def test_recording_gives_one_result_per_image(robot, light_model, recording, tmp_path, record_property):
     arguments = ["--params-file", str(CONFIG), "-p", f"model:={light_model}"]
     with Program("emotion_node", *in_namespace(robot), *arguments, log=tmp_path / "log") as node:
-        camera = robot.heard_camera()
+        camera = robot.matched_camera()
         sent, rate = play(robot, camera, recording + recording[::-1])
         record_property("images_per_second", rate)
-        assert ends_well(node, signal.SIGINT), node.output
+        assert ends_cleanly(node, signal.SIGINT), node.output
 
-    answered = [key(answer) for answer in robot.answers]
-    assert len(answered) >= 0.95 * len(sent)
-    assert len(set(answered)) == len(answered), "an image was answered twice"
-    assert set(answered) <= set(sent)
-    faces = [face for answer in robot.answers for face in answer.faces]
+    processed = [key(result) for result in robot.results]
+    assert len(processed) >= 0.95 * len(sent)
+    assert len(set(processed)) == len(processed), "two results of one image"
+    assert set(processed) <= set(sent)
+    faces = [face for result in robot.results for face in result.faces]
     assert len(faces) > len(sent)
     for vector in itertools.chain.from_iterable((face.scores, face.smoothed_scores) for face in faces):
         assert np.isfinite(vector).all()
         assert sum(vector) == pytest.approx(1, abs=1e-5)
-    kept, continued = continuity(robot.answers)
+    kept, continued = continuity(robot.results)
     assert kept >= 0.98 * continued
 
 
-def play(robot, camera, pictures) -> tuple[list, float]:
-    """Publishes `pictures` at RATE, or as fast as a busy machine lets the node answer; their keys, and the rate."""
+def play(robot, camera, images) -> tuple[list, float]:
+    """Publish images at RATE, or as fast as a busy machine processes them; return their keys and the rate."""
     sent = []
-    begun = due = time.monotonic()
-    for number, picture in enumerate(pictures):
-        message = image_message(picture, robot.stamp(), f"frame {number}")
+    start = due = time.monotonic()
+    for number, image in enumerate(images):
+        message = image_message(image, robot.stamp(), f"frame {number}")
         camera.publish(message)
         sent.append(key(message))
         due = max(due + 1 / RATE, time.monotonic())
         late = time.monotonic() + 2
-        while time.monotonic() < due or (not has_answer(robot, sent[-1]) and time.monotonic() < late):
+        while time.monotonic() < due or (not has_result(robot, sent[-1]) and time.monotonic() < late):
             time.sleep(0.002)
     end = time.monotonic() + DEADLINE / 10
-    while not has_answer(robot, sent[-1]) and time.monotonic() < end:
+    while not has_result(robot, sent[-1]) and time.monotonic() < end:
         time.sleep(0.01)
-    return sent, len(sent) / (time.monotonic() - begun)
+    return sent, len(sent) / (time.monotonic() - start)
 
 
 def key(message) -> tuple:
@@ -140,14 +141,14 @@ def key(message) -> tuple:
     return header.stamp.sec, header.stamp.nanosec, header.frame_id
 
 
-def has_answer(robot, wanted: tuple) -> bool:
-    return bool(robot.answers) and key(robot.answers[-1]) == wanted
+def has_result(robot, wanted: tuple) -> bool:
+    return bool(robot.results) and key(robot.results[-1]) == wanted
 
 
-def continuity(answers) -> tuple[int, int]:
-    """How many faces kept their name, among those that stayed in place from one image to the next."""
+def continuity(results) -> tuple[int, int]:
+    """Return how many faces kept their id, and how many stayed in place, from one image to the next."""
     kept = continued = 0
-    for before, after in itertools.pairwise(answers):
+    for before, after in itertools.pairwise(results):
         for old, new in itertools.product(before.faces, after.faces):
             if box(old).iou(box(new)) > 0.5:
                 continued += 1

@@ -1,4 +1,5 @@
-"""When the emotion node works and when it does not, and what that means for the people it knows."""
+# SPDX-License-Identifier: Apache-2.0
+"""When the emotion node processes images, and when it drops its tracks."""
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from fer_ros.nodes.emotion.node import EmotionNode
 
 @pytest.fixture
 def start(robot, model, quick_start):
-    """Starts an emotion node; `robot.events` is what it says on emotion_events."""
+    """Start an emotion node; `robot.events` are its messages on emotion_events."""
     robot.events = []
     robot.node.create_subscription(EmotionEvent, "emotion_events", robot.events.append, 50)
 
@@ -35,52 +36,52 @@ def kinds(robot) -> list[tuple[int, str]]:
     return [(event.kind, event.face_id) for event in robot.events]
 
 
-def listens(robot, node, topic="image") -> bool:
+def subscribes(robot, node, topic="image") -> bool:
     names = node.get_subscriber_names_and_types_by_node(node.get_name(), node.get_namespace())
     return f"{robot.namespace}/{topic}" in dict(names)
 
 
-def enable(robot, wanted: bool) -> SetBool.Response:
-    return robot.call(SetBool, "emotion_node/enable", data=wanted)
+def enable(robot, enabled: bool) -> SetBool.Response:
+    return robot.call(SetBool, "emotion_node/enable", data=enabled)
 
 
-def test_disabled_it_says_farewell_and_then_nothing(robot, start, astronaut):
+def test_disabled_node_drops_tracks_and_unsubscribes(robot, start, astronaut):
     node = start()
-    camera = robot.heard_camera()
-    last = robot.ask(camera, astronaut)
+    camera = robot.matched_camera()
+    last = robot.process(camera, astronaut)
     assert enable(robot, False).success
-    robot.wait_until(lambda: len(robot.events) == 2, "the farewell")
+    robot.wait_until(lambda: len(robot.events) == 2, "the LOST event")
     assert kinds(robot) == [(EmotionEvent.APPEARED, "f1"), (EmotionEvent.LOST, "f1")]
     assert robot.events[1].header == last.header
-    assert not listens(robot, node)
-    node.processor._worker.put("", image_message(astronaut, robot.stamp()))  # one that was on its way
+    assert not subscribes(robot, node)
+    node.processor._worker.put("", image_message(astronaut, robot.stamp()))  # one that was in transit
     robot.node.destroy_publisher(camera)
 
     assert enable(robot, True).message == "enabled"
-    (face,) = robot.ask(robot.heard_camera(), astronaut).faces
+    (face,) = robot.process(robot.matched_camera(), astronaut).faces
     assert face.face_id == "f2"
-    assert len(robot.answers) == 2
+    assert len(robot.results) == 2
 
 
-def test_it_can_be_disabled_before_it_is_active(robot, start):
+def test_enable_before_activation(robot, start):
     node = start(autostart=False)
-    for wanted in (True, False):
-        response = enable(robot, wanted)
+    for enabled in (True, False):
+        response = enable(robot, enabled)
         assert response.success
-        assert "not" in response.message
+        assert "when the node is activated" in response.message
     assert node.trigger_configure() == node.trigger_activate()
-    robot.wait_until(lambda: robot.logged("disabled: active"), "a word about it")
-    assert not listens(robot, node)
+    robot.wait_until(lambda: robot.logged("disabled: no images"), "the warning")
+    assert not subscribes(robot, node)
     assert enable(robot, True).message == "enabled"
-    robot.wait_until(lambda: listens(robot, node), "a subscription")
+    robot.wait_until(lambda: subscribes(robot, node), "a subscription")
 
 
-def test_reset_makes_everybody_a_stranger(robot, start, astronaut):
+def test_reset_gives_new_ids(robot, start, astronaut):
     node = start()
-    camera = robot.heard_camera()
-    robot.ask(camera, astronaut)
+    camera = robot.matched_camera()
+    robot.process(camera, astronaut)
     assert robot.call(Trigger, "emotion_node/reset").success
-    (face,) = robot.ask(camera, astronaut).faces
+    (face,) = robot.process(camera, astronaut).faces
     assert face.face_id == "f2"
     assert list(face.smoothed_scores) == list(face.scores)
     robot.wait_until(lambda: len(robot.events) == 3, "all events")
@@ -89,88 +90,88 @@ def test_reset_makes_everybody_a_stranger(robot, start, astronaut):
     assert "not active" in robot.call(Trigger, "emotion_node/reset").message
 
 
-def test_everybody_is_lost_when_an_active_node_is_shut_down(robot, start, astronaut):
+def test_shutdown_of_active_node_publishes_lost(robot, start, astronaut):
     start()
-    robot.ask(robot.heard_camera(), astronaut)
+    robot.process(robot.matched_camera(), astronaut)
     request = ChangeState.Request().transition
     request.id = Transition.TRANSITION_ACTIVE_SHUTDOWN
     assert robot.call(ChangeState, "emotion_node/change_state", transition=request).success
-    robot.wait_until(lambda: (EmotionEvent.LOST, "f1") in kinds(robot), "the farewell")
+    robot.wait_until(lambda: (EmotionEvent.LOST, "f1") in kinds(robot), "the LOST event")
 
 
-def test_it_works_for_a_camera_only_while_somebody_listens_to_what_it_says(robot, start, astronaut):
+def test_lazy_node_subscribes_only_for_subscribers(robot, start, astronaut):
     node = start(cameras=["eye", "other"])
-    assert not listens(robot, node, "eye/image")
+    assert not subscribes(robot, node, "eye/image")
     for number in (1, 2):
-        listener = robot.node.create_subscription(FaceEmotionArray, "eye/emotions", robot.hear, 10)
-        camera = robot.heard_camera("eye/image")
-        (face,) = robot.ask(camera, astronaut).faces
+        subscriber = robot.node.create_subscription(FaceEmotionArray, "eye/emotions", robot.add_result, 10)
+        camera = robot.matched_camera("eye/image")
+        (face,) = robot.process(camera, astronaut).faces
         assert face.face_id == f"f{number}"
-        assert not listens(robot, node, "other/image")
-        robot.node.destroy_subscription(listener)
-        robot.wait_until(lambda: not listens(robot, node, "eye/image"), "the end of the work")
+        assert not subscribes(robot, node, "other/image")
+        robot.node.destroy_subscription(subscriber)
+        robot.wait_until(lambda: not subscribes(robot, node, "eye/image"), "the end of the subscription")
         robot.node.destroy_publisher(camera)
 
 
-def test_it_can_be_told_to_work_always(robot, start):
+def test_lazy_is_dynamic(robot, start):
     node = start(cameras=["eye"], lazy=False)
-    assert listens(robot, node, "eye/image")
+    assert subscribes(robot, node, "eye/image")
     assert node.set_parameters([Parameter("lazy", value=True)])[0].successful
-    robot.wait_until(lambda: not listens(robot, node, "eye/image"), "the end of the work")
+    robot.wait_until(lambda: not subscribes(robot, node, "eye/image"), "the end of the subscription")
 
 
 def at(seconds: float) -> Time:
     return Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9))
 
 
-def test_a_looped_recording_shows_other_people(robot, start, astronaut):
+def test_looped_recording_gets_new_ids(robot, start, astronaut):
     start()
-    camera = robot.heard_camera()
+    camera = robot.matched_camera()
     for _ in range(2):
         for stamp in (100.0, 100.5, 101.0, 101.5):
-            answer = robot.ask(camera, image_message(astronaut, at(stamp), f"loop {len(robot.answers) // 4}"))
-            (face,) = answer.faces
-            assert face.face_id == ("f1" if len(robot.answers) <= 4 else "f2")
+            result = robot.process(camera, image_message(astronaut, at(stamp), f"loop {len(robot.results) // 4}"))
+            (face,) = result.faces
+            assert face.face_id == ("f1" if len(robot.results) <= 4 else "f2")
             assert face.tracked_for.sec + face.tracked_for.nanosec * 1e-9 == pytest.approx(stamp - 100)
     robot.wait_until(lambda: len(robot.events) == 3, "all events")
     assert kinds(robot) == [(EmotionEvent.APPEARED, "f1"), (EmotionEvent.LOST, "f1"), (EmotionEvent.APPEARED, "f2")]
-    # Of the time in which she was seen, not of that in which she was missed.
-    assert robot.events[1].header == robot.answers[3].header
+    # The header of the last image of the first loop.
+    assert robot.events[1].header == robot.results[3].header
 
 
-def test_a_late_image_is_left_out_and_counted(robot, start, astronaut, monkeypatch):
-    monkeypatch.setattr(image_gate, "JUMP", DEADLINE)  # a busy machine may need a second for an image
+def test_late_image_is_dropped_and_counted(robot, start, astronaut, monkeypatch):
+    monkeypatch.setattr(image_gate, "JUMP", DEADLINE)  # a busy machine may need a second per image
     only = start().processor.cameras[""]
-    camera = robot.heard_camera()
-    robot.ask(camera, image_message(astronaut, at(100.0)))
+    camera = robot.matched_camera()
+    robot.process(camera, image_message(astronaut, at(100.0)))
     camera.publish(image_message(astronaut, at(99.9)))
-    robot.wait_until(lambda: only.statistics.late, "it to be seen")
-    (face,) = robot.ask(camera, image_message(astronaut, at(100.1))).faces
+    robot.wait_until(lambda: only.statistics.late, "it to be counted")
+    (face,) = robot.process(camera, image_message(astronaut, at(100.1))).faces
     assert face.face_id == "f1"
-    assert [answer.header.stamp.sec for answer in robot.answers] == [100, 100]
+    assert [result.header.stamp.sec for result in robot.results] == [100, 100]
 
 
-def test_no_more_images_are_answered_than_are_wanted(robot, start, astronaut):
+def test_max_rate_limits_processed_images(robot, start, astronaut):
     node = start()
     only = node.processor.cameras[""]
-    camera = robot.heard_camera()
-    robot.ask(camera, astronaut)
+    camera = robot.matched_camera()
+    robot.process(camera, astronaut)
     assert node.set_parameters([Parameter("max_rate", value=0.001)])[0].successful
     camera.publish(image_message(astronaut, robot.stamp()))
-    robot.wait_until(lambda: len(robot.answers) == 2, "the first answer at this rate")
+    robot.wait_until(lambda: len(robot.results) == 2, "the first result at this rate")
     for number in (1, 2, 3):
         camera.publish(image_message(astronaut, robot.stamp()))
-        robot.wait_until(lambda number=number: only.statistics.above_max_rate == number, "it to be passed over")
-    assert len(robot.answers) == 2
+        robot.wait_until(lambda number=number: only.statistics.above_max_rate == number, "it to be dropped")
+    assert len(robot.results) == 2
 
 
-def test_no_more_faces_are_classified_than_are_wanted(robot, start, astronaut):
+def test_max_faces_limits_classified_faces(robot, start, astronaut):
     node = start()
-    camera = robot.heard_camera()
-    picture = np.zeros((512, 800, 3), np.uint8)
-    picture[200:456, :256] = astronaut[::2, ::2]
-    picture[:, 288:] = astronaut
-    assert len(robot.ask(camera, picture).faces) == 2
+    camera = robot.matched_camera()
+    image = np.zeros((512, 800, 3), np.uint8)
+    image[200:456, :256] = astronaut[::2, ::2]
+    image[:, 288:] = astronaut
+    assert len(robot.process(camera, image).faces) == 2
     assert node.set_parameters([Parameter("max_faces", value=1)])[0].successful
-    (face,) = robot.ask(camera, picture).faces
+    (face,) = robot.process(camera, image).faces
     assert face.roi.x_offset > 288

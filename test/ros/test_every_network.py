@@ -74,11 +74,11 @@ def test_network_is_trained_evaluated_and_exported(trained, name):
 
 def test_node_switches_to_every_network(robot, model, quick_start, astronaut, trained):
     assert robot.start(EmotionNode, model=str(model)).autostart()
-    camera = robot.heard_camera()
+    camera = robot.matched_camera()
     for name in networks.NETWORKS:
         response = robot.call(LoadModel, "emotion_node/load_model", model=str(trained(name) / "best.pt"))
         assert response.success, response.message
-        answer = robot.ask(camera, astronaut)
+        answer = robot.process(camera, astronaut)
         assert answer.model_id == response.model_id
         (face,) = answer.faces
         assert sum(face.scores) == pytest.approx(1, abs=1e-5)

@@ -1,4 +1,5 @@
-"""The executor of the emotion node, where the node's own tests do not reach."""
+# SPDX-License-Identifier: Apache-2.0
+"""The executor of the emotion node, beyond what the tests of the node cover."""
 
 import threading
 import time
@@ -18,8 +19,8 @@ from fer_ros.nodes.emotion.executor import ImageExecutor
 
 
 @contextmanager
-def spinning(node, swift):
-    executor = ImageExecutor(swift)
+def spinning(node, image_group):
+    executor = ImageExecutor(image_group)
     executor.add_node(node)
     done = Future()
     thread = threading.Thread(target=executor.spin_until_future_complete, args=(done,))
@@ -30,54 +31,54 @@ def spinning(node, swift):
     executor.shutdown()
 
 
-def test_swift_subscriptions_come_and_go_while_the_others_are_busy(robot, capfd):
-    node = rclpy.create_node("listening")
-    swift, heard, busy = MutuallyExclusiveCallbackGroup(), [], threading.Event()
+def test_executor_receives_images_while_timers_block(robot, capfd):
+    node = rclpy.create_node("receiver")
+    image_group, received, blocked = MutuallyExclusiveCallbackGroup(), [], threading.Event()
 
-    def hear(message):
-        heard.append(message.data)
-        if message.data == "nonsense":
-            raise ValueError("cannot be heard")
+    def receive(message):
+        received.append(message.data)
+        if message.data == "bad":
+            raise ValueError("error of a callback")
 
-    with spinning(node, swift):
+    with spinning(node, image_group):
         for _ in range(2):
-            node.create_timer(0.001, busy.wait, MutuallyExclusiveCallbackGroup())
-        subscription = node.create_subscription(String, "words", hear, 10, callback_group=swift)
-        publisher = node.create_publisher(String, "words", 10)
+            node.create_timer(0.001, blocked.wait, MutuallyExclusiveCallbackGroup())
+        subscription = node.create_subscription(String, "data", receive, 10, callback_group=image_group)
+        publisher = node.create_publisher(String, "data", 10)
         robot.wait_until(lambda: publisher.get_subscription_count() == 1, "the subscription")
-        for word in ("nonsense", "sense"):
-            publisher.publish(String(data=word))
-        robot.wait_until(lambda: heard == ["nonsense", "sense"], "both words")
+        for data in ("bad", "good"):
+            publisher.publish(String(data=data))
+        robot.wait_until(lambda: received == ["bad", "good"], "both messages")
         node.destroy_subscription(subscription)
         robot.wait_until(lambda: publisher.get_subscription_count() == 0, "the end of the subscription")
-        node.create_subscription(String, "words", hear, 10, callback_group=swift)
+        node.create_subscription(String, "data", receive, 10, callback_group=image_group)
         robot.wait_until(lambda: publisher.get_subscription_count() == 1, "another subscription")
         publisher.publish(String(data="more"))
-        robot.wait_until(lambda: heard[2:] == ["more"], "one word more")
-        busy.set()
+        robot.wait_until(lambda: received[2:] == ["more"], "the last message")
+        blocked.set()
     node.destroy_node()
-    assert "cannot be heard" in capfd.readouterr().err
+    assert "error of a callback" in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("_ros")
-def test_what_has_yet_to_begin_at_the_end_is_done_without_a_word(capfd):
+def test_executor_shutdown_with_queued_callbacks_is_silent(capfd):
     node = rclpy.create_node("busy")
     executor = ImageExecutor(MutuallyExclusiveCallbackGroup(), threads=1)
-    begun = threading.Event()
+    started = threading.Event()
 
     def work():
-        begun.set()
+        started.set()
         time.sleep(0.3)
 
     for _ in range(2):
         node.create_timer(0.01, work, MutuallyExclusiveCallbackGroup())
     executor.add_node(node)
     end = time.monotonic() + DEADLINE
-    while not begun.is_set():
+    while not started.is_set():
         assert time.monotonic() < end
         executor.spin_once(0.1)
     for _ in range(3):
-        executor.spin_once(0.02)  # the other timer's waits for the only thread now
+        executor.spin_once(0.02)  # the callback of the other timer now waits for the only thread
     executor.shutdown()
     node.destroy_node()
     assert "Traceback" not in capfd.readouterr().err

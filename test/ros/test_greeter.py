@@ -25,14 +25,14 @@ def test_greeter_greets_comments_and_says_goodbye(robot, model, quick_start, tmp
     robot.start(runpy.run_path(str(GREETER))["Greeter"])
     node = robot.start(EmotionNode, model=str(model), smoothing__hold=0.0)
     assert node.autostart()
-    camera = robot.heard_camera()
+    camera = robot.matched_camera()
     robot.wait_until(lambda: node.count_subscribers(f"{robot.namespace}/emotion_events"), "the greeter's subscription")
 
     def expect(image, sentence):
-        robot.wait_until(lambda: robot.ask(camera, image) and sentence in sentences, f"'{sentence}' in {sentences}")
+        robot.wait_until(lambda: robot.process(camera, image) and sentence in sentences, f"'{sentence}' in {sentences}")
 
     expect(astronaut, "Hello, f1! It is good to see you smile.")
-    sad = untrained_model(tmp_path / "sad.pt", answer="sad")
+    sad = untrained_model(tmp_path / "sad.pt", emotion="sad")
     assert robot.call(LoadModel, "emotion_node/load_model", model=str(sad)).success
     expect(astronaut, "You look sad. Can I help?")
     expect(EMPTY_IMAGE, "Goodbye, f1.")

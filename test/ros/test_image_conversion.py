@@ -1,4 +1,5 @@
-"""Messages become the same pixels with and without cv_bridge, and a cv_bridge that crashes takes nothing with it."""
+# SPDX-License-Identifier: Apache-2.0
+"""Conversion of image messages with and without cv_bridge, also with one that crashes."""
 
 import array
 import sys
@@ -33,7 +34,7 @@ def _message(encoding: str, height: int, width: int, padding: int = 0, is_bigend
 
 @pytest.fixture
 def install_cv_bridge(tmp_path, monkeypatch):
-    """Puts a module `cv_bridge` with a given body first on the path, of this process and of its children."""
+    """Put a module `cv_bridge` with the given body first on the path of this process and of its children."""
     real = sys.modules.pop("cv_bridge", None)
 
     def install(body: str) -> None:
@@ -46,17 +47,17 @@ def install_cv_bridge(tmp_path, monkeypatch):
         sys.modules["cv_bridge"] = real
 
 
-def test_a_picture_survives_the_way_into_a_message_and_back():
-    picture = np.random.default_rng(3).integers(0, 256, (5, 7, 3), np.uint8)
-    message = to_message(picture[:, ::-1], Header(frame_id="camera"))
+def test_image_message_round_trip():
+    image = np.random.default_rng(3).integers(0, 256, (5, 7, 3), np.uint8)
+    message = to_message(image[:, ::-1], Header(frame_id="camera"))
     assert (message.encoding, message.step, message.header.frame_id) == ("bgr8", 21, "camera")
-    assert np.array_equal(Converter().bgr(message), picture[:, ::-1])
+    assert np.array_equal(Converter().bgr(message), image[:, ::-1])
 
 
-def test_compressed_messages_are_decoded():
-    picture = np.full((40, 60, 3), (10, 100, 200), np.uint8)
-    message = CompressedImage(format="png", data=array.array("B", cv2.imencode(".png", picture)[1].tobytes()))
-    assert np.array_equal(Converter().bgr(message), picture)
+def test_converter_decodes_compressed_messages():
+    image = np.full((40, 60, 3), (10, 100, 200), np.uint8)
+    message = CompressedImage(format="png", data=array.array("B", cv2.imencode(".png", image)[1].tobytes()))
+    assert np.array_equal(Converter().bgr(message), image)
     assert Converter().gray(message).shape == (40, 60)
 
 
@@ -71,7 +72,7 @@ def test_compressed_messages_are_decoded():
         CompressedImage(format="jpeg", data=array.array("B", b"\xff\xd8\xff\xe0 broken")),
     ],
 )
-def test_bad_messages_raise_image_error_and_nothing_else(message):
+def test_converter_raises_only_image_error(message):
     converter = Converter()
     for convert in (converter.gray, converter.bgr):
         with pytest.raises(ImageError):
@@ -90,11 +91,11 @@ def test_bad_messages_raise_image_error_and_nothing_else(message):
                 def imgmsg_to_cv2(self, message, encoding):
                     return numpy.zeros((message.height, message.width), numpy.uint8)
             """,
-            "other pixels",
+            "differ in every encoding",
         ),
     ],
 )
-def test_a_cv_bridge_that_cannot_be_trusted_is_done_without(install_cv_bridge, body, reason):
+def test_converter_avoids_cv_bridge_that_fails(install_cv_bridge, body, reason):
     install_cv_bridge(body)
     converter = choose_converter()
     assert converter.name == "fer_ros"
@@ -102,7 +103,7 @@ def test_a_cv_bridge_that_cannot_be_trusted_is_done_without(install_cv_bridge, b
     assert converter.gray(_message("rgb8", 4, 6)).shape == (4, 6)
 
 
-def test_a_cv_bridge_that_works_is_used_for_what_it_knows(install_cv_bridge):
+def test_converter_uses_cv_bridge_for_encodings_that_agree(install_cv_bridge):
     install_cv_bridge(
         """
         import cv2, numpy
@@ -111,7 +112,7 @@ def test_a_cv_bridge_that_works_is_used_for_what_it_knows(install_cv_bridge):
             def imgmsg_to_cv2(self, message, encoding):
                 calls.append((message.encoding, encoding))
                 if (message.encoding, encoding) != ("rgb8", "mono8"):
-                    raise RuntimeError("not known")
+                    raise RuntimeError("unsupported")
                 pixels = numpy.frombuffer(message.data, numpy.uint8)[: message.height * message.step]
                 return cv2.cvtColor(pixels.reshape(message.height, message.width, 3), cv2.COLOR_RGB2GRAY)
         """,
@@ -127,7 +128,7 @@ def test_a_cv_bridge_that_works_is_used_for_what_it_knows(install_cv_bridge):
     assert cv_bridge.calls == [("rgb8", "mono8")]
 
 
-def test_the_installed_cv_bridge_gives_the_same_pixels():
+def test_converter_agrees_with_installed_cv_bridge():
     converter = choose_converter()
     if converter.name != "cv_bridge":
         pytest.skip(converter.reason)
@@ -140,7 +141,7 @@ def test_the_installed_cv_bridge_gives_the_same_pixels():
         message = _message(encoding, 48, 64)
         for target, own in (("mono8", Converter().gray), ("bgr8", Converter().bgr)):
             theirs = CvBridge().imgmsg_to_cv2(message, target).astype(int)
-            # cv_bridge may be linked to another OpenCV than ours, and these round Bayer to gray differently.
+            # cv_bridge may be linked to another version of OpenCV, which rounds Bayer to gray differently.
             assert np.abs(theirs - own(message)).max() <= 1, encoding
     for encoding in encodings.KNOWN:
         for height, width, padding, is_bigendian in [(47, 63, 0, 0), (48, 64, 12, 0), (48, 64, 7, 0), (48, 64, 0, 1)]:

@@ -1,4 +1,5 @@
-"""One table of parameters: what the node has is what is written about it."""
+# SPDX-License-Identifier: Apache-2.0
+"""Parameter tables: documentation, configuration files and the declared parameters agree."""
 
 from pathlib import Path
 
@@ -20,13 +21,13 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("arguments", "path"), WRITTEN.items())
-def test_what_is_written_about_parameters_is_up_to_date(arguments, path):
+def test_generated_parameter_files_are_up_to_date(arguments, path):
     kind, *node = arguments.split()
     written = {"markdown": parameter_docs.as_markdown, "yaml": parameter_docs.as_yaml}[kind](*node)
     assert (ROOT / path).read_text() == written, f"run: python -m fer_ros.nodes.parameter_docs {arguments} > {path}"
 
 
-def test_every_parameter_describes_itself(robot):
+def test_declared_parameters_match_their_table(robot):
     node = robot.start(EmotionNode)
     for row in rows(Settings):
         descriptor = node.describe_parameter(row.name)

@@ -1,4 +1,5 @@
-"""What the emotion node says in the languages of others, on real DDS, to subscribers of those messages."""
+# SPDX-License-Identifier: Apache-2.0
+"""Publishers for third-party messages, over DDS."""
 
 import importlib
 import math
@@ -11,7 +12,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
-from robot import calibration
+from robot import camera_info
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -23,8 +24,8 @@ from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.types import Box, FaceResult, Landmarks
 
-NOBODY = np.zeros((512, 512, 3), np.uint8)
-LANGUAGES = ("markers", "tf", "vision_msgs", "hri", "foxglove")
+EMPTY = np.zeros((512, 512, 3), np.uint8)
+PUBLISHERS = ("markers", "tf", "vision_msgs", "hri", "foxglove")
 WITHOUT_WHEELS = {"tf": "tf2_msgs", "vision_msgs": "vision_msgs", "hri": "hri_msgs", "foxglove": "foxglove_msgs"}
 
 
@@ -33,70 +34,66 @@ def messages_of(package):
 
 
 @pytest.fixture
-def speak(robot, model, quick_start):
-    """Starts an emotion node that speaks some languages; its only camera is calibrated: it sees 90 degrees."""
+def start(robot, model, quick_start):
+    """Start an emotion node with the given publishers."""
 
-    def start(*languages, **parameters) -> EmotionNode:
-        switches = {f"publish.{language}": True for language in languages}
+    def started(*publishers, **parameters) -> EmotionNode:
+        switches = {f"publish.{publisher}": True for publisher in publishers}
         node = robot.start(EmotionNode, model=str(model), position__face_width=0.2, **switches, **parameters)
         assert node.autostart()
         return node
 
-    return start
+    return started
 
 
 @pytest.fixture
-def listen(robot):
-    """Subscribes, and gives the list of what is heard."""
+def subscribe(robot):
+    """Subscribe to a topic of the node, and return the list of received messages."""
 
-    def subscribe(node, message_type, topic, qos=10) -> list:
-        heard = []
-        subscription = robot.node.create_subscription(message_type, topic, heard.append, qos)
+    def subscribed(node, message_type, topic, qos=10) -> list:
+        received = []
+        subscription = robot.node.create_subscription(message_type, topic, received.append, qos)
         robot.wait_until(lambda: node.count_subscribers(subscription.topic_name), f"a subscription to {topic}")
         robot.wait_until(lambda: node.count_publishers(subscription.topic_name), f"a publisher on {topic}")
-        return heard
+        return received
 
-    return subscribe
+    return subscribed
 
 
 class Camera:
-    """A camera that is calibrated; shows pictures until what is waited for has happened."""
+    """A calibrated camera with a field of view of 90 degrees."""
 
     def __init__(self, robot, prefix="", size=512):
         self._robot = robot
-        self._camera = robot.heard_camera(f"{prefix}image")
+        self._camera = robot.matched_camera(f"{prefix}image")
         self._info = robot.node.create_publisher(CameraInfo, f"{prefix}camera_info", 1)
         self._size = size
 
-    def show(self, picture, until, what):
-        """What `until` gives; each picture is answered before the next is shown."""
+    def show(self, image, until, what):
+        """Publish the image, each time after the previous result, until `until` returns a true value; return that."""
 
         def step():
-            self._info.publish(calibration(self._size, self._size))
-            self._robot.ask(self._camera, picture, "camera_optical_frame")
+            self._info.publish(camera_info(self._size, self._size))
+            self._robot.process(self._camera, image, "camera_optical_frame")
             return until()
 
         return self._robot.wait_until(step, what)
 
 
-def placed(robot):
-    """The last answer, if it knows where its face is."""
-    faces = robot.answers[-1].faces
+def located_face(robot):
+    """Return the face of the last result, if it has a position."""
+    faces = robot.results[-1].faces
     return faces[0] if faces and not math.isnan(faces[0].position.z) else None
-
-
-def stamps(robot):
-    return [answer.header.stamp for answer in robot.answers]
 
 
 # --- switching on and off ---
 
 
-def test_without_bridges_their_modules_are_not_loaded_and_their_topics_are_not_there(robot, speak, monkeypatch):
-    modules = {f"fer_ros.nodes.emotion.publishers.{language}" for language in LANGUAGES}
+def test_disabled_publishers_are_not_imported(robot, start, monkeypatch):
+    modules = {f"fer_ros.nodes.emotion.publishers.{publisher}" for publisher in PUBLISHERS}
     for module in modules:
         monkeypatch.delitem(sys.modules, module, raising=False)
-    node = speak()
+    node = start()
     topics = {topic for topic, _ in node.get_publisher_names_and_types_by_node("emotion_node", robot.namespace)}
     own = {f"{robot.namespace}/{topic}" for topic in ("emotions", "emotions/image", "emotion_events")}
     assert own <= topics
@@ -105,12 +102,12 @@ def test_without_bridges_their_modules_are_not_loaded_and_their_topics_are_not_t
     assert not modules & set(sys.modules)
 
 
-@pytest.mark.parametrize("language", WITHOUT_WHEELS)
-def test_a_package_that_is_missing_is_named_with_how_to_get_it(robot, model, quick_start, language, monkeypatch):
-    package = WITHOUT_WHEELS[language]
+@pytest.mark.parametrize("publisher", WITHOUT_WHEELS)
+def test_missing_package_is_reported_with_install_command(robot, model, quick_start, publisher, monkeypatch):
+    package = WITHOUT_WHEELS[publisher]
     monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed
-    monkeypatch.delitem(sys.modules, f"fer_ros.nodes.emotion.publishers.{language}", raising=False)
-    node = robot.start(EmotionNode, model=str(model), publish__markers=True, **{f"publish.{language}": True})
+    monkeypatch.delitem(sys.modules, f"fer_ros.nodes.emotion.publishers.{publisher}", raising=False)
+    node = robot.start(EmotionNode, model=str(model), publish__markers=True, **{f"publish.{publisher}": True})
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     (line,) = robot.wait_until(lambda: robot.logged("cannot configure"), "the reason")
     assert "\n" not in line
@@ -118,20 +115,20 @@ def test_a_package_that_is_missing_is_named_with_how_to_get_it(robot, model, qui
     assert not node.count_publishers(f"{robot.namespace}/emotions/markers")
 
 
-def test_a_bridge_that_is_heard_is_worked_for(robot, model, quick_start, listen, astronaut):
+def test_subscriber_of_publisher_starts_processing(robot, model, quick_start, subscribe, astronaut):
     node = robot.start(EmotionNode, model=str(model), cameras=["eye"], publish__markers=True)
     assert node.autostart()
     image = f"{robot.namespace}/eye/image"
-    assert not node.count_subscribers(image)  # nobody hears /robot/eye/emotions
-    listen(node, MarkerArray, "eye/emotions/markers")
+    assert not node.count_subscribers(image)  # /robot/eye/emotions has no subscriber
+    subscribe(node, MarkerArray, "eye/emotions/markers")
     robot.wait_until(lambda: node.count_subscribers(image), "a subscription to the camera")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_cleaning_up_leaves_nothing_behind(robot, model, quick_start, language, astronaut):
-    if language in WITHOUT_WHEELS:
-        messages_of(WITHOUT_WHEELS[language])
-    switches = {f"publish.{language}": True, "events.appear_after": 0.0}
+@pytest.mark.parametrize("publisher", PUBLISHERS)
+def test_cleanup_destroys_publishers(robot, model, quick_start, publisher, astronaut):
+    if publisher in WITHOUT_WHEELS:
+        messages_of(WITHOUT_WHEELS[publisher])
+    switches = {f"publish.{publisher}": True, "events.appear_after": 0.0}
     node = robot.start(EmotionNode, model=str(model), **switches)
 
     def entities():
@@ -140,7 +137,7 @@ def test_cleaning_up_leaves_nothing_behind(robot, model, quick_start, language, 
     before = entities()
     for _ in range(2):
         assert node.autostart()
-        robot.ask(robot.heard_camera(), astronaut)
+        robot.process(robot.matched_camera(), astronaut)
         assert node.trigger_deactivate() == node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
         assert entities() == before
 
@@ -148,14 +145,14 @@ def test_cleaning_up_leaves_nothing_behind(robot, model, quick_start, language, 
 # --- markers ---
 
 
-def test_markers_show_who_is_where_and_go_when_she_does(robot, speak, listen, astronaut):
-    heard = listen(speak("markers"), MarkerArray, "emotions/markers")
+def test_markers_follow_face_and_are_deleted_when_lost(robot, start, subscribe, astronaut):
+    received = subscribe(start("markers"), MarkerArray, "emotions/markers")
     camera = Camera(robot)
-    camera.show(astronaut, lambda: placed(robot) and heard, "markers")
-    face = placed(robot)
-    robot.wait_until(lambda: heard[-1].markers[0].header == robot.answers[-1].header, "the last markers")
-    ball, word = heard[-1].markers
-    for marker in (ball, word):
+    camera.show(astronaut, lambda: located_face(robot) and received, "markers")
+    face = located_face(robot)
+    robot.wait_until(lambda: received[-1].markers[0].header == robot.results[-1].header, "the last markers")
+    sphere, text = received[-1].markers
+    for marker in (sphere, text):
         assert marker.action == Marker.ADD
         assert marker.ns == face.face_id
         assert marker.header.frame_id == "camera_optical_frame"
@@ -163,152 +160,150 @@ def test_markers_show_who_is_where_and_go_when_she_does(robot, speak, listen, as
         assert (marker.pose.position.x, marker.pose.position.z) == (face.position.x, face.position.z)
         blue, green, red = drawing.color_of(face.emotion)
         assert (marker.color.r, marker.color.g, marker.color.b) == pytest.approx((red / 255, green / 255, blue / 255))
-    assert (ball.type, word.type) == (Marker.SPHERE, Marker.TEXT_VIEW_FACING)
-    assert ball.pose.position.y == face.position.y > word.pose.position.y  # y points down
-    assert word.text.startswith(f"{face.face_id} {face.emotion} ")
-    assert ball.id != word.id
+    assert (sphere.type, text.type) == (Marker.SPHERE, Marker.TEXT_VIEW_FACING)
+    assert sphere.pose.position.y == face.position.y > text.pose.position.y  # y points down
+    assert text.text.startswith(f"{face.face_id} {face.emotion} ")
+    assert sphere.id != text.id
 
     def deleted():
-        return {m.id for array in heard for m in array.markers if (m.action, m.ns) == (Marker.DELETE, face.face_id)}
+        return {m.id for array in received for m in array.markers if (m.action, m.ns) == (Marker.DELETE, face.face_id)}
 
-    camera.show(astronaut, lambda: robot.answers[-1].faces[0].tracked_for.sec, "her to count as a person")
-    camera.show(NOBODY, lambda: deleted() == {ball.id, word.id}, "her markers to be deleted")
+    camera.show(astronaut, lambda: robot.results[-1].faces[0].tracked_for.sec, "APPEARED")
+    camera.show(EMPTY, lambda: deleted() == {sphere.id, text.id}, "the deletion of the markers")
 
 
-def test_without_calibration_there_are_no_markers(robot, speak, listen, astronaut):
-    heard = listen(speak("markers"), MarkerArray, "emotions/markers")
-    camera = robot.heard_camera()
+def test_markers_need_calibration(robot, start, subscribe, astronaut):
+    received = subscribe(start("markers"), MarkerArray, "emotions/markers")
+    camera = robot.matched_camera()
     for _ in range(3):
-        robot.ask(camera, astronaut)
-    assert heard == []
+        robot.process(camera, astronaut)
+    assert received == []
 
 
 # --- tf ---
 
 
-def test_a_frame_follows_each_face(robot, speak, listen, astronaut):
+def test_tf_has_frame_at_each_face(robot, start, subscribe, astronaut):
     tf_message = messages_of("tf2_msgs").TFMessage
-    heard = listen(speak("tf"), tf_message, "/tf", 100)
+    received = subscribe(start("tf"), tf_message, "/tf", 100)
     camera = Camera(robot)
-    camera.show(astronaut, lambda: placed(robot) and heard, "a transform")
-    (transform,) = heard[0].transforms
-    answer = next(answer for answer in robot.answers if answer.header == transform.header)
-    (face,) = answer.faces
+    camera.show(astronaut, lambda: located_face(robot) and received, "a transform")
+    (transform,) = received[0].transforms
+    result = next(result for result in robot.results if result.header == transform.header)
+    (face,) = result.faces
     assert transform.child_frame_id == f"face_{face.face_id}"
-    shift, turn = transform.transform.translation, transform.transform.rotation
-    assert (shift.x, shift.y, shift.z) == (face.position.x, face.position.y, face.position.z)
+    translation, rotation = transform.transform.translation, transform.transform.rotation
+    assert (translation.x, translation.y, translation.z) == (face.position.x, face.position.y, face.position.z)
 
-    # REP 155: x out of the face, here to the camera, and z to the top of the head.
-    toward = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w])
-    assert toward.apply([1, 0, 0]) == pytest.approx([0, 0, -1])
-    assert toward.apply([0, 0, 1]) == pytest.approx([0, -1, 0])
+    # REP 155: x out of the face, here toward the camera, z to the top of the head.
+    to_camera = Rotation.from_quat([rotation.x, rotation.y, rotation.z, rotation.w])
+    assert to_camera.apply([1, 0, 0]) == pytest.approx([0, 0, -1])
+    assert to_camera.apply([0, 0, 1]) == pytest.approx([0, -1, 0])
 
 
 # --- vision_msgs ---
 
 
-def test_detections_have_every_class_and_the_classes_are_told_to_late_ones_too(robot, speak, listen, astronaut):
+def test_detections_have_all_classes_and_latched_labels(robot, start, subscribe, astronaut):
     vision_msgs = messages_of("vision_msgs")
-    node = speak("vision_msgs")
-    heard = listen(node, vision_msgs.Detection2DArray, "emotions/detections")
-    camera = robot.heard_camera()
-    answer = robot.ask(camera, astronaut)
-    robot.wait_until(lambda: heard and heard[-1].header == answer.header, "detections")
-    (detection,), (face,) = heard[-1].detections, answer.faces
+    node = start("vision_msgs")
+    received = subscribe(node, vision_msgs.Detection2DArray, "emotions/detections")
+    camera = robot.matched_camera()
+    result = robot.process(camera, astronaut)
+    robot.wait_until(lambda: received and received[-1].header == result.header, "detections")
+    (detection,), (face,) = received[-1].detections, result.faces
     assert detection.id == face.face_id
-    assert detection.header == answer.header
+    assert detection.header == result.header
     assert detection.bbox.center.position.x == face.roi.x_offset + face.roi.width / 2
     assert detection.bbox.center.position.y == face.roi.y_offset + face.roi.height / 2
     assert (detection.bbox.size_x, detection.bbox.size_y) == (face.roi.width, face.roi.height)
     results = {result.hypothesis.class_id: result.hypothesis.score for result in detection.results}
-    assert results == dict(zip(answer.labels, face.smoothed_scores, strict=True))
+    assert results == dict(zip(result.labels, face.smoothed_scores, strict=True))
     assert detection.results[0].hypothesis.score == max(results.values())
     assert math.isnan(detection.results[0].pose.pose.position.x)
 
-    nobody = robot.ask(camera, NOBODY)
-    robot.wait_until(lambda: heard[-1].header == nobody.header, "an image without detections")
-    assert list(heard[-1].detections) == []
+    empty = robot.process(camera, EMPTY)
+    robot.wait_until(lambda: received[-1].header == empty.header, "an image without detections")
+    assert list(received[-1].detections) == []
 
     latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
-    told = listen(node, vision_msgs.LabelInfo, "emotions/label_info", latched)
-    robot.wait_until(lambda: told, "the classes")
-    assert [(each.class_id, each.class_name) for each in told[0].class_map] == list(enumerate(answer.labels))
-    assert told[0].threshold == pytest.approx(0.35)
+    label_info = subscribe(node, vision_msgs.LabelInfo, "emotions/label_info", latched)
+    robot.wait_until(lambda: label_info, "the classes")
+    assert [(each.class_id, each.class_name) for each in label_info[0].class_map] == list(enumerate(result.labels))
+    assert label_info[0].threshold == pytest.approx(0.35)
 
 
 # --- hri ---
 
 
-def test_a_person_has_topics_of_her_own_from_appeared_to_lost(robot, speak, listen, astronaut):
+def test_hri_topics_exist_from_appeared_to_lost(robot, start, subscribe, astronaut):
     hri_msgs = messages_of("hri_msgs")
-    node = speak("hri", events__appear_after=0.0)
-    tracked = listen(node, hri_msgs.IdsList, "/humans/faces/tracked")
-    camera = robot.heard_camera()
-    name = robot.ask(camera, astronaut).faces[0].face_id
-    robot.wait_until(lambda: tracked and tracked[-1].ids == [name], "her id")
+    node = start("hri", events__appear_after=0.0)
+    tracked = subscribe(node, hri_msgs.IdsList, "/humans/faces/tracked")
+    camera = robot.matched_camera()
+    name = robot.process(camera, astronaut).faces[0].face_id
+    robot.wait_until(lambda: tracked and tracked[-1].ids == [name], "the id")
     own = f"/humans/faces/{name}"
-    heard = {
-        topic: listen(node, message_type, f"{own}/{topic}")
+    received = {
+        topic: subscribe(node, message_type, f"{own}/{topic}")
         for topic, message_type in (
             ("roi", hri_msgs.NormalizedRegionOfInterest2D),
             ("cropped", Image),
             ("expression", hri_msgs.Expression),
         )
     }
-    robot.wait_until(lambda: robot.ask(camera, astronaut) and all(heard.values()), "something on each topic")
+    robot.wait_until(lambda: robot.process(camera, astronaut) and all(received.values()), "a message on each topic")
     assert node.count_publishers(f"{own}/aligned") == 1
 
-    answer = next(each for each in robot.answers if each.header == heard["roi"][0].header)
-    (face,) = answer.faces
-    region = heard["roi"][0]
+    result = next(each for each in robot.results if each.header == received["roi"][0].header)
+    (face,) = result.faces
+    region = received["roi"][0]
     assert region.xmin * 512 == pytest.approx(face.roi.x_offset)
     assert region.ymax * 512 == pytest.approx(face.roi.y_offset + face.roi.height)
     assert 0 <= region.xmin < region.xmax <= 1
     assert 0 <= region.ymin < region.ymax <= 1
 
-    expression = heard["expression"][-1]
+    expression = received["expression"][-1]
     assert expression.expression == hri_msgs.Expression.HAPPY
     assert 0 < expression.confidence <= 1
     assert expression.valence > 0
 
-    cropped = heard["cropped"][-1]
+    cropped = received["cropped"][-1]
     assert (cropped.width, cropped.height, cropped.encoding) == (128, 128, "bgr8")
     pixels = np.asarray(cropped.data, np.uint8).reshape(128, 128, 3)
     roi = astronaut[face.roi.y_offset :, face.roi.x_offset :][: face.roi.height, : face.roi.width]
     assert pixels.mean() == pytest.approx(roi.mean(), abs=6)
 
     def gone():
-        return tracked[-1].ids == [] and not any(node.count_publishers(f"{own}/{topic}") for topic in heard)
+        return tracked[-1].ids == [] and not any(node.count_publishers(f"{own}/{topic}") for topic in received)
 
-    robot.wait_until(lambda: robot.ask(camera, NOBODY) and gone(), "her topics to be gone")
+    robot.wait_until(lambda: robot.process(camera, EMPTY) and gone(), "the topics to be gone")
 
 
-def test_everybody_is_gone_when_the_node_goes_inactive(robot, speak, listen, astronaut):
+def test_hri_list_is_empty_after_deactivation(robot, start, subscribe, astronaut):
     hri_msgs = messages_of("hri_msgs")
-    node = speak("hri", events__appear_after=0.0)
-    tracked = listen(node, hri_msgs.IdsList, "/humans/faces/tracked")
-    camera = robot.heard_camera()
-    robot.ask(camera, astronaut)
+    node = start("hri", events__appear_after=0.0)
+    tracked = subscribe(node, hri_msgs.IdsList, "/humans/faces/tracked")
+    camera = robot.matched_camera()
+    robot.process(camera, astronaut)
     robot.wait_until(lambda: tracked and tracked[-1].ids, "an id")
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     robot.wait_until(lambda: tracked[-1].ids == [], "an empty list")
     assert not node.count_publishers("/humans/faces/f1/roi")
 
 
-def test_faces_of_several_cameras_have_different_names_and_one_list(robot, speak, listen, astronaut):
+def test_hri_list_has_unique_ids_of_all_cameras(robot, start, subscribe, astronaut):
     hri_msgs = messages_of("hri_msgs")
-    node = speak("hri", events__appear_after=0.0, cameras=["left", "right"])
-    tracked = listen(node, hri_msgs.IdsList, "/humans/faces/tracked")
+    node = start("hri", events__appear_after=0.0, cameras=["left", "right"])
+    tracked = subscribe(node, hri_msgs.IdsList, "/humans/faces/tracked")
     cameras = []
     for name in ("left", "right"):
-        robot.node.create_subscription(FaceEmotionArray, f"{name}/emotions", robot.hear, 100)
-        cameras.append(robot.heard_camera(f"{name}/image"))
+        robot.node.create_subscription(FaceEmotionArray, f"{name}/emotions", robot.add_result, 100)
+        cameras.append(robot.matched_camera(f"{name}/image"))
     for camera in cameras:
-        robot.ask(camera, astronaut)
+        robot.process(camera, astronaut)
     robot.wait_until(lambda: tracked and tracked[-1].ids == ["left_f1", "right_f1"], "both ids")
-    robot.wait_until(
-        lambda: robot.ask(cameras[0], NOBODY) and tracked[-1].ids == ["right_f1"], "the one who stays, alone"
-    )
+    robot.wait_until(lambda: robot.process(cameras[0], EMPTY) and tracked[-1].ids == ["right_f1"], "only the other id")
 
 
 def face_showing(emotion):
@@ -318,44 +313,44 @@ def face_showing(emotion):
     )
 
 
-def test_words_are_those_of_hri_msgs():
+def test_hri_expressions():
     messages_of("hri_msgs")
     hri = importlib.import_module("fer_ros.nodes.emotion.publishers.hri")
-    words = (*FER2013, "calm", "unknown")
-    said = [hri._expression(face_showing(word), Header()).expression for word in words]
-    assert said == ["angry", "disgusted", "scared", "happy", "sad", "surprised", "neutral", "", ""]
+    emotions = (*FER2013, "calm", "unknown")
+    expressions = [hri._expression(face_showing(emotion), Header()).expression for emotion in emotions]
+    assert expressions == ["angry", "disgusted", "scared", "happy", "sad", "surprised", "neutral", "", ""]
 
 
-def test_a_portrait_is_turned_until_the_eyes_are_level():
+def test_hri_aligned_crop_has_level_eyes():
     messages_of("hri_msgs")
     hri = importlib.import_module("fer_ros.nodes.emotion.publishers.hri")
-    picture = np.zeros((200, 200, 3), np.uint8)
+    image = np.zeros((200, 200, 3), np.uint8)
     eyes = Landmarks(left_eye=(80.0, 90.0), right_eye=(120.0, 110.0))
     for x, y in (eyes.left_eye, eyes.right_eye):
-        picture[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4] = 255
-    rows = np.nonzero(hri._crop(picture, Box(60, 60, 80, 80), eyes.roll).any(axis=(1, 2)))[0]
-    slanted = np.nonzero(hri._crop(picture, Box(60, 60, 80, 80)).any(axis=(1, 2)))[0]
-    assert np.ptp(rows) < 18 < np.ptp(slanted)
+        image[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4] = 255
+    rows = np.nonzero(hri._crop(image, Box(60, 60, 80, 80), eyes.roll).any(axis=(1, 2)))[0]
+    rolled = np.nonzero(hri._crop(image, Box(60, 60, 80, 80)).any(axis=(1, 2)))[0]
+    assert np.ptp(rows) < 18 < np.ptp(rolled)
 
 
 # --- foxglove ---
 
 
-def test_annotations_lie_on_the_faces_of_the_picture(robot, speak, listen, astronaut):
+def test_foxglove_annotations_match_boxes(robot, start, subscribe, astronaut):
     foxglove_msgs = messages_of("foxglove_msgs")
-    heard = listen(speak("foxglove"), foxglove_msgs.ImageAnnotations, "emotions/annotations")
-    camera = robot.heard_camera()
-    answer = robot.ask(camera, astronaut)
-    (face,) = answer.faces
-    robot.wait_until(lambda: heard and heard[-1].points, "annotations")
-    (box,), (word,) = heard[-1].points, heard[-1].texts
+    received = subscribe(start("foxglove"), foxglove_msgs.ImageAnnotations, "emotions/annotations")
+    camera = robot.matched_camera()
+    result = robot.process(camera, astronaut)
+    (face,) = result.faces
+    robot.wait_until(lambda: received and received[-1].points, "annotations")
+    (box,), (text,) = received[-1].points, received[-1].texts
     assert box.type == foxglove_msgs.PointsAnnotation.LINE_LOOP
-    assert box.timestamp == word.timestamp
+    assert box.timestamp == text.timestamp
     roi = face.roi
     xs, ys = {point.x for point in box.points}, {point.y for point in box.points}
     assert xs == {roi.x_offset, roi.x_offset + roi.width}
     assert ys == {roi.y_offset, roi.y_offset + roi.height}
-    assert word.text.startswith("happy ")
-    nobody = len(heard)
-    robot.ask(camera, NOBODY)
-    robot.wait_until(lambda: len(heard) > nobody and not heard[-1].points, "an empty message")
+    assert text.text.startswith("happy ")
+    count = len(received)
+    robot.process(camera, EMPTY)
+    robot.wait_until(lambda: len(received) > count and not received[-1].points, "an empty message")

@@ -84,7 +84,7 @@ class Client:
         self.robot = robot
         self.action = PromptActionClient(robot.node, TrainModel, "trainer_node/train_model")
         robot.wait_until(self.action.server_is_ready, "the action server")
-        robot.knock(GetParameters, "trainer_node/get_parameters", names=["threads"])
+        robot.discover_service(GetParameters, "trainer_node/get_parameters", names=["threads"])
 
     def send(self, **goal) -> Pursuit:
         """A goal, once the node has answered to it."""
@@ -278,15 +278,15 @@ def test_a_trained_model_is_served_by_the_emotion_node_without_a_missed_image(
 ):
     in_namespace = ["--ros-args", "-r", f"__ns:={robot.namespace}", "-p", f"model:={model}"]
     with Program("emotion_node", *in_namespace, log=tmp_path / "log"):
-        camera = robot.heard_camera()
+        camera = robot.matched_camera()
         pursuit = client.send(
             dataset="bars", recipe=str(place / "short.yaml"), output_name="deployed", seed=1, deploy=True
         )
         served = []
         while not pursuit.over:
-            served.append(robot.ask(camera, astronaut).model_id)
+            served.append(robot.process(camera, astronaut).model_id)
             time.sleep(0.1)  # a slow camera, that leaves the processor to training
-        served.append(robot.ask(camera, astronaut).model_id)
+        served.append(robot.process(camera, astronaut).model_id)
     status, result = pursuit.end()
     assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED)
     assert list(dict.fromkeys(served)) == [identify(model), identify(Path(result.model_path))]

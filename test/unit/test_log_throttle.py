@@ -1,4 +1,5 @@
-"""The same complaint is heard again, but not at once."""
+# SPDX-License-Identifier: Apache-2.0
+"""LogThrottle limits how often a reason is logged."""
 
 import pytest
 
@@ -15,18 +16,18 @@ def clock(monkeypatch):
     return Clock
 
 
-def test_a_reason_gets_through_once_in_its_interval(clock):
-    gate = LogThrottle(interval=10)
-    assert gate.allows("dark")
+def test_throttle_allows_reason_once_per_interval(clock):
+    throttle = LogThrottle(interval=10)
+    assert throttle.allows("dark")
     clock.now = 9.9
-    assert not gate.allows("dark")
-    assert gate.allows("broken")
+    assert not throttle.allows("dark")
+    assert throttle.allows("broken")
     clock.now = 10.0
-    assert gate.allows("dark")
+    assert throttle.allows("dark")
 
 
-def test_reasons_that_are_never_the_same_do_not_fill_the_memory(clock):
-    gate = LogThrottle()
+def test_throttle_bounds_number_of_reasons(clock):
+    throttle = LogThrottle()
     for number in range(1000):
-        assert gate.allows(f"image {number} is broken")
-    assert len(gate._last) <= log_throttle._MAX_REASONS
+        assert throttle.allows(f"image {number} is broken")
+    assert len(throttle._last) <= log_throttle._MAX_REASONS

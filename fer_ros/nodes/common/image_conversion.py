@@ -101,7 +101,7 @@ def to_message(bgr: np.ndarray, header: Any) -> Image:
     height, width, _ = bgr.shape
     # rclpy takes an array.array as it is, and checks any other sequence element by element.
     data = array.array("B")
-    data.frombytes(np.ascontiguousarray(bgr))
+    data.frombytes(np.ascontiguousarray(bgr))  # type: ignore[arg-type] # NumPy declares no buffer before 3.12
     return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)
 
 
@@ -114,7 +114,7 @@ def to_jpeg(bgr: np.ndarray, header: Any) -> CompressedImage:
     """
     _, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
     data = array.array("B")
-    data.frombytes(coded)
+    data.frombytes(coded)  # type: ignore[arg-type]
     return CompressedImage(header=header, format="bgr8; jpeg compressed bgr8", data=data)
 
 

@@ -79,7 +79,7 @@ class ImageMonitor:
         self._qos = qos
         self._arrivals = arrivals
         self._first_count = self._last_count = arrivals.count
-        self._publishers: list[tuple[str, ...]] = []
+        self._publishers: list[tuple[Any, ...]] = []
         self._waiting_since = time.monotonic()
         self._logged = ""
         # Steady time, not the node's clock: with use_sim_time that one stands still while nothing publishes /clock.
@@ -97,7 +97,7 @@ class ImageMonitor:
                 self._logged = ""
             return
         publishers = self._node.get_publishers_info_by_topic(self._topic)
-        present = sorted((p.node_namespace, p.node_name, p.topic_type) for p in publishers)
+        present: list[tuple[Any, ...]] = sorted((p.node_namespace, p.node_name, p.topic_type) for p in publishers)
         if present != self._publishers:
             # A new publisher gets the full time-out; the name of its node may not have been discovered yet.
             self._publishers, self._waiting_since = present, time.monotonic()

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.executors import Executor, SingleThreadedExecutor
@@ -29,16 +29,16 @@ class EndingNode(Protocol):
 
 def run(
     name: str,
-    create: Callable[[], EndingNode],
+    create: Callable[[], Any],
     expected_errors: tuple[type[Exception], ...],
     args: Sequence[str] | None,
-    create_executor: Callable[[EndingNode], Executor] = lambda node: SingleThreadedExecutor(),
+    create_executor: Callable[[Any], Executor] = lambda node: SingleThreadedExecutor(),
 ) -> int:
     """Create a node and run it until it ends by itself or is interrupted.
 
     Args:
         name: of the node, for errors before it exists.
-        create: returns the node.
+        create: returns the node, an `EndingNode`.
         expected_errors: exceptions that are logged in one line, without a traceback.
         args: of the command line; None means those of the process.
         create_executor: returns the executor of a node.
@@ -51,7 +51,7 @@ def run(
         # Parameters are parsed in the first, parameter files in the second.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = create()
-    except (RuntimeError, ValueError, *expected_errors) as error:
+    except (RuntimeError, ValueError, *expected_errors) as error:  # type: ignore[misc]
         get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
         return 1

@@ -162,7 +162,9 @@ def _crop(bgr: np.ndarray, box: Box, roll: float = 0.0) -> np.ndarray:
     Returns:
         (_CROP_SIZE, _CROP_SIZE, 3) uint8.
     """
-    center = np.array(box.center) - 0.5
-    rotation = cv2.getRotationMatrix2D(center.tolist(), roll, _CROP_SIZE / max(box.width, box.height))
-    rotation[:, 2] += (_CROP_SIZE - 1) / 2 - center
+    x, y = box.center[0] - 0.5, box.center[1] - 0.5
+    rotation = cv2.getRotationMatrix2D((x, y), roll, _CROP_SIZE / max(box.width, box.height))
+    middle = (_CROP_SIZE - 1) / 2
+    rotation[0, 2] += middle - x
+    rotation[1, 2] += middle - y
     return cv2.warpAffine(bgr, rotation, (_CROP_SIZE, _CROP_SIZE))
