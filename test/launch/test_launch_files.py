@@ -122,7 +122,7 @@ def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
-        ("params_file:=/none.yaml", "there is no file /none.yaml"),
+        ("params_file:=/none.yaml", "/none.yaml does not exist"),
         ("model:=no_such_model", "there is no model 'no_such_model'"),
         ("image_transport:=unknown", "image_transport is 'unknown'"),
     ],
