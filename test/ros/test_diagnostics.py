@@ -50,7 +50,7 @@ def wait_for(robot, reports, name, level, text, step=lambda: None):
     return {value.key: value.value for value in status.values}
 
 
-def test_diagnostics_report_rates_times_and_model(robot, serve, astronaut):
+def test_diagnostics_report_rates_times_and_model(robot, start, astronaut):
     reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
     camera = robot.matched_camera()
     result = robot.process(camera, astronaut)
@@ -76,7 +76,7 @@ def test_diagnostics_report_rates_times_and_model(robot, serve, astronaut):
     assert float(values["age of last processed image (s)"]) == pytest.approx(time.time() - 1000, abs=300)
 
 
-def test_diagnostics_warn_then_fail_without_images(robot, serve, astronaut):
+def test_diagnostics_warn_then_fail_without_images(robot, start, astronaut):
     reports = start(diagnostics__warn_after=0.5, diagnostics__error_after=1.5)
     name = "emotion_node: camera"
     wait_for(robot, reports, name, DiagnosticStatus.STALE, "no image")  # there has been none
@@ -87,7 +87,7 @@ def test_diagnostics_warn_then_fail_without_images(robot, serve, astronaut):
     assert float(values["time since last image (s)"]) >= 1.5
 
 
-def test_diagnostics_warn_about_unreadable_images(robot, serve, astronaut):
+def test_diagnostics_warn_about_unreadable_images(robot, start, astronaut):
     reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
     camera = robot.matched_camera()
     broken = image_message(astronaut)
@@ -103,7 +103,7 @@ def test_diagnostics_warn_about_unreadable_images(robot, serve, astronaut):
     assert int(values["images unreadable"]) > 0
 
 
-def test_diagnostics_warn_when_too_slow(robot, serve, astronaut, monkeypatch):
+def test_diagnostics_warn_when_too_slow(robot, start, astronaut, monkeypatch):
     recognize = NodeState.recognize
     monkeypatch.setattr(NodeState, "recognize", lambda *arguments: time.sleep(0.2) or recognize(*arguments))
     reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
@@ -120,7 +120,7 @@ def test_diagnostics_warn_when_too_slow(robot, serve, astronaut, monkeypatch):
     assert float(values["images/s"]) > float(values["processed/s"])
 
 
-def test_diagnostics_have_one_status_per_camera(robot, serve, astronaut):
+def test_diagnostics_have_one_status_per_camera(robot, start, astronaut):
     reports = start(cameras=["left", "right"], lazy=False, diagnostics__warn_after=0.5, diagnostics__error_after=100.0)
     robot.node.create_subscription(FaceEmotionArray, "left/emotions", robot.add_result, 100)
     left = robot.matched_camera("left/image")
@@ -130,12 +130,12 @@ def test_diagnostics_have_one_status_per_camera(robot, serve, astronaut):
     wait_for(robot, reports, "emotion_node: right", DiagnosticStatus.WARN, "no image")
 
 
-def test_diagnostics_are_ok_while_idle(robot, serve):
+def test_diagnostics_are_ok_while_idle(robot, start):
     reports = start(cameras=["idle"], diagnostics__warn_after=0.1, diagnostics__error_after=0.1)
     wait_for(robot, reports, "emotion_node: idle", DiagnosticStatus.OK, "idle")
 
 
-def test_diagnostics_are_ok_above_max_rate(robot, serve, astronaut):
+def test_diagnostics_are_ok_above_max_rate(robot, start, astronaut):
     reports = start(max_rate=1.0, diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
     camera = robot.matched_camera()
 
@@ -148,7 +148,7 @@ def test_diagnostics_are_ok_above_max_rate(robot, serve, astronaut):
     assert reports["emotion_node: camera"].level == DiagnosticStatus.OK
 
 
-def test_aggregator_configuration_matches_status_names(robot, serve):
+def test_aggregator_configuration_matches_status_names(robot, start):
     reports = start(cameras=["left", "right"])
     robot.wait_until(lambda: len(reports) == 2, "two statuses")
     file = yaml.safe_load((ROOT / "config/diagnostics_aggregator.yaml").read_text())

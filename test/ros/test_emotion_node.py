@@ -250,7 +250,7 @@ def test_load_model_keeps_face_ids(robot, start, tmp_path, astronaut):
     start()
     camera = robot.matched_camera()
     before = robot.process(camera, astronaut)
-    other = untrained_model(tmp_path / "other.pt", labels=("sad", "happy", "calm"), result="calm")
+    other = untrained_model(tmp_path / "other.pt", labels=("sad", "happy", "calm"), emotion="calm")
     response = load(robot, other)
     assert response.success, response.message
     after = robot.process(camera, astronaut)

@@ -136,7 +136,7 @@ def test_active_node_can_be_shut_down(robot, create, astronaut):
     ("parameters", "texts"),
     [
         ({"model": "/not/here.pt"}, ["/not/here.pt"]),
-        ({"model": "unknown"}, ["unknown", "absolute path"]),
+        ({"model": "unknown"}, ["unknown", "or a path"]),
         ({"detector.cascade": "unknown"}, ["unknown", "opencv-data"]),
         ({"detector.name": "unknown"}, ["detector.name", "unknown", "viola_jones, mtcnn, dlib, yunet"]),
         ({"detector.name": "yunet"}, ["yunet", "model"]),
