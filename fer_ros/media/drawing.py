@@ -1,7 +1,8 @@
-"""Draws what faces show onto the picture: a box, a plate with the emotion, and a bar for each class.
+# SPDX-License-Identifier: Apache-2.0
+"""Draw results onto an image: a box, a plate with the emotion, and a bar for each class.
 
-Everything grows with the picture, so that it reads the same at 320x240 and at 8K. The colors are those of Okabe and
-Ito (2008), made to be told apart by color-blind people too, with two grays and a dark red added.
+All sizes are proportional to the image, so that it reads the same at 320x240 and at 8K. The colors are those of Okabe
+and Ito, "Color Universal Design" (2008), which color-blind people can distinguish, with two grays and a dark red added.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ COLORS = {
     "calm": (0, 159, 230),
     "unknown": (120, 120, 120),
 }
-"""The color of each word in FaceEmotion.msg, blue first."""
+"""BGR color of each label in FaceEmotion.msg."""
 
 _PANEL_GRAY = 24
 _PANEL_OPACITY = 0.72
@@ -40,8 +41,8 @@ _BLACK = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _FONT_HEIGHT = 30
 """Pixels from the top of a capital to the bottom of a descender at OpenCV's font scale 1."""
-_SMALLEST_TEXT = 7
-"""Pixels of height below which letters are specks."""
+_MIN_TEXT_HEIGHT = 7
+"""Pixels of height below which text is illegible."""
 
 
 def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") -> np.ndarray:
@@ -64,135 +65,141 @@ def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") 
     boxes = [face.box for face in faces]
     for face in faces:
         _draw_box(drawn, face, bold=face.id == dominant_id != "")
-    # All plates before the first panel: the word matters more, so it has the first choice of a place.
+    # All plates before the first panel: the emotion matters more than the scores, so it gets the better place.
     plates = []
     for face in faces:
         plates.append(_draw_plate(drawn, face, boxes + plates))
     panels = []
     for face in faces:
-        for row in _row_heights(drawn, face.box, len(face.labels)):
-            panel = _Panel(drawn, face.box, face.labels, row, boxes + plates + panels)
-            if panel.fits and not _hides_a_face(panel.place, face.box, boxes):
+        for row_height in _row_heights(drawn, face.box, len(face.labels)):
+            panel = _Panel(drawn, face.box, face.labels, row_height, boxes + plates + panels)
+            if panel.fits and not _covers_a_face(panel.place, face.box, boxes):
                 panel.draw(drawn, face)
                 panels.append(panel.place)
                 break
     return drawn
 
 
-def draw_detection(picture: np.ndarray, found: Detection, color: tuple[int, int, int]) -> None:
-    """Draws the box, the score and the landmarks of `found` onto `picture`, which is changed."""
-    box, letters = found.box, _text_height(picture)
+def draw_detection(image: np.ndarray, detection: Detection, color: tuple[int, int, int]) -> None:
+    """Draw the box, the score and the landmarks of a detection onto `image`, in place.
+
+    Args:
+        image: (height, width, 3) uint8, BGR.
+        detection: in pixels of `image`.
+        color: BGR, 0..255.
+    """
+    box, letters = detection.box, _text_height(image)
     thin = max(letters // 8, 1)
     for stroke in _strokes(box, min(thin, box.width, box.height), max(box.width, box.height)):
-        _fill(picture, stroke, color)
-    text = _text(f"{found.score:.2f}", letters)
-    _write(picture, text, box.x, box.y - text.shape[0] - thin, color)
-    if found.landmarks:
-        for x, y in filter(None, astuple(found.landmarks)):
-            _fill(picture, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), color)
+        _fill(image, stroke, color)
+    text = _render(f"{detection.score:.2f}", letters)
+    _write(image, text, box.x, box.y - text.shape[0] - thin, color)
+    if detection.landmarks:
+        for x, y in filter(None, astuple(detection.landmarks)):
+            _fill(image, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), color)
 
 
 def color_of(emotion: str) -> tuple[int, int, int]:
-    """The color of an emotion, blue first; that of "unknown" for a word without one."""
+    """Return the BGR color of an emotion; other names have that of "unknown"."""
     return COLORS.get(emotion, COLORS["unknown"])
 
 
 class _Panel:
-    """A bar for each class beside a box, without words where they would be specks."""
+    """A bar for each class beside a box; labels are left out where they would be illegible."""
 
-    def __init__(self, picture: np.ndarray, box: Box, labels: Sequence[str], row: int, taken: Sequence[Box]):
+    def __init__(self, image: np.ndarray, box: Box, labels: Sequence[str], row: int, taken: Sequence[Box]):
         self._labels = labels
         self._row = row
         self._gap = row // 3
         self._bar_width = 4 * row
         letters = round(0.68 * row)
-        self._texts = [_text(label, letters) for label in labels] if letters >= _SMALLEST_TEXT else []
-        words_width = max((text.shape[1] + self._gap for text in self._texts), default=0)
-        width, height = words_width + self._bar_width + 2 * self._gap, row * len(labels) + 2 * self._gap
+        self._texts = [_render(label, letters) for label in labels] if letters >= _MIN_TEXT_HEIGHT else []
+        labels_width = max((text.shape[1] + self._gap for text in self._texts), default=0)
+        width, height = labels_width + self._bar_width + 2 * self._gap, row * len(labels) + 2 * self._gap
         right, below = box.right + self._gap, box.bottom + self._gap
         left, above = box.x - self._gap - width, box.y - self._gap - height
         corners = [(x, y) for x in (right, left) for y in (box.y, box.bottom - height)]
         corners += [(x, y) for y in (below, above) for x in (box.x, box.right - width)]
-        self.place = _best_place(width, height, corners, picture, taken)
-        self.fits = width <= picture.shape[1] and height <= picture.shape[0]
+        self.place = _best_place(width, height, corners, image, taken)
+        self.fits = width <= image.shape[1] and height <= image.shape[0]
 
-    def draw(self, picture: np.ndarray, face: FaceResult) -> None:
-        _darken(picture, self.place)
+    def draw(self, image: np.ndarray, face: FaceResult) -> None:
+        _darken(image, self.place)
         for index, (label, score) in enumerate(zip(self._labels, face.smoothed_scores, strict=True)):
             y = self.place.y + self._gap + index * self._row
             if self._texts:
                 text = self._texts[index]
                 ink = _WHITE if label == face.emotion else _PALE
-                _write(picture, text, self.place.x + self._gap, y + (self._row - text.shape[0]) // 2, ink)
+                _write(image, text, self.place.x + self._gap, y + (self._row - text.shape[0]) // 2, ink)
             inset = self._row // 5
             track = Box(
                 self.place.right - self._gap - self._bar_width, y + inset, self._bar_width, self._row - 2 * inset
             )
-            _fill(picture, track, _TRACK)
-            _fill(picture, Box(track.x, track.y, round(float(score) * track.width), track.height), color_of(label))
+            _fill(image, track, _TRACK)
+            _fill(image, Box(track.x, track.y, round(float(score) * track.width), track.height), color_of(label))
 
 
-def _text_height(picture: np.ndarray) -> int:
-    """Pixels, in proportion to the picture."""
-    height, width = picture.shape[:2]
+def _text_height(image: np.ndarray) -> int:
+    """Return the height of text in pixels, proportional to the image."""
+    height, width = image.shape[:2]
     return max(round(min(height, 0.75 * width) / 32), 10)
 
 
-def _row_heights(picture: np.ndarray, box: Box, rows: int) -> list[int]:
-    """Pixels for each bar of a panel: what suits the face, and what may still fit where that does not."""
-    full = round(1.2 * _text_height(picture))
+def _row_heights(image: np.ndarray, box: Box, rows: int) -> list[int]:
+    """Return heights in pixels of a panel's rows, to be tried in turn: proportional to the face, and the minimum."""
+    full = round(1.2 * _text_height(image))
     smallest = full // 2
     return [max(min(full, round(1.2 * box.height / rows)), smallest), smallest]
 
 
-def _draw_box(picture: np.ndarray, face: FaceResult, bold: bool) -> None:
-    """The box's edge, with stronger corners, all of it inside the box."""
+def _draw_box(image: np.ndarray, face: FaceResult, bold: bool) -> None:
+    """Draw the border of a box, with thicker corners, inside the box."""
     box, color = face.box, color_of(face.emotion)
-    thin = max(round(_text_height(picture) / 10), 1) * (2 if bold else 1)
+    thin = max(round(_text_height(image) / 10), 1) * (2 if bold else 1)
     arm = min(box.width, box.height) // 5
     for thickness, length in ((thin, max(box.width, box.height)), (2 * thin, arm)):
         for stroke in _strokes(box, min(thickness, box.width, box.height), length):
-            _fill(picture, stroke, color)
+            _fill(image, stroke, color)
 
 
 def _strokes(box: Box, thickness: int, length: int) -> Iterator[Box]:
-    """From each corner of `box` along both its edges."""
+    """Yield strokes of a length from each corner of a box along both edges."""
     for width, height in ((min(length, box.width), thickness), (thickness, min(length, box.height))):
         for x in (box.x, box.right - width):
             for y in (box.y, box.bottom - height):
                 yield Box(x, y, width, height)
 
 
-def _draw_plate(picture: np.ndarray, face: FaceResult, taken: Sequence[Box]) -> Box:
-    """The emotion and its percentage on a plate in the emotion's color; returns where."""
+def _draw_plate(image: np.ndarray, face: FaceResult, taken: Sequence[Box]) -> Box:
+    """Draw the emotion and its percentage on a plate in the emotion's color; return its box."""
     box, color = face.box, color_of(face.emotion)
-    text = _text(f"{face.emotion} {_percent(face.confidence)}".rstrip(), _text_height(picture))
+    text = _render(f"{face.emotion} {_percent(face.confidence)}".rstrip(), _text_height(image))
     padding = text.shape[0] // 3
     height, width = text.shape[0] + 2 * padding, text.shape[1] + 2 * padding
     above, below = box.y - height - padding // 2, box.bottom + padding // 2
     corners = [(x, y) for y in (above, below, box.y) for x in (box.x, box.right - width)]
-    plate = _best_place(width, height, corners, picture, taken)
-    _fill(picture, plate, color)
-    _write(picture, text, plate.x + padding, plate.y + padding, _BLACK if _is_bright(color) else _WHITE)
+    plate = _best_place(width, height, corners, image, taken)
+    _fill(image, plate, color)
+    _write(image, text, plate.x + padding, plate.y + padding, _BLACK if _is_bright(color) else _WHITE)
     return plate
 
 
 def _best_place(
-    width: int, height: int, corners: Iterable[tuple[int, int]], picture: np.ndarray, taken: Sequence[Box]
+    width: int, height: int, corners: Iterable[tuple[int, int]], image: np.ndarray, taken: Sequence[Box]
 ) -> Box:
-    """Of the places whose top left corners are given, moved into the picture, the first that hides the least."""
-    rightmost, lowest = picture.shape[1] - width, picture.shape[0] - height
+    """Return, of the boxes with these top left corners, moved into the image, that which covers least of `taken`."""
+    rightmost, lowest = image.shape[1] - width, image.shape[0] - height
     places = [Box(max(min(x, rightmost), 0), max(min(y, lowest), 0), width, height) for x, y in corners]
     return min(places, key=lambda place: _shared_area(place, taken))
 
 
-def _hides_a_face(place: Box, own: Box, boxes: Iterable[Box]) -> bool:
-    """A corner of the face that a panel belongs to may be covered: one that fills the picture leaves no other room."""
+def _covers_a_face(place: Box, own: Box, boxes: Iterable[Box]) -> bool:
+    """Return whether a panel covers a face; of its own it may cover a quarter, as a face can fill the image."""
     return _shared_area(place, [own]) > own.area / 4 or _shared_area(place, (box for box in boxes if box != own)) > 0
 
 
 def _shared_area(place: Box, others: Iterable[Box]) -> int:
-    """Square pixels of `place` that lie in `others`, summed."""
+    """Return the sum of the overlaps of `place` with `others`, in square pixels."""
     total = 0
     for other in others:
         width = min(place.right, other.right) - max(place.x, other.x)
@@ -201,38 +208,38 @@ def _shared_area(place: Box, others: Iterable[Box]) -> int:
     return total
 
 
-def _fill(picture: np.ndarray, box: Box, color: tuple[int, int, int]) -> None:
-    inside = box.clipped(picture.shape[1], picture.shape[0])
+def _fill(image: np.ndarray, box: Box, color: tuple[int, int, int]) -> None:
+    inside = box.clipped(image.shape[1], image.shape[0])
     if inside.area:
         corners = (inside.x, inside.y), (inside.right - 1, inside.bottom - 1)
-        cv2.rectangle(picture, *corners, color, cv2.FILLED)
+        cv2.rectangle(image, *corners, color, cv2.FILLED)
 
 
-def _darken(picture: np.ndarray, box: Box) -> None:
-    region = picture[box.y : box.bottom, box.x : box.right]
+def _darken(image: np.ndarray, box: Box) -> None:
+    region = image[box.y : box.bottom, box.x : box.right]
     region[:] = cv2.convertScaleAbs(region, alpha=1 - _PANEL_OPACITY, beta=_PANEL_OPACITY * _PANEL_GRAY)
 
 
-def _write(picture: np.ndarray, text: np.ndarray, x: int, y: int, color: tuple[int, int, int]) -> None:
-    inside = Box(x, y, text.shape[1], text.shape[0]).clipped(picture.shape[1], picture.shape[0])
+def _write(image: np.ndarray, text: np.ndarray, x: int, y: int, color: tuple[int, int, int]) -> None:
+    inside = Box(x, y, text.shape[1], text.shape[0]).clipped(image.shape[1], image.shape[0])
     if inside.area:
         cover = text[inside.y - y : inside.bottom - y, inside.x - x : inside.right - x, np.newaxis]
-        region = picture[inside.y : inside.bottom, inside.x : inside.right]
+        region = image[inside.y : inside.bottom, inside.x : inside.right]
         region[:] = np.rint(region + cover * (np.array(color, np.float32) - region))
 
 
 @lru_cache(maxsize=1024)
-def _text(words: str, height: int) -> np.ndarray:
-    """How far each pixel is covered by `words`: (height, width) float32, 0..1.
+def _render(text: str, height: int) -> np.ndarray:
+    """Return the coverage of each pixel by a text: (height, width) float32, 0..1.
 
-    Small ones are drawn larger and reduced, because OpenCV's letters are uneven at the sizes that pictures need.
+    Text is drawn larger and reduced, because OpenCV's letters are uneven at small sizes.
     """
     canvas_height = max(min(4 * height, 100), height)
     scale = canvas_height / _FONT_HEIGHT
     thickness = max(round(1.6 * scale), 1)
-    (width, above), _ = cv2.getTextSize(words, _FONT, scale, thickness)
+    (width, above), _ = cv2.getTextSize(text, _FONT, scale, thickness)
     canvas = np.zeros((canvas_height, width + 2 * thickness), np.uint8)
-    cv2.putText(canvas, words, (thickness, above + thickness // 2), _FONT, scale, 255, thickness, cv2.LINE_AA)
+    cv2.putText(canvas, text, (thickness, above + thickness // 2), _FONT, scale, 255, thickness, cv2.LINE_AA)
     reduced_width = max(round(canvas.shape[1] * height / canvas_height), 1)
     return cv2.resize(canvas, (reduced_width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 

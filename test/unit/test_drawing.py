@@ -1,4 +1,5 @@
-"""The annotated picture says what the messages say, whatever its size and wherever the face."""
+# SPDX-License-Identifier: Apache-2.0
+"""Results drawn onto images of all sizes, with faces anywhere."""
 
 import math
 from dataclasses import replace
@@ -14,7 +15,7 @@ from fer_ros.types import Box, FaceResult
 BACKGROUND = 100
 
 
-def _picture(width: int = 640, height: int = 480) -> np.ndarray:
+def _image(width: int = 640, height: int = 480) -> np.ndarray:
     return np.full((height, width, 3), BACKGROUND, np.uint8)
 
 
@@ -27,69 +28,69 @@ def _face(box: Box, emotion: str = "happy", share: float = 0.9, face_id: str = "
     )
 
 
-def _count(picture: np.ndarray, color: tuple[int, int, int]) -> int:
-    return int((picture == color).all(axis=2).sum())
+def _count(image: np.ndarray, color: tuple[int, int, int]) -> int:
+    return int((image == color).all(axis=2).sum())
 
 
 def _is_changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return (before != after).any(axis=2)
 
 
-def test_without_faces_the_picture_stays_as_it_is(astronaut):
-    picture = cv2.cvtColor(astronaut, cv2.COLOR_GRAY2BGR)
-    assert np.array_equal(drawing.draw(picture, []), picture)
+def test_draw_without_faces_changes_nothing(astronaut):
+    image = cv2.cvtColor(astronaut, cv2.COLOR_GRAY2BGR)
+    assert np.array_equal(drawing.draw(image, []), image)
 
 
-def test_the_given_picture_is_not_drawn_on():
-    picture = _picture()
-    picture.flags.writeable = False
-    drawn = drawing.draw(picture, [_face(Box(200, 150, 120, 120))])
-    assert (picture == BACKGROUND).all()
+def test_draw_does_not_modify_its_input():
+    image = _image()
+    image.flags.writeable = False
+    drawn = drawing.draw(image, [_face(Box(200, 150, 120, 120))])
+    assert (image == BACKGROUND).all()
     assert (drawn != BACKGROUND).any()
 
 
 @pytest.mark.parametrize("emotion", KNOWN)
-def test_the_box_has_the_color_of_its_emotion(emotion):
+def test_box_has_color_of_emotion(emotion):
     box = Box(200, 150, 120, 110)
-    drawn = drawing.draw(_picture(), [_face(box, emotion)])
+    drawn = drawing.draw(_image(), [_face(box, emotion)])
     for x, y in [(200, 205), (319, 205), (260, 150), (260, 259)]:
         assert tuple(drawn[y, x]) == drawing.color_of(emotion)
-    assert (drawn[180:230, 230:290] == BACKGROUND).all(), "the face itself stays free"
+    assert (drawn[180:230, 230:290] == BACKGROUND).all(), "the face is not covered"
 
 
-def test_every_emotion_has_a_color_of_its_own():
-    assert len({drawing.color_of(word) for word in (*KNOWN, "unknown")}) == len(KNOWN) + 1
-    assert drawing.color_of("no such word") == drawing.color_of("unknown")
+def test_each_emotion_has_its_own_color():
+    assert len({drawing.color_of(label) for label in (*KNOWN, "unknown")}) == len(KNOWN) + 1
+    assert drawing.color_of("no such label") == drawing.color_of("unknown")
 
 
-def test_far_from_the_face_nothing_is_drawn():
-    picture = _picture()
-    changed = _is_changed(picture, drawing.draw(picture, [_face(Box(200, 150, 120, 120))]))
+def test_draw_changes_only_surroundings_of_face():
+    image = _image()
+    changed = _is_changed(image, drawing.draw(image, [_face(Box(200, 150, 120, 120))]))
     assert changed.any()
     assert not changed[350:].any()
     assert not changed[:, 550:].any()
 
 
-def test_bars_are_as_long_as_the_scores():
+def test_bar_length_is_proportional_to_score():
     lengths = {}
     for share in (0.4, 0.8):
-        drawn = drawing.draw(_picture(), [_face(Box(200, 150, 120, 120), share=share)])
+        drawn = drawing.draw(_image(), [_face(Box(200, 150, 120, 120), share=share)])
         beside = drawn[150:300, 330:]
         lengths[share] = (beside == drawing.color_of("happy")).all(axis=2).sum(axis=1).max()
     assert lengths[0.8] == pytest.approx(2 * lengths[0.4], abs=1)
 
 
-def test_each_class_has_its_bar():
+def test_each_class_has_a_bar():
     scores = np.full(len(FER2013), 1 / len(FER2013), np.float32)
     face = replace(_face(Box(200, 150, 120, 120), "unknown"), smoothed_scores=scores)
-    drawn = drawing.draw(_picture(), [face])
+    drawn = drawing.draw(_image(), [face])
     assert all(_count(drawn, drawing.color_of(label)) > 0 for label in FER2013)
 
 
-def test_the_dominant_face_is_bolder():
+def test_dominant_face_is_bolder():
     left, right = _face(Box(60, 150, 100, 100), face_id="a"), _face(Box(360, 150, 100, 100), face_id="b")
-    equal = drawing.draw(_picture(), [left, right])
-    bold = drawing.draw(_picture(), [left, right], dominant_id="b")
+    equal = drawing.draw(_image(), [left, right])
+    bold = drawing.draw(_image(), [left, right], dominant_id="b")
     changed = _is_changed(equal, bold)
     assert changed[:, 360:460].any()
     assert not changed[:, :350].any()
@@ -97,47 +98,47 @@ def test_the_dominant_face_is_bolder():
 
 @pytest.mark.parametrize("x", [0, 560, -40])
 @pytest.mark.parametrize("y", [0, 400, -40])
-def test_at_the_border_plate_and_bars_move_inside(x, y):
-    middle = drawing.draw(_picture(), [_face(Box(280, 200, 80, 80))])
-    drawn = drawing.draw(_picture(), [_face(Box(x, y, 80, 80))])
-    whole = np.count_nonzero(_is_changed(_picture(), middle))
+def test_plate_and_bars_stay_inside_image(x, y):
+    middle = drawing.draw(_image(), [_face(Box(280, 200, 80, 80))])
+    drawn = drawing.draw(_image(), [_face(Box(x, y, 80, 80))])
+    whole = np.count_nonzero(_is_changed(_image(), middle))
     edge = 80 * 80 - 60 * 60  # more than the box's own lines, which may be cut off
-    assert np.count_nonzero(_is_changed(_picture(), drawn)) > whole - edge
+    assert np.count_nonzero(_is_changed(_image(), drawn)) > whole - edge
 
 
-def test_in_a_crowd_no_bars_hide_a_face():
+def test_bars_do_not_cover_faces_of_crowd():
     boxes = [Box(100 * column, 120 * row, 70, 70) for row in range(4) for column in range(6)]
-    drawn = drawing.draw(_picture(), [_face(box, face_id=str(box)) for box in boxes])
+    drawn = drawing.draw(_image(), [_face(box, face_id=str(box)) for box in boxes])
     for box in boxes:
-        # Plates may hang into the upper or lower part of a face where there is no other room.
+        # Plates may cover the upper or lower part of a face where there is no other space.
         assert (drawn[box.y + 30 : box.bottom - 30, box.x + 12 : box.right - 12] == BACKGROUND).all()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 90), (90, 1), (7, 5), (64, 48), (320, 240), (7680, 4320)])
-def test_every_size_of_picture_is_drawn_on(width, height):
+def test_draw_works_on_all_image_sizes(width, height):
     for box in (Box(0, 0, width, height), Box(width // 3, height // 3, width // 3 + 1, height // 3 + 1)):
-        drawn = drawing.draw(_picture(width, height), [_face(box)], dominant_id="1")
+        drawn = drawing.draw(_image(width, height), [_face(box)], dominant_id="1")
         assert drawn.shape == (height, width, 3)
         assert drawn.dtype == np.uint8
         assert tuple(drawn[min(box.bottom, height) - 1, min(box.right, width) - 1]) == drawing.color_of("happy")
 
 
-def test_a_face_that_fills_the_picture_still_has_its_bars():
-    drawn = drawing.draw(_picture(), [_face(Box(0, 0, 640, 480))])
+def test_face_that_fills_image_has_bars():
+    drawn = drawing.draw(_image(), [_face(Box(0, 0, 640, 480))])
     assert _count(drawn, drawing.color_of("sad")) > 0
 
 
-def test_lettering_grows_with_the_picture():
+def test_text_is_proportional_to_image():
     plates = []
     for scale in (1, 4):
         box = Box(200 * scale, 150 * scale, 120 * scale, 120 * scale)
-        drawn = drawing.draw(_picture(640 * scale, 480 * scale), [_face(box)])
+        drawn = drawing.draw(_image(640 * scale, 480 * scale), [_face(box)])
         rows = np.flatnonzero((drawn[: box.y - 1, box.x + 2] == drawing.color_of("happy")).all(axis=1))
         plates.append(len(rows))
     assert plates[1] == pytest.approx(4 * plates[0], rel=0.1)
 
 
-def test_a_confidence_nobody_computed_is_not_invented():
+def test_unknown_confidence_is_not_drawn():
     certain, unsure = (replace(_face(Box(200, 150, 120, 120)), confidence=confidence) for confidence in (0.9, math.nan))
-    with_number, without = (drawing.draw(_picture(), [face]) for face in (certain, unsure))
+    with_number, without = (drawing.draw(_image(), [face]) for face in (certain, unsure))
     assert _count(without, drawing.color_of("happy")) < _count(with_number, drawing.color_of("happy"))
