@@ -1,7 +1,8 @@
-"""Milliseconds a face that each backend takes: `python -m benchmarks.inference` prints a table and writes JSON.
+# SPDX-License-Identifier: Apache-2.0
+"""CPU time per face of each backend: `python -m benchmarks.inference` prints a table and writes JSON.
 
-Networks are freshly made, since speed does not depend on what they have learned. All measurements take turns, so that
-other work on the machine hits all of them alike; the time given is that of the calling thread on the CPU.
+Networks have random weights, on which speed does not depend. The measurements alternate, so that other load on the
+machine affects all of them alike; the time is the CPU time of the calling thread.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 def main(arguments: list[str] | None = None) -> None:
     command_line = argparse.ArgumentParser(prog="python -m benchmarks.inference", description=__doc__.splitlines()[0])
-    command_line.add_argument("--networks", nargs="+", default=["mini_xception", "res_se", "res_se"])
+    command_line.add_argument("--networks", nargs="+", default=["mini_xception", "lite_xception", "res_se"])
     command_line.add_argument("--json", type=Path, default=Path("out/bench/inference.json"), metavar="FILE")
     options = command_line.parse_args(arguments)
-    warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, which is known
+    warnings.simplefilter("ignore", DeprecationWarning)  # that of TorchScript
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
-    print(f"{'ms of CPU a face':28}" + "".join(f"{f'batch {n}':>10}" for n in BATCHES) + f"{'largest difference':>20}")
+    print(f"{'CPU ms per face':28}" + "".join(f"{f'batch {n}':>10}" for n in BATCHES) + f"{'largest difference':>20}")
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in options.networks:
-            results[name] = measure(made(name, Path(folder)), networks.input_size(name) or 48)
+            results[name] = measure(create_backends(name, Path(folder)), networks.input_size(name) or 48)
             for backend, row in results[name].items():
                 times = "".join(f"{row[f'batch_{n}']:10.3f}" for n in BATCHES)
                 print(f"{name + ' ' + backend:28}{times}{row['difference']:20.0e}")
@@ -56,24 +57,24 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"written to {options.json}")
 
 
-def made(name: str, folder: Path) -> dict[str, Logits]:
-    """A new network under every backend that is installed, and as plain PyTorch runs it."""
+def create_backends(name: str, folder: Path) -> dict[str, Logits]:
+    """Return a network with random weights in every backend that is installed, and in eager PyTorch."""
     size = networks.input_size(name) or 48
     network = networks.create(name, len(FER2013))
     network.train()(torch.rand(8, 1, size, size))
     metadata = ModelMetadata(name, FER2013, Preprocessing(input_size=size))
     packages = {"torchscript": ["torch"], "opencv": ["onnx"], "onnx": ["onnx", "onnxruntime"]}
-    ways: dict[str, Logits] = {"eager": lambda batch: eager(network, batch)}
+    by_backend: dict[str, Logits] = {"eager": lambda batch: eager(network, batch)}
     for backend, needed in packages.items():
         if any(find_spec(package) is None for package in needed):
-            print(f"{name} {backend}: not measured, needs {' and '.join(needed)}")
+            print(f"{name} {backend}: not measured, because it needs {' and '.join(needed)}")
             continue
         path = folder / f"{name}{registry.suffix(backend)}"
         if not path.exists():
             model_file.write(path, network, metadata)
-        ways[backend] = registry.load(backend, path, metadata).logits
+        by_backend[backend] = registry.load(backend, path, metadata).logits
     network.eval()
-    return ways
+    return by_backend
 
 
 @torch.inference_mode()
@@ -81,23 +82,23 @@ def eager(network: torch.nn.Module, batch: np.ndarray) -> np.ndarray:
     return network(torch.from_numpy(batch)).numpy()
 
 
-def measure(ways: dict[str, Logits], size: int) -> dict[str, dict[str, float]]:
-    """Median over rounds of the time a face takes, and the largest difference from plain PyTorch."""
+def measure(by_backend: dict[str, Logits], size: int) -> dict[str, dict[str, float]]:
+    """Return the median CPU time per face in ms, and the largest difference of the logits from eager PyTorch."""
     faces = np.random.default_rng(0).standard_normal((max(BATCHES), 1, size, size)).astype(np.float32)
-    times = {(way, n): [] for way in ways for n in BATCHES}
+    times = {(backend, n): [] for backend in by_backend for n in BATCHES}
     for _ in range(ROUNDS):
-        for way, n in times:
-            times[way, n].append(seconds(ways[way], faces[:n]) / n)
-    expected = ways["eager"](faces)
+        for backend, n in times:
+            times[backend, n].append(seconds(by_backend[backend], faces[:n]) / n)
+    expected = by_backend["eager"](faces)
     return {
-        way: {f"batch_{n}": 1000 * float(np.median(times[way, n])) for n in BATCHES}
+        backend: {f"batch_{n}": 1000 * float(np.median(times[backend, n])) for n in BATCHES}
         | {"difference": float(np.abs(logits(faces) - expected).max())}
-        for way, logits in ways.items()
+        for backend, logits in by_backend.items()
     }
 
 
 def seconds(logits: Logits, batch: np.ndarray) -> float:
-    """CPU time of one pass: the median of several."""
+    """Return the CPU time of one pass in seconds, the median of several."""
     passes = []
     for _ in range(PASSES):
         started = time.thread_time()
