@@ -162,7 +162,7 @@ def _node(case: Case) -> tuple[str, list[str]]:
     if case.cameras > 1:
         parameters.append(f"cameras:={json.dumps(case.names)}")
     module = "fer_ros.nodes.emotion.node" if case.node == "emotion_node" else f"benchmarks.{case.node}"
-    return module, ["--ros-args", *(word for each in parameters for word in ("-p", each))]
+    return module, ["--ros-args", *(argument for each in parameters for argument in ("-p", each))]
 
 
 def _cameras(case: Case) -> tuple[str, list[str]]:

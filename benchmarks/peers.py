@@ -77,9 +77,9 @@ def measure_fer_ros(frames: np.ndarray) -> dict:
     classifier = Classifier("mini_xception")
     state = CameraState(ViolaJones())
     cpu, wall, boxes = [], [], []
-    for step, picture in enumerate(frames):
+    for step, image in enumerate(frames):
         cpu_start, wall_start = time.process_time(), time.perf_counter()
-        frame = Frame(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), step / RATE)
+        frame = Frame(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), step / RATE)
         (faces,) = recognize([(state, frame)], classifier)
         cpu.append(1e3 * (time.process_time() - cpu_start))
         wall.append(1e3 * (time.perf_counter() - wall_start))

@@ -24,7 +24,7 @@ _LAST_LINES = 20
 
 
 class ChildProcess:
-    """A running command in a session of its own, out of reach of the terminal's Ctrl-C.
+    """A running command in a new session, so that Ctrl-C in the terminal does not reach it.
 
     As a context manager it kills the process on exit, if it still runs.
 
@@ -129,7 +129,7 @@ class ChildProcess:
     def request_stop(self, grace: float = STOP_GRACE) -> None:
         """Send SIGTERM once, and SIGKILL when called again more than `grace` seconds later; return at once.
 
-        SIGINT is not used: a Python that is still importing modules answers it with a traceback, or ignores it.
+        SIGINT is not used: a Python that is still importing modules reacts with a traceback, or not at all.
         """
         now = time.monotonic()
         if self.status is not None:

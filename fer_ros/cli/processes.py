@@ -33,7 +33,7 @@ def start_node(name: str, parameters: Mapping[str, object], environment: Mapping
     """
     # JSON keeps the type: a folder named 7 stays a string.
     settings = [f"{key}:={json.dumps(value, ensure_ascii=False)}" for key, value in parameters.items()]
-    options = [word for setting in settings for word in ("-p", setting)]
+    options = [argument for setting in settings for argument in ("-p", setting)]
     command = [sys.executable, "-m", _MODULES[name], "--ros-args", *options]
     return ChildProcess(name, command, environment=environment, on_line=_relay)
 

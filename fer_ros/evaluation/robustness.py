@@ -2,7 +2,7 @@
 """Accuracy under perturbations: rotation, brightness, and crops of another scale or position.
 
 After Lyu, "Facial Expression Recognition based on Mini_Xception", who rotates and brightens 21 images of PublicTest,
-three of each class, that the network recognizes. Here the accuracy on all images is measured beside it.
+three of each class, that the network recognizes. Here the accuracy on all images is measured as well.
 """
 
 from __future__ import annotations

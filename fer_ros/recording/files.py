@@ -24,7 +24,7 @@ COLUMNS = ("stamp", "face_id", "x", "y", "width", "height", "label")
 """Columns before those of the scores: stamp in seconds, box in pixels of the image."""
 
 _DEFAULT_RATE = 10.0
-"""Images per second of a video whose stamps do not tell."""
+"""Images per second of a video whose stamps do not increase."""
 _BEST_COMPRESSION = (cv2.IMWRITE_PNG_COMPRESSION, 9)
 
 
