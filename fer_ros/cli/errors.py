@@ -35,7 +35,7 @@ CODES = {
 }
 """Exit codes of the errors that a user can correct, by the name of the exception's class."""
 
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "torch": "torch"}
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx"}
 """Extras of the wheel by the module they install; all other optional modules come with [train]."""
 
 

@@ -89,7 +89,7 @@ def test_missing_package_is_named_with_its_remedy(tmp_path):
     result = run("train", "--data", tmp_path / "a.npz")
     assert result.returncode == errors.BAD_INPUT
     assert result.stderr == (
-        "fer-train: error: the Python package 'torch' is not installed; install it with: pip install 'fer-ros[torch]'\n"
+        "fer-train: error: the Python package 'torch' is not installed; install it with: pip install 'fer-ros[train]'\n"
     )
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fer_ros.emotion.backends.registry import AUTO, BACKENDS
+
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     """Add --split, --flip, --ten-crop, --backend, --robustness and --json."""
@@ -24,9 +26,10 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        default="auto",
-        choices=("auto", "torchscript", "opencv", "onnx"),
-        help="inference backend (default: auto, by the kind of file)",
+        default=AUTO,
+        metavar="NAME",
+        choices=(AUTO, *BACKENDS),
+        help="inference backend: %(choices)s (default: auto, by the kind of file)",
     )
     parser.add_argument(
         "--robustness",
