@@ -11,7 +11,7 @@ import json
 
 import numpy as np
 
-from benchmarks.tilt import CANVAS, DATA, ROOT, SIDE, canvas, center_face
+from benchmarks.roll import CANVAS, DATA, ROOT, SIDE, canvas, center_face
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
 from fer_ros.types import Box, TrackedFace

@@ -111,7 +111,7 @@ _FORMATS["8UC1"] = _FORMATS["mono8"]
 _FORMATS["8UC3"] = _FORMATS["bgr8"]
 _FORMATS["8UC4"] = _FORMATS["bgra8"]
 
-KNOWN = tuple(_FORMATS)
+SUPPORTED = tuple(_FORMATS)
 """The encodings that `gray` and `bgr` convert."""
 
 
@@ -144,7 +144,7 @@ def pixel_bytes(encoding: str) -> int:
     """Return the bytes per pixel in a row of `step` bytes (for NV12, NV21 and NV24, in the luma plane).
 
     Raises:
-        ImageError: `encoding` is not one of `KNOWN`.
+        ImageError: `encoding` is not one of `SUPPORTED`.
     """
     if encoding not in _FORMATS:
         raise ImageError(_unknown(encoding))
@@ -194,7 +194,7 @@ def decode_bgr(data: Any) -> np.ndarray:
 def _unknown(encoding: str) -> str:
     if encoding in ("16UC1", "32FC1"):
         return f"encoding '{encoding}' is depth (REP 118), not an image; remap to the camera's color or gray topic"
-    return f"unknown encoding '{encoding}'{did_you_mean(encoding, KNOWN)}; supported: {', '.join(KNOWN)}"
+    return f"unknown encoding '{encoding}'{did_you_mean(encoding, SUPPORTED)}; supported: {', '.join(SUPPORTED)}"
 
 
 def _buffer(data: Any) -> memoryview:

@@ -134,7 +134,7 @@ def test_bgr_completes_the_chroma_of_an_odd_column(encoding):
         assert np.array_equal(encodings.bgr(raw), even[:, :7])
 
 
-@pytest.mark.parametrize("encoding", encodings.KNOWN)
+@pytest.mark.parametrize("encoding", encodings.SUPPORTED)
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 2), (2, 1), (3, 3), (1, 9), (9, 1)])
 def test_gray_and_bgr_convert_tiny_images(encoding, height, width):
     step = width * encodings.pixel_bytes(encoding)

@@ -125,7 +125,7 @@ def report_agreement() -> None:
     bridge = CvBridge()
     random = np.random.default_rng(0)
     agreeing: dict[str, list[str]] = {target: [] for target in _TARGETS}
-    for encoding in encodings.KNOWN:
+    for encoding in encodings.SUPPORTED:
         message = _noise(encoding, random)
         for target, own in _TARGETS.items():
             if not _is_view(encoding, target) and _agree(bridge, message, target, own(_raw(message))):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faces found and emotions classified at several brightnesses, with and without contrast adjustment.
 
-python -m benchmarks.lighting prints a row per brightness: faces found, then crops classified correctly. Includes
+python -m benchmarks.contrast prints a row per brightness: faces found, then crops classified correctly. Includes
 methods that `adjust_contrast` does not offer, because they gain less.
 """
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from benchmarks.detection import MEDIA, read
-from benchmarks.tilt import DATA
+from benchmarks.roll import DATA
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.evaluation.robustness import brightened
 from fer_ros.faces.contrast import adjust_contrast

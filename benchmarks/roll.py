@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tilted faces: detection and accuracy with and without `max_roll`, with and without alignment.
 
-python -m benchmarks.tilt [--faces N] prints rows and writes out/bench/tilt.json.
+python -m benchmarks.roll [--faces N] prints rows and writes out/bench/roll.json.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fer_ros.faces.tracking_detector import TrackingDetector, TrackingSettings
 from fer_ros.types import Box, Frame, TrackedFace
 
 DATA = ROOT.parent / "shared" / "data" / "fer2013_public.npz"
-RESULT = ROOT / "out" / "bench" / "tilt.json"
+RESULT = ROOT / "out" / "bench" / "roll.json"
 ROLLS = (0, 5, 10, 15, 20, 25, 30, 45)
 """Degrees, to both sides."""
 ENLARGEMENT = 3
