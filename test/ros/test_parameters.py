@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameter tables: documentation, configuration files and the declared parameters agree."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
+from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.nodes import parameter_docs
 from fer_ros.nodes.common.parameters import rows
+from fer_ros.nodes.emotion import parameters
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.nodes.emotion.parameters import Settings
+from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
+from fer_ros.registry import Entry, option
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = {
@@ -25,6 +30,30 @@ def test_generated_parameter_files_are_up_to_date(arguments, path):
     kind, *node = arguments.split()
     written = {"markdown": parameter_docs.as_markdown, "yaml": parameter_docs.as_yaml}[kind](*node)
     assert (ROOT / path).read_text() == written, f"run: python -m fer_ros.nodes.parameter_docs {arguments} > {path}"
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    sensitivity: float = option(0.5, "0..1; higher finds more faces")
+
+
+def test_registered_detector_gets_parameters():
+    DETECTORS.register("toy", Entry(lambda options: None, ToyOptions))
+    try:
+        table = parameters._detector_parameters()
+    finally:
+        DETECTORS.unregister("toy")
+    (row,) = (row for row in rows(table) if row.name == "sensitivity")
+    assert (row.ros_type, row.default, row.description) == ("double", 0.5, "0..1; higher finds more faces")
+
+
+def test_registered_publisher_gets_parameter():
+    PUBLISHERS.register("toy", Entry(lambda options, node, cameras: None, description="Publish toys."))
+    try:
+        table = parameters._publish_parameters()
+    finally:
+        PUBLISHERS.unregister("toy")
+    assert {row.name: row.description for row in rows(table)}["toy"] == "Publish toys."
 
 
 def test_declared_parameters_match_their_table(robot):

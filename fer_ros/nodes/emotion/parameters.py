@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
 from fer_ros.emotion.backends import registry as backends
@@ -29,14 +29,22 @@ def _default(of: Callable[..., Any], name: str) -> Any:
     return inspect.signature(of).parameters[name].default
 
 
+def _describe_detectors() -> str:
+    """Return one sentence per registered detector."""
+    installs = {name: DETECTORS[name].install for name in DETECTORS}
+    return " ".join(
+        f"{name}: {DETECTORS[name].description}{f' ({install})' if install else ''}."
+        for name, install in installs.items()
+    )
+
+
 @dataclass(frozen=True)
 class DetectorParameters:
     """Group `detector`: the face detector and its options."""
 
     name: str = parameter(
         "viola_jones",
-        "Face detector. viola_jones needs only OpenCV; mtcnn needs the pip packages torch and mtcnn, dlib the package "
-        "dlib-bin, yunet the file detector.model. docs/front-ends.md compares them.",
+        f"Face detector. {_describe_detectors()} docs/front-ends.md compares them.",
         choices=DETECTORS.names,
         dynamic=True,
     )
@@ -213,8 +221,20 @@ class DiagnosticsParameters:
     )
 
 
+def _detector_parameters() -> type[DetectorParameters]:
+    """Return the group `detector` with the further options of detectors that other packages have registered."""
+    known = {one.name for one in fields(DetectorParameters)}
+    options = {one.name: one for name in DETECTORS for one in fields(DETECTORS[name].options)}
+    further = [
+        (name, type(one.default), parameter(one.default, one.metadata.get("help", ""), dynamic=True))
+        for name, one in options.items()
+        if name not in known
+    ]
+    return make_dataclass("DetectorParameters", further, bases=(DetectorParameters,), frozen=True)
+
+
 def _publish_parameters() -> type:
-    """Return the group `publish`: one switch for each registered publisher, also for those from other packages."""
+    """Return the group `publish`: one switch per registered publisher, also for those from other packages."""
     switches = [(name, bool, parameter(False, PUBLISHERS[name].description)) for name in PUBLISHERS]
     return make_dataclass("PublishParameters", switches, frozen=True)
 
@@ -281,7 +301,7 @@ class Settings:
         choices=ALIGNMENT_MODES,
         dynamic=True,
     )
-    detector: DetectorParameters = field(default_factory=DetectorParameters)
+    detector: DetectorParameters = field(default_factory=_detector_parameters())
     tracking: TrackingParameters = field(default_factory=TrackingParameters)
     smoothing: SmoothingParameters = field(default_factory=SmoothingParameters)
     events: EventParameters = field(default_factory=EventParameters)
