@@ -13,7 +13,6 @@ from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.faces.alignment import Alignment
 from fer_ros.faces.detectors.base import Detector
-from fer_ros.faces.tracker import OverlapTracker
 from fer_ros.faces.tracking_detector import TrackingDetector, TrackingSettings
 from fer_ros.people import quality
 from fer_ros.people.affect import valence_and_arousal
@@ -66,24 +65,17 @@ class CameraState:
     """
 
     def __init__(self, detector: Detector, settings: CameraSettings = CameraSettings()):
-        tracker = OverlapTracker(settings.tracking.keep_for, settings.tracking.min_hits)
-        self._set_up(detector, settings, tracker, FaceEvents(settings.events))
-        self.camera_model: CameraModel | None = None
-        """Calibration for the size of the frames; positions are computed while it is set."""
-
-    def _set_up(
-        self, detector: Detector, settings: CameraSettings, tracker: OverlapTracker, events: FaceEvents
-    ) -> None:
         self._settings = settings
-        self._tracker = tracker
-        self._faces = TrackingDetector(detector, settings.tracking, tracker)
+        self._faces = TrackingDetector(detector, settings.tracking)
         self._alignment = Alignment(settings.alignment)
         self._smoothing = Smoothing(settings.smoothing)
         self._decisions = LabelHysteresis(settings.hysteresis)
         self._selected: list[str] = []
         self._classifier: Classifier | None = None
-        self.events = events
-        """Derives events from the results; to be updated with those of every frame where events are wanted."""
+        self.events = FaceEvents(settings.events)
+        """Derives events from the results; update it with those of every frame where events are needed."""
+        self.camera_model: CameraModel | None = None
+        """Calibration for the size of the frames; positions are computed while it is set."""
 
     def with_settings(self, settings: CameraSettings, detector: Detector) -> CameraState:
         """Return a state that continues with the same faces under other settings; do not use this one any more.
@@ -91,8 +83,9 @@ class CameraState:
         Ids and the faces known to `events` stay; the averages of scores restart. `keep_for` and `min_hits` stay as
         they are.
         """
-        other = object.__new__(CameraState)
-        other._set_up(detector, settings, self._tracker, self.events.with_settings(settings.events))
+        other = CameraState(detector, settings)
+        other._faces = TrackingDetector(detector, settings.tracking, self._faces.tracker)
+        other.events = self.events.with_settings(settings.events)
         other.camera_model = self.camera_model
         return other
 

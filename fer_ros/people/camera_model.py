@@ -56,7 +56,7 @@ class CameraModel:
     roi: Box | None = None
     """Region of the sensor image that is captured, in its pixels; None or an empty box means all of it."""
     rectified: bool = False
-    """Whether images are rectified, as on the topic image_rect; CameraInfo does not tell."""
+    """Whether images are rectified, as on the topic image_rect; CameraInfo does not contain this."""
 
     def __post_init__(self) -> None:
         if len(self.k) != 9 or len(self.p) != 12:

@@ -110,7 +110,7 @@ def test_tiny_images_have_no_faces(recognizer, shape):
     ("image", "error", "reason"),
     [
         (None, TypeError, "cv2.imread returns that"),
-        ("picture.jpg", TypeError, r"NumPy array, not str; cv2.imread\(path\)"),
+        ("photo.jpg", TypeError, r"NumPy array, not str; cv2.imread\(path\)"),
         (np.zeros((9, 9), np.float32), TypeError, "uint8 .* not float32; from values 0..1"),
         (np.zeros((9, 9, 4), np.uint8), ValueError, r"\(height, width, 3\).*not \(9, 9, 4\)"),
         (np.zeros((0, 9), np.uint8), ValueError, r"not \(0, 9\)"),
