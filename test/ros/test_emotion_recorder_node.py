@@ -3,6 +3,7 @@
 
 import csv
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -111,7 +112,10 @@ def test_recorder_draws_results_on_their_own_images(robot, node_and_camera, tmp_
     assert best.shape == (120, 160, 3)
     assert best[-1, -1, 0] == 80
     assert np.ptp(best) > 100
-    assert f"5 of {node._images} images processed" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert f"5 of {node._images} images processed" in output
+    latency = re.search(r"latency (-?\d+) ms \(median\)", output)
+    assert 0 <= int(latency[1]) < 1000 * DEADLINE
 
 
 def test_recorder_keeps_result_without_image_in_table(robot, node_and_camera, tmp_path):

@@ -99,11 +99,11 @@ class EmotionRecorderNode(Node):
         self._input = ImageSubscription(self, "image", settings.image_transport, self._add_image, depth=_QUEUE)
         self._emotions = self._subscribe()
         # A steady clock for every duration: with use_sim_time the node's clock can stand still.
-        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._line_timer = self.create_timer(_LINE_PERIOD, self._print_line, clock=self._clock)
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._line_timer = self.create_timer(_LINE_PERIOD, self._print_line, clock=self._steady_clock)
         self._end_timer = None
         if settings.timeout:
-            self._end_timer = self.create_timer(settings.timeout, self._finish, clock=self._clock)
+            self._end_timer = self.create_timer(settings.timeout, self._finish, clock=self._steady_clock)
         self.get_logger().info(f"recording {self._emotions.topic_name} and {self._input.topic} to {self._folder}")
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class EmotionRecorderNode(Node):
         if self._end_timer:
             self._end_timer.cancel()
         if self._settings.duration:
-            self._end_timer = self.create_timer(self._settings.duration, self._finish, clock=self._clock)
+            self._end_timer = self.create_timer(self._settings.duration, self._finish, clock=self._steady_clock)
 
     def _finish(self) -> None:
         self._end_timer.cancel()
