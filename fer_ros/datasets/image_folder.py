@@ -16,8 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, resize_all
+from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
 from fer_ros.emotion.labels import FER2013, KNOWN
+from fer_ros.media.resize import resize
 
 _SPLIT_OF_FOLDER = {
     "train": "training",
@@ -113,7 +114,7 @@ def _read_image(path: Path, image_size: int) -> np.ndarray:
     gray = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
     if gray is None:
         raise DataError(f"{path}: not a readable image")
-    return resize_all(gray[np.newaxis], image_size)[0]
+    return resize(gray, (image_size, image_size))
 
 
 def _folders(root: Path) -> list[Path]:

@@ -85,4 +85,5 @@ def _vote_shares(arrays: dict[str, np.ndarray]) -> np.ndarray | None:
     crowd_votes = arrays["ferplus_votes"][:, [_FERPLUS.index(label) for label in FER2013]].astype(np.float32)
     if "source" in arrays:
         crowd_votes[arrays["source"] == _ROW_UNKNOWN] = 0
-    return crowd_votes / np.maximum(crowd_votes.sum(axis=1, keepdims=True), 1)
+    shares: np.ndarray = crowd_votes / np.maximum(crowd_votes.sum(axis=1, keepdims=True), 1)
+    return shares

@@ -15,7 +15,7 @@ from typing import Any
 from fer_ros.nodes.common.parameters import Row, rows
 from fer_ros.nodes.emotion.parameters import Settings
 from fer_ros.nodes.recorder.node import RecorderSettings
-from fer_ros.nodes.trainer.node import TrainerSettings
+from fer_ros.nodes.trainer.parameters import TrainerSettings
 from fer_ros.nodes.video_publisher.node import PublisherSettings
 
 _TABLES = {

@@ -78,7 +78,7 @@ def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceIma
     counts = np.zeros((len(validation.labels),) * 2, int)
     np.add.at(counts, (validation.targets, scores.argmax(axis=1)), 1)
     title = f"{100 * counts.trace() / len(validation):.2f} % of {len(validation)} validation images"
-    plots.confusion_matrix(folder / CONFUSION_MATRIX, counts, validation.labels, title)
+    plots.confusion_matrix(folder / CONFUSION_MATRIX, counts.tolist(), validation.labels, title)
 
 
 def write_evaluation(folder: Path, validation: FaceImages) -> dict[str, Any]:

@@ -236,11 +236,10 @@ def _memory_format(device: torch.device) -> torch.memory_format:
 @torch.inference_mode()
 def network_logits(network: nn.Module, images: FaceImages, preprocessing: Preprocessing) -> np.ndarray:
     """Return the (N, classes) float32 logits of a network in evaluation mode, one crop per image."""
-    device = next(network.parameters()).device
-    batches = [
-        network(torch.from_numpy(preprocessing.batch(images.pixels[start : start + _EVALUATION_BATCH])).to(device))
-        for start in range(0, len(images), _EVALUATION_BATCH)
-    ]
+    device, batches = next(network.parameters()).device, []
+    for start in range(0, len(images), _EVALUATION_BATCH):
+        crops = list(images.pixels[start : start + _EVALUATION_BATCH])
+        batches.append(network(torch.from_numpy(preprocessing.batch(crops)).to(device)))
     logits: np.ndarray = torch.cat(batches).cpu().numpy()
     return logits
 

@@ -1,4 +1,5 @@
-"""The trainer node as a program, driven by a real action client: goals, canceling, crashes, resuming, deploying."""
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer node as a program with a real action client: goals, cancellation, crashes, resuming, deployment."""
 
 from __future__ import annotations
 
@@ -32,12 +33,12 @@ from fer_ros.nodes.trainer.deployment import Deployment
 
 CANCELED, FAILED, SUCCEEDED = TrainModel.Result.CANCELED, TrainModel.Result.FAILED, TrainModel.Result.SUCCEEDED
 TRAINING_DEADLINE = 300.0
-"""Seconds for what takes five on an idle machine: loading torch, and an epoch or two."""
+"""Seconds to load torch and train an epoch or two, which takes five seconds on an idle machine."""
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder with a data set and recipes; runs go there too."""
+    """Return a folder with a data set and recipes; the runs are written to it as well."""
     place = tmp_path_factory.mktemp("place")
     bars = place / "datasets" / "bars"
     bars.mkdir(parents=True)
@@ -72,13 +73,13 @@ def trainer(robot: Robot, place: Path, log: Path) -> Program:
 
 
 class PromptActionClient(ActionClient):
-    """Can be made while its node spins: rclpy shows it to the executor before it has the lock that it is asked with."""
+    """Avoids a race in rclpy: the executor sees a new client before its constructor has created the lock."""
 
     _lock = threading.Lock()
 
 
 class Client:
-    """Somebody who wants models."""
+    """An action client of the trainer node."""
 
     def __init__(self, robot: Robot):
         self.robot = robot
@@ -86,19 +87,19 @@ class Client:
         robot.wait_until(self.action.server_is_ready, "the action server")
         robot.discover_service(GetParameters, "trainer_node/get_parameters", names=["threads"])
 
-    def send(self, **goal) -> Pursuit:
-        """A goal, once the node has answered to it."""
-        return Pursuit(self, TrainModel.Goal(**goal))
+    def send(self, **goal) -> SentGoal:
+        """Send a goal and wait until the node has accepted or rejected it."""
+        return SentGoal(self, TrainModel.Goal(**goal))
 
 
-class Pursuit:
-    """One goal, from its client's side."""
+class SentGoal:
+    """One goal, from the client's side."""
 
     def __init__(self, client: Client, goal: TrainModel.Goal):
         self._robot = client.robot
         self.feedback: list[TrainingProgress] = []
         sent = client.action.send_goal_async(goal, lambda message: self.feedback.append(message.feedback.progress))
-        self._robot.wait_until(sent.done, "an answer to the goal")
+        self._robot.wait_until(sent.done, "the response to the goal")
         self._handle = sent.result()
         self._result = self._handle.get_result_async() if self.accepted else None
 
@@ -111,7 +112,7 @@ class Pursuit:
         return self._result.done()
 
     def epochs(self, count: int) -> list[int]:
-        """The epochs heard of, once they are `count` or more."""
+        """Wait for feedback on `count` epochs and return their numbers."""
         self._robot.wait_until(
             lambda: len(self.feedback) >= count or self.over, f"feedback on {count} epochs", TRAINING_DEADLINE
         )
@@ -119,19 +120,19 @@ class Pursuit:
         return [progress.epoch for progress in self.feedback]
 
     def cancel(self) -> None:
-        """Returns when the node has agreed."""
-        answer = self._handle.cancel_goal_async()
-        self._robot.wait_until(answer.done, "an answer to canceling")
-        assert len(answer.result().goals_canceling) == 1
+        """Cancel the goal and wait until the node has accepted that."""
+        response = self._handle.cancel_goal_async()
+        self._robot.wait_until(response.done, "the response to the cancellation")
+        assert len(response.result().goals_canceling) == 1
 
     def end(self) -> tuple[int, TrainModel.Result]:
-        """Status and result."""
+        """Wait for the end and return status and result."""
         self._robot.wait_until(lambda: self.over, "the result", TRAINING_DEADLINE)
         return self._result.result().status, self._result.result().result
 
 
 def children(program: Program) -> list[int]:
-    """The processes that it has started."""
+    """Return the pids of the child processes."""
     listed = [path.read_text() for path in Path(f"/proc/{program.pid}/task").glob("*/children")]
     return [int(pid) for pids in listed for pid in pids.split()]
 
@@ -145,19 +146,19 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def canceled(robot, client, place) -> dict:
-    """What was seen of a run without end that was canceled in its third epoch or later."""
+    """Return what was observed of a very long run that was canceled in its third epoch or later."""
     seen: dict = {"progress": [], "health": []}
     robot.node.create_subscription(TrainingProgress, "training/progress", seen["progress"].append, 100)
     robot.node.create_subscription(DiagnosticArray, "/diagnostics", seen["health"].append, 100)
-    seen["pursuit"] = pursuit = client.send(
+    seen["goal_handle"] = goal_handle = client.send(
         dataset="bars", recipe=str(place / "endless.yaml"), output_name="long", seed=5
     )
     seen["second"] = client.send(dataset="bars", output_name="another")
-    pursuit.epochs(2)
+    goal_handle.epochs(2)
     (seen["parameter"],) = robot.call(GetParameters, "trainer_node/get_parameters", names=["threads"]).values
     robot.wait_until(lambda: any("training: " in health(message) for message in seen["health"]), "diagnostics")
-    pursuit.cancel()
-    seen["end"] = pursuit.end()
+    goal_handle.cancel()
+    seen["end"] = goal_handle.end()
     return seen
 
 
@@ -167,8 +168,8 @@ def health(message: DiagnosticArray) -> str:
     return status.message
 
 
-def test_every_epoch_is_told_to_the_client_and_to_everybody(canceled):
-    feedback = canceled["pursuit"].feedback
+def test_every_epoch_is_published_and_fed_back(canceled):
+    feedback = canceled["goal_handle"].feedback
     assert [progress.epoch for progress in feedback] == list(range(1, len(feedback) + 1))
     assert canceled["progress"][: len(feedback)] == feedback
     best = 0.0
@@ -181,43 +182,43 @@ def test_every_epoch_is_told_to_the_client_and_to_everybody(canceled):
         assert progress.eta.sec > 60
 
 
-def test_while_it_trains_the_node_answers_and_takes_no_second_goal(canceled, robot):
+def test_node_stays_responsive_and_rejects_a_second_goal(canceled, robot):
     assert not canceled["second"].accepted
-    robot.wait_until(lambda: robot.logged("goal 'another' is rejected: a run is under way"), "the reason in the log")
+    robot.wait_until(lambda: robot.logged("rejected goal 'another': another run is active"), "the reason in the log")
     assert canceled["parameter"].integer_value == 1
 
 
-def test_a_canceled_run_leaves_its_best_model_and_a_checkpoint(canceled, place):
+def test_canceled_run_keeps_its_best_model_and_checkpoint(canceled, place):
     status, result = canceled["end"]
     assert (status, result.outcome) == (GoalStatus.STATUS_CANCELED, CANCELED)
-    assert "resume goes on from its checkpoint" in result.message
+    assert "send the goal with resume to continue from its checkpoint" in result.message
     assert result.run_id == "long"
     assert result.model_path == str(place / "runs" / "long" / "best.pt")
     assert result.checkpoint_path == str(place / "runs" / "long" / "checkpoint.pth")
     assert Path(result.model_path).is_file()
     assert Path(result.checkpoint_path).is_file()
-    assert result.best_validation_accuracy == canceled["pursuit"].feedback[-1].best_validation_accuracy
+    assert result.best_validation_accuracy == canceled["goal_handle"].feedback[-1].best_validation_accuracy
 
 
 @pytest.fixture(scope="module")
-def killed(client, canceled, node) -> tuple[Pursuit, int, TrainModel.Result]:
-    """The canceled run, resumed, whose process then was killed; with its status and result."""
-    pursuit = client.send(output_name="long", resume=True)
-    pursuit.epochs(1)
+def killed(client, canceled, node) -> tuple[SentGoal, int, TrainModel.Result]:
+    """Resume the canceled run and kill its process; return the goal, its status and its result."""
+    goal_handle = client.send(output_name="long", resume=True)
+    goal_handle.epochs(1)
     (training,) = children(node)
     assert os.getpriority(os.PRIO_PROCESS, training) == os.getpriority(os.PRIO_PROCESS, node.pid) + 1
     os.kill(training, signal.SIGKILL)
-    return pursuit, *pursuit.end()
+    return goal_handle, *goal_handle.end()
 
 
-def test_a_resumed_run_goes_on_where_it_stopped(canceled, killed):
-    stopped_after = canceled["pursuit"].feedback[-1]
+def test_resumed_run_continues_after_the_last_epoch(canceled, killed):
+    stopped_after = canceled["goal_handle"].feedback[-1]
     first = killed[0].feedback[0]
-    assert stopped_after.epoch < first.epoch <= stopped_after.epoch + 2, "at most what was under way is lost"
+    assert stopped_after.epoch < first.epoch <= stopped_after.epoch + 2, "at most the interrupted epoch is lost"
     assert first.best_validation_accuracy >= stopped_after.best_validation_accuracy
 
 
-def test_when_training_is_killed_the_goal_says_so_and_the_node_lives(killed, canceled, robot, node):
+def test_killed_training_aborts_the_goal_and_not_the_node(killed, canceled, robot, node):
     _, status, result = killed
     assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
     assert "the training process was killed by signal 9 (SIGKILL)" in result.message
@@ -231,8 +232,8 @@ ENDS = (signal.SIGINT, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def doomed(_ros, killed, place, tmp_path_factory) -> Iterator[dict[signal.Signals, tuple[Robot, Program, Pursuit]]]:
-    """For each way to end a node of its own, in whose place the run that was killed goes on; all at once, for speed."""
+def doomed(_ros, killed, place, tmp_path_factory) -> Iterator[dict[signal.Signals, tuple[Robot, Program, SentGoal]]]:
+    """For each signal return a separate node that resumes a copy of the killed run; all at once, for speed."""
     with contextlib.ExitStack() as stack:
         nodes = {}
         for by in ENDS:
@@ -245,8 +246,8 @@ def doomed(_ros, killed, place, tmp_path_factory) -> Iterator[dict[signal.Signal
 
 @pytest.mark.parametrize("by", ENDS)
 def test_training_ends_with_its_node(by, killed, doomed):
-    robot, node, pursuit = doomed[by]
-    assert pursuit.epochs(1)[0] > killed[0].feedback[-1].epoch, "the run that was killed was resumed"
+    robot, node, goal_handle = doomed[by]
+    assert goal_handle.epochs(1)[0] > killed[0].feedback[-1].epoch, "the killed run was resumed"
     (training,) = children(node)
     assert node.end(by) == (0 if by == signal.SIGINT else -by)
     robot.wait_until(lambda: not is_running(training), "the end of training")
@@ -259,50 +260,59 @@ def test_training_ends_with_its_node(by, killed, doomed):
         ({}, "the goal names no dataset"),
         ({"dataset": "bars", "output_name": "../runs"}, "output_name is '../runs'; it must be a name"),
         ({"dataset": "bars", "output_name": "long"}, "there is a run 'long' in "),
-        ({"resume": True}, "output_name is needed to resume"),
-        ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; there are: long"),
+        ({"resume": True}, "output_name is required to resume"),
+        ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; available: long"),
         ({"dataset": "bras", "output_name": "new"}, "{place}/datasets/bras: there is no such file or folder"),
         ({"dataset": "bars", "recipe": "mini_xeption"}, "there is no recipe 'mini_xeption'; known are: "),
         ({"resume": True, "output_name": "long", "network": "vgg"}, "is of the network 'mini_xception', not 'vgg'"),
     ],
 )
-def test_a_goal_that_cannot_be_pursued_ends_with_the_reason(goal, reason, client, killed, place):
+def test_unusable_goal_is_aborted_with_the_reason(goal, reason, client, killed, place):
     status, result = client.send(**goal).end()
     assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
     assert reason.format(place=place) in result.message
     assert not (place / "runs" / "new").exists()
 
 
-def test_a_trained_model_is_served_by_the_emotion_node_without_a_missed_image(
-    client, robot, model, place, astronaut, tmp_path
-):
+def test_trained_model_is_deployed_without_a_missed_image(client, robot, model, place, astronaut, tmp_path):
     in_namespace = ["--ros-args", "-r", f"__ns:={robot.namespace}", "-p", f"model:={model}"]
     with Program("emotion_node", *in_namespace, log=tmp_path / "log"):
         camera = robot.matched_camera()
-        pursuit = client.send(
+        goal_handle = client.send(
             dataset="bars", recipe=str(place / "short.yaml"), output_name="deployed", seed=1, deploy=True
         )
         served = []
-        while not pursuit.over:
+        while not goal_handle.over:
             served.append(robot.process(camera, astronaut).model_id)
-            time.sleep(0.1)  # a slow camera, that leaves the processor to training
+            time.sleep(0.1)  # a slow camera leaves CPU time to training
         served.append(robot.process(camera, astronaut).model_id)
-    status, result = pursuit.end()
+    status, result = goal_handle.end()
     assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED)
     assert list(dict.fromkeys(served)) == [identify(model), identify(Path(result.model_path))]
-    assert f"{robot.namespace}/emotion_node/load_model answers with {served[-1]}" in result.message
-    assert [progress.epoch for progress in pursuit.feedback] == [1, 2]
+    assert f"{robot.namespace}/emotion_node/load_model loaded {served[-1]}" in result.message
+    assert [progress.epoch for progress in goal_handle.feedback] == [1, 2]
 
-    pictures: dict[str, Image] = {}
-    keeps = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+    plots: dict[str, Image] = {}
+    latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
     for topic in ("training/curves", "training/confusion_matrix"):
-        robot.node.create_subscription(Image, topic, lambda image, topic=topic: pictures.update({topic: image}), keeps)
-    robot.wait_until(lambda: len(pictures) == 2, "pictures for one who comes late")
-    for picture in pictures.values():
-        assert picture.encoding == "bgr8"
-        assert len(picture.data) == picture.height * picture.step > 100_000
+        robot.node.create_subscription(Image, topic, lambda image, topic=topic: plots.update({topic: image}), latched)
+    robot.wait_until(lambda: len(plots) == 2, "latched plots")
+    for plot in plots.values():
+        assert plot.encoding == "bgr8"
+        assert len(plot.data) == plot.height * plot.step > 100_000
 
 
-def test_a_model_that_nobody_takes_is_reported(robot):
-    said = Deployment(robot.node, "nobody", timeout=0.1).serve(Path("best.pt"), given_up=lambda: False)
-    assert said.startswith(f"not deployed: there is no service {robot.namespace}/nobody/load_model")
+def test_missing_emotion_node_is_reported(robot):
+    outcome = Deployment(robot.node, "missing", timeout=0.1).deploy(Path("best.pt"), is_canceled=lambda: False)
+    assert outcome.startswith(f"not deployed: there is no service {robot.namespace}/missing/load_model")
+
+
+def test_progress_of_stages_counts_all_epochs(client, place, killed):
+    stages = [{"name": "first"}, {"name": "second", "epochs": 2}]
+    path = recipe(place / "staged.yaml", epochs=1, stages=stages)
+    goal_handle = client.send(dataset="bars", recipe=str(path), output_name="staged")
+    status, result = goal_handle.end()
+    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED), result.message
+    progress = [(each.stage, each.epoch, each.epochs) for each in goal_handle.feedback]
+    assert progress == [("first", 1, 3), ("second", 2, 3), ("second", 3, 3)]
+    assert result.model_path == str(place / "runs" / "staged" / "best.pt")

@@ -1,4 +1,5 @@
-"""Hands a model over to an emotion node that runs."""
+# SPDX-License-Identifier: Apache-2.0
+"""Deploy a model to a running emotion node."""
 
 from __future__ import annotations
 
@@ -14,14 +15,17 @@ from fer_ros.srv import LoadModel
 if TYPE_CHECKING:
     from rclpy.node import Node
 
+_POLL_PERIOD = 0.05
+"""Seconds."""
+
 
 class Deployment:
     """A client of an emotion node's service `load_model`.
 
     Args:
-        node: whose executor has a thread to spare while `serve` waits.
+        node: owns the client; its executor needs a free thread while `deploy` waits.
         emotion_node: name of the emotion node, absolute or relative to the namespace of `node`.
-        timeout: seconds to wait for it.
+        timeout: seconds to wait for the service and its response together.
     """
 
     def __init__(self, node: Node, emotion_node: str, timeout: float):
@@ -29,23 +33,28 @@ class Deployment:
         self._client = node.create_client(LoadModel, self._service, callback_group=MutuallyExclusiveCallbackGroup())
         self._timeout = timeout
 
-    def serve(self, model: Path, given_up: Callable[[], bool]) -> str:
-        """Has the emotion node serve with `model`; says what came of it. `given_up` is asked while this waits."""
-        service, end = self._service, time.monotonic() + self._timeout
+    def deploy(self, model: Path, is_canceled: Callable[[], bool]) -> str:
+        """Ask the emotion node to load `model` and return the outcome as one sentence.
 
-        def waited_for(condition: Callable[[], bool]) -> bool:
+        Args:
+            model: absolute path of the model file.
+            is_canceled: polled while waiting; True ends the wait.
+        """
+        deadline = time.monotonic() + self._timeout
+
+        def wait_for(condition: Callable[[], bool]) -> bool:
             while not condition():
-                if given_up() or time.monotonic() > end:
+                if is_canceled() or time.monotonic() > deadline:
                     return False
-                time.sleep(0.05)
+                time.sleep(_POLL_PERIOD)
             return True
 
-        if not waited_for(self._client.service_is_ready):
-            return f"not deployed: there is no service {service}; does the emotion node run under that name?"
+        if not wait_for(self._client.service_is_ready):
+            return f"not deployed: there is no service {self._service}; check the name of the emotion node"
         future = self._client.call_async(LoadModel.Request(model=str(model)))
-        if not waited_for(future.done):
-            return f"not deployed: {service} has not processed in {self._timeout:g} s"
+        if not wait_for(future.done):
+            return f"not deployed: no response from {self._service} within {self._timeout:g} s"
         response = future.result()
         if not response.success:
-            return f"not deployed: {service} refuses: {response.message}"
-        return f"deployed: {service} answers with {response.model_id}"
+            return f"not deployed: {self._service} refused the model: {response.message}"
+        return f"deployed: {self._service} loaded {response.model_id}"

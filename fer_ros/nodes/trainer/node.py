@@ -1,4 +1,5 @@
-"""The trainer node: trains models while the robot works, and hands them to the emotion node."""
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer node: train models on request and deploy them to the emotion node."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -19,47 +19,25 @@ from rclpy.task import Future
 
 from fer_ros.action import TrainModel
 from fer_ros.nodes.common import parameters
-from fer_ros.nodes.common.parameters import ParameterError, parameter
+from fer_ros.nodes.common.parameters import ParameterError
 from fer_ros.nodes.common.run import run
 from fer_ros.nodes.trainer.deployment import Deployment
-from fer_ros.nodes.trainer.goal import GoalError, Run, plan
-from fer_ros.nodes.trainer.process import TrainingProcess
+from fer_ros.nodes.trainer.goal import GoalError, TrainingRun, to_run
+from fer_ros.nodes.trainer.parameters import TrainerSettings
+from fer_ros.nodes.trainer.process import STOP_GRACE, TrainingProcess
 from fer_ros.nodes.trainer.publishers import TrainingPublishers
 from fer_ros.training import run_folder
 
 _NAME = "trainer_node"
-_PROMISE = 10.0
-"""Seconds for which the place is kept for a goal that was accepted and has not begun: its client may have gone."""
-
-
-@dataclass(frozen=True)
-class TrainerSettings:
-    """The node's parameters."""
-
-    datasets: str = parameter(
-        "datasets", "Folder in which a goal's dataset lies, unless the goal gives an absolute path."
-    )
-    output: str = parameter("out/training", "Folder for runs, each in a folder of its own called output_name.")
-    emotion_node: str = parameter(
-        "emotion_node",
-        "Name of the node that a goal with deploy hands its model to, absolute or relative to this node's namespace.",
-    )
-    deploy_timeout: float = parameter(
-        30.0, "Seconds for which that node is waited for, to be there and to have loaded the model.", range=(0.1, 1e4)
-    )
-    threads: int = parameter(0, "CPU threads of training. 0 takes one for each core.", range=(0, 1024))
-    nice: int = parameter(
-        10,
-        "How far training steps back behind other programs when the CPU is wanted: 0 not at all, 19 as far as can be.",
-        range=(0, 19),
-    )
+_ACCEPTED_GOAL_TIMEOUT = 10.0
+"""Seconds after which an accepted goal that was never executed no longer blocks others: its client may be gone."""
 
 
 class TrainerNode(Node):
-    """Serves the action `~/train_model`, one goal at a time, each with a process of its own that trains.
+    """Serves the action `~/train_model`, one goal at a time, each in its own training process.
 
     Args:
-        options: those of `rclpy.node.Node`.
+        options: of `rclpy.node.Node`.
 
     Raises:
         ParameterError: a parameter has the wrong type or is out of range.
@@ -70,55 +48,55 @@ class TrainerNode(Node):
         parameters.declare(self, TrainerSettings)
         self._settings = settings = parameters.read(self, TrainerSettings)
         self.finished = Future()
-        """For `fer_ros.nodes.common.run`; this node is never done by itself."""
-        self._one_run = threading.Lock()
-        self._admitting = threading.Lock()
-        self._promised_until = 0.0
+        """For `fer_ros.nodes.common.run`; this node never ends by itself."""
+        self._run_lock = threading.Lock()
+        self._goal_lock = threading.Lock()
+        self._reserved_until = 0.0
         self._closing = threading.Event()
-        self._output = TrainingPublishers(self)
+        self._training_publishers = TrainingPublishers(self)
         self._deployment = Deployment(self, settings.emotion_node, settings.deploy_timeout)
         self._server = ActionServer(
             self,
             TrainModel,
             "~/train_model",
-            self._train,
-            goal_callback=self._admit,
-            # The goal then is in the state of being canceled, where `_watch` sees it.
+            self._execute,
+            goal_callback=self._accept_or_reject,
+            # The goal handle then reports the request, which `_supervise` polls.
             cancel_callback=lambda _: CancelResponse.ACCEPT,
             callback_group=ReentrantCallbackGroup(),
         )
-        self.get_logger().info(f"trains on request, in {Path(settings.output).expanduser().absolute()}")
+        self.get_logger().info(f"ready to train; runs go to {Path(settings.output).expanduser().absolute()}")
 
     def close(self) -> None:
-        """Stops training, and waits until it has ended."""
+        """Stop the training process and wait for its end."""
         self._closing.set()
-        with self._one_run:
+        with self._run_lock:
             pass
 
     def destroy_node(self) -> None:
-        """Ends the action before what it needs is gone."""
+        """Destroy the action server before the entities it uses."""
         self._server.destroy()
         super().destroy_node()
 
-    def _admit(self, goal: TrainModel.Goal) -> GoalResponse:
-        with self._admitting:
-            if not self._one_run.locked() and time.monotonic() > self._promised_until:
-                self._promised_until = time.monotonic() + _PROMISE
+    def _accept_or_reject(self, goal: TrainModel.Goal) -> GoalResponse:
+        with self._goal_lock:
+            if not self._run_lock.locked() and time.monotonic() > self._reserved_until:
+                self._reserved_until = time.monotonic() + _ACCEPTED_GOAL_TIMEOUT
                 return GoalResponse.ACCEPT
-        self.get_logger().warning(f"goal '{goal.output_name}' is rejected: a run is under way, cancel that first")
+        self.get_logger().warning(f"rejected goal '{goal.output_name}': another run is active, cancel it first")
         return GoalResponse.REJECT
 
-    def _train(self, goal: ServerGoalHandle) -> TrainModel.Result:
-        """Pursues a goal to its end, which it is given here."""
-        with self._one_run:
-            self._promised_until = 0.0
+    def _execute(self, goal: ServerGoalHandle) -> TrainModel.Result:
+        """Execute a goal and set its final state."""
+        with self._run_lock:
+            self._reserved_until = 0.0
             try:
-                result = self._result(goal, plan(goal.request, self._settings))
+                result = self._train(goal, to_run(goal.request, self._settings))
             except (GoalError, OSError) as error:
                 result = TrainModel.Result(
                     outcome=TrainModel.Result.FAILED, message=str(error), best_validation_accuracy=math.nan
                 )
-            self._tell(result)
+            self._report(result)
             if result.outcome == TrainModel.Result.SUCCEEDED:
                 goal.succeed()
             elif result.outcome == TrainModel.Result.CANCELED and goal.is_cancel_requested:
@@ -127,66 +105,73 @@ class TrainerNode(Node):
                 goal.abort()
         return result
 
-    def _result(self, goal: ServerGoalHandle, run: Run) -> TrainModel.Result:
-        """Trains, and deploys where that is asked for.
+    def _train(self, goal: ServerGoalHandle, training: TrainingRun) -> TrainModel.Result:
+        """Train, and deploy the model if the goal asks for it.
 
         Raises:
             OSError: the process cannot be started.
         """
-        self._output.start(run.folder)
-        self.get_logger().info(f"run '{run.run_id}' begins: fer-train {' '.join(run.arguments)}")
-        with TrainingProcess(run.arguments, self._settings.nice) as process:
-            stopped = self._watch(process, goal)
-            reason = process.failure
-        model, checkpoint = run.folder / run_folder.BEST, run.folder / run_folder.CHECKPOINT
-        result = TrainModel.Result(
-            run_id=run.run_id,
-            model_path=str(model) if model.exists() else "",
-            checkpoint_path=str(checkpoint) if checkpoint.exists() else "",
-            best_validation_accuracy=run_folder.best_accuracy(run.folder),
-        )
-        resumable = "; a goal with resume goes on from its checkpoint" if result.checkpoint_path else ""
-        if not reason:
+        self._training_publishers.start_run(training.folder)
+        self.get_logger().info(f"starting run '{training.run_id}': fer-train {' '.join(training.arguments)}")
+        with TrainingProcess(training.arguments, self._settings.nice) as process:
+            stopped = self._supervise(process, goal)
+            failure = process.failure
+        result = _found(training)
+        resumable = "; send the goal with resume to continue from its checkpoint" if result.checkpoint_path else ""
+        if not failure:
             result.outcome = TrainModel.Result.SUCCEEDED
-            result.message = f"trained, {100 * result.best_validation_accuracy:.2f} % of the validation images right"
+            result.message = f"trained, validation accuracy {100 * result.best_validation_accuracy:.2f} %"
             if goal.request.deploy and not stopped:
-                result.message += f"; {self._deployment.serve(model, self._closing.is_set)}"
+                result.message += f"; {self._deployment.deploy(Path(result.model_path), self._closing.is_set)}"
         elif stopped:
             result.outcome, result.message = TrainModel.Result.CANCELED, f"stopped{resumable}"
         else:
-            result.outcome, result.message = TrainModel.Result.FAILED, f"{reason}{resumable}"
-            self.get_logger().debug(f"the last that training said:\n{process.last_lines}")
+            result.outcome, result.message = TrainModel.Result.FAILED, f"{failure}{resumable}"
+            self.get_logger().debug(f"last output of fer-train:\n{chr(10).join(process.last_lines)}")
         return result
 
-    def _watch(self, process: TrainingProcess, goal: ServerGoalHandle) -> bool:
-        """Reports what training does until it has ended; whether it was stopped."""
+    def _supervise(self, process: TrainingProcess, goal: ServerGoalHandle) -> bool:
+        """Publish the events of a training process until it ends; return whether it was stopped."""
         stopped = False
         for event in process.events():
             stopped = goal.is_cancel_requested or self._closing.is_set()
             if stopped:
-                process.stop()
+                process.request_stop(STOP_GRACE)
             kind = event and event["event"]
             if kind == "start":
-                self._output.begin()
+                self._training_publishers.start_stage(event)
             elif kind == "batch":
-                self._output.batch(event)
+                self._training_publishers.update_epoch(event)
             elif kind == "epoch":
-                goal.publish_feedback(TrainModel.Feedback(progress=self._output.epoch(event)))
+                goal.publish_feedback(TrainModel.Feedback(progress=self._training_publishers.end_epoch(event)))
         return stopped
 
-    def _tell(self, result: TrainModel.Result) -> None:
+    def _report(self, result: TrainModel.Result) -> None:
         failed = result.outcome == TrainModel.Result.FAILED
-        self._output.end(failed, result.message)
-        outcome = f"run '{result.run_id}': {result.message}"
+        self._training_publishers.end_run(failed, result.message)
+        line = f"run '{result.run_id}': {result.message}"
         if failed:
-            self.get_logger().error(outcome)
+            self.get_logger().error(line)
         else:
-            self.get_logger().info(outcome)
+            self.get_logger().info(line)
+
+
+def _found(training: TrainingRun) -> TrainModel.Result:
+    """Return a result with the files that a run has left."""
+    stage = run_folder.latest_stage(training.folder)
+    models = [folder / run_folder.BEST for folder in (training.folder, stage)]
+    checkpoint = stage / run_folder.CHECKPOINT
+    return TrainModel.Result(
+        run_id=training.run_id,
+        model_path=next((str(model) for model in models if model.exists()), ""),
+        checkpoint_path=str(checkpoint) if checkpoint.exists() else "",
+        best_validation_accuracy=run_folder.best_accuracy(stage),
+    )
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs the node until it is interrupted; the exit status: 0, or 1 where it could not start."""
-    # A thread each for training, for an answer of the emotion node, for requests of clients, and for timers.
+    """Run the node until it is interrupted; return 0, or 1 if it could not start."""
+    # One thread each for training, for the emotion node's responses, for clients' requests, and for timers.
     return run(_NAME, TrainerNode, (ParameterError,), args, lambda node: MultiThreadedExecutor(num_threads=4))
 
 

@@ -1,67 +1,51 @@
-"""fer-train as a process of its own: started, listened to, stopped, and its end explained."""
+# SPDX-License-Identifier: Apache-2.0
+"""Run fer-train in a child process, so that a crash or an out-of-memory kill does not end the node."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import queue
-import signal
-import subprocess
 import sys
-import threading
-import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-PATIENCE = 10.0
-"""Seconds that training has to end when it is asked to."""
-_PULSE = 0.1
-_LAST_LINES = 20
-_ERROR = "fer-train: error: "
+from fer_ros.child_process import ChildProcess
+
+STOP_GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+_POLL_PERIOD = 0.1
+"""Seconds."""
+_ERROR_PREFIX = "fer-train: error: "
 
 
-class TrainingProcess:
-    """Training that can crash, and be killed, without harm to whoever started it.
-
-    When the process that started it is gone, it ends by itself as soon as it has something to say.
+class TrainingProcess(ChildProcess):
+    """fer-train with JSON events. It ends by itself within seconds after this process has ended.
 
     Args:
         arguments: of fer-train.
-        nice: from 0, like every program, to 19, which runs when nobody else wants to.
+        nice: niceness, 0 to 19.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
 
     def __init__(self, arguments: Sequence[str], nice: int):
-        self._process = subprocess.Popen(
-            ["nice", "-n", str(nice), sys.executable, "-m", "fer_ros.cli.train", "--progress", "json", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            # Out of reach of the terminal's Ctrl-C, which the node hears and passes on in order.
-            start_new_session=True,
-        )
-        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._asked_at: float | None = None
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def __enter__(self) -> TrainingProcess:
-        return self
-
-    def __exit__(self, *_) -> None:
-        """Leaves nothing behind, whatever has gone wrong here."""
-        self._process.kill()
+        fer_train = [sys.executable, "-m", "fer_ros.cli.train", "--progress", "json", *arguments]
+        super().__init__(
+            "fer-train",
+            ["nice", "-n", str(nice), *fer_train],
+            stdout=True,
+            on_line=self._put_event,
+            on_end=lambda: self._events.put(None),
+        )
 
     def events(self) -> Iterator[dict[str, Any] | None]:
-        """What it says, as in `fer_ros.training.progress.JsonReporter`, until it has ended; None while it is silent."""
+        """Yield the events of `fer_ros.training.progress.JsonReporter` until the process ends; None while idle."""
         while True:
             try:
-                event = self._events.get(timeout=_PULSE)
+                event = self._events.get(timeout=_POLL_PERIOD)
             except queue.Empty:
                 yield None
                 continue
@@ -69,49 +53,23 @@ class TrainingProcess:
                 return
             yield event
 
-    def stop(self) -> None:
-        """Asks it to end; to be called until it has. Past PATIENCE it is not asked any more."""
-        if self._asked_at is None:
-            self._asked_at = time.monotonic()
-            self._process.terminate()
-        elif time.monotonic() - self._asked_at > PATIENCE:
-            self._process.kill()
-
     @property
     def failure(self) -> str:
-        """Why it has ended, in words, or empty where it has done all it had to; to be read after the last event."""
-        status = self._process.wait()
-        if status == 0:
+        """Why the process ended, or an empty string after success; waits for the end of the process."""
+        self.wait()
+        if self.status == 0:
             return ""
-        if status < 0:
-            return f"the training process was killed by signal {-status} ({signal.Signals(-status).name})" + (
-                ", which the system also sends when memory runs out" if -status == signal.SIGKILL else ""
-            )
-        errors = [line for line in self._last_lines if line.startswith(_ERROR)]
+        errors = [line for line in self.last_lines if line.startswith(_ERROR_PREFIX)]
         if errors:
-            return errors[-1].removeprefix(_ERROR)
-        return f"the training process ended with status {status}" + (
-            f": {self._last_lines[-1]}" if self._last_lines else ""
-        )
+            return errors[-1].removeprefix(_ERROR_PREFIX)
+        last_line = f": {self.last_lines[-1]}" if self.last_lines else ""
+        return f"the training process {self.exit_reason}{last_line}"
 
-    @property
-    def last_lines(self) -> str:
-        """What it said last, apart from events."""
-        return "\n".join(self._last_lines)
-
-    def _listen(self) -> None:
-        for line in self._process.stdout:
-            event = _event(line)
-            if event:
-                self._events.put(event)
-            else:
-                self._last_lines.append(line.rstrip("\n"))
-        self._events.put(None)
-
-
-def _event(line: str) -> dict[str, Any] | None:
-    """What fer-train reports; None where `line` is something else."""
-    with contextlib.suppress(ValueError):
-        if line.startswith('{"event":'):
-            return json.loads(line)
-    return None
+    def _put_event(self, line: str) -> bool:
+        """Queue a line that is an event; return whether it was one."""
+        if not line.startswith('{"event":'):
+            return False
+        with contextlib.suppress(ValueError):
+            self._events.put(json.loads(line))
+            return True
+        return False
