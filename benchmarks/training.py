@@ -74,21 +74,21 @@ def measure(
 ) -> dict[str, dict[str, float]]:
     """Return the medians over all rounds for each kind of loop."""
     learners = {name: Learner(recipe) for name in ways}
-    learning, making = ({name: [] for name in ways} for _ in range(2))
+    learning, loading = ({name: [] for name in ways} for _ in range(2))
     for number in range(rounds + 1):
         for name, batches in ways.items():
             times = seconds(lambda name=name, batches=batches: learners[name].learn(batches()))
-            made = seconds(lambda batches=batches: sum(len(crops) for crops, _ in batches()))
+            loading_times = seconds(lambda batches=batches: sum(len(crops) for crops, _ in batches()))
             if number:  # the first round warms up
                 learning[name].append(times)
-                making[name].append(made)
+                loading[name].append(loading_times)
     results = {}
     for name in ways:
         wall, cpu = np.median(learning[name], axis=0)
         results[name] = {
             "images_per_second": images / wall,
             "images_per_cpu_second": images / cpu,
-            "cpu_milliseconds_for_batches": 1000 * float(np.median(making[name], axis=0)[1]) / images,
+            "cpu_milliseconds_for_batches": 1000 * float(np.median(loading[name], axis=0)[1]) / images,
         }
     return results
 

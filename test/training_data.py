@@ -1,4 +1,5 @@
-"""Small labeled pictures for the training tests: each class a bright bar at a height of its own, in noise."""
+# SPDX-License-Identifier: Apache-2.0
+"""Small labeled images for the training tests: a bright bar in noise, at a height that depends on the class."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from fer_ros.evaluation import plots
 
 
 def bars(targets: np.ndarray, seed: int) -> np.ndarray:
-    """(N, 48, 48) uint8."""
+    """Return one (48, 48) uint8 image for each target."""
     pixels = np.random.default_rng(seed).integers(0, 80, (len(targets), 48, 48), np.uint8)
     for image, target in zip(pixels, targets, strict=True):
         image[6 * target + 2 : 6 * target + 8] += 150
@@ -22,7 +23,7 @@ def bars(targets: np.ndarray, seed: int) -> np.ndarray:
 
 
 def arrays(path: Path, count: int, split: int, seed: int, **replaced) -> Path:
-    """An .npz file in the form of FER2013's; `replaced` arrays take the place of the right ones, None removes one."""
+    """Write an .npz file in the form of FER2013's; `replaced` arrays override the correct ones, None removes one."""
     targets = np.arange(count, dtype=np.uint8) % 7
     content = {"pixels": bars(targets, seed), "label": targets, "usage": np.full(count, split, np.uint8), **replaced}
     np.savez(path, **{name: array for name, array in content.items() if array is not None})
@@ -43,7 +44,7 @@ def csv(path: Path, rows: list[str]) -> Path:
 
 
 def class_folders(root: Path, per_class: int, seed: int, size: int = 48) -> Path:
-    """Color pictures of `size` pixels in a folder per emotion."""
+    """Write color images of `size` pixels to a folder per emotion."""
     targets = np.repeat(np.arange(7), per_class)
     for number, (target, image) in enumerate(zip(targets, bars(targets, seed), strict=True)):
         folder = root / FER2013[target]
@@ -54,7 +55,7 @@ def class_folders(root: Path, per_class: int, seed: int, size: int = 48) -> Path
 
 
 def recipe(path: Path, **changes) -> Path:
-    """A recipe that learns the bars in a few seconds."""
+    """Write a recipe that learns the bars in a few seconds."""
     keys = {
         "network": "mini_xception",
         "epochs": 3,
@@ -70,7 +71,7 @@ def recipe(path: Path, **changes) -> Path:
 
 @contextlib.contextmanager
 def undrawn() -> Iterator[None]:
-    """Empty files in place of pictures: to draw them takes longer than to learn from so few images."""
+    """Write empty files instead of plots, which take longer than training on so few images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "_write", lambda path, _: path.write_bytes(b""))
         yield

@@ -78,7 +78,7 @@ def test_node_switches_to_every_network(robot, model, quick_start, astronaut, tr
     for name in networks.NETWORKS:
         response = robot.call(LoadModel, "emotion_node/load_model", model=str(trained(name) / "best.pt"))
         assert response.success, response.message
-        answer = robot.process(camera, astronaut)
-        assert answer.model_id == response.model_id
-        (face,) = answer.faces
+        result = robot.process(camera, astronaut)
+        assert result.model_id == response.model_id
+        (face,) = result.faces
         assert sum(face.scores) == pytest.approx(1, abs=1e-5)

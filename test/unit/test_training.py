@@ -325,7 +325,7 @@ def test_crowd_votes_become_targets(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_teacher_is_learned_from(run, data, tmp_path, capsys):
+def test_scores_of_a_teacher_become_targets(run, data, tmp_path, capsys):
     targets = np.arange(70, dtype=np.uint8) % 7
     arrays(tmp_path / "wrong.npz", 70, 0, seed=1, pixels=bars(targets, seed=3), label=(targets + 1) % 7)
     teaching = {"teachers": [str(run / "best.pt")], "teacher_weight": 1.0, "label_smoothing": 0.0}
