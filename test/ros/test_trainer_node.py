@@ -263,7 +263,7 @@ def test_training_ends_with_its_node(by, killed, doomed):
         ({"resume": True}, "output_name is required to resume"),
         ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; available: long"),
         ({"dataset": "bras", "output_name": "new"}, "{place}/datasets/bras: there is no such file or folder"),
-        ({"dataset": "bars", "recipe": "mini_xeption"}, "there is no recipe 'mini_xeption'; known are: "),
+        ({"dataset": "bars", "recipe": "mini_xeption"}, "there is no recipe 'mini_xeption'; available: "),
         ({"resume": True, "output_name": "long", "network": "vgg"}, "is of the network 'mini_xception', not 'vgg'"),
     ],
 )

@@ -253,7 +253,7 @@ def test_unusable_recipe_names_the_key(changes, reason, data, tmp_path, capsys):
 
 
 def test_missing_recipe_is_reported(data, tmp_path, capsys):
-    assert "no recipe 'mini_xeption'; known are: " in error_of(capsys, "--data", data, "--recipe", "mini_xeption")
+    assert "no recipe 'mini_xeption'; available: " in error_of(capsys, "--data", data, "--recipe", "mini_xeption")
     path = tmp_path / "tabs.yaml"
     path.write_text("network: mini_xception\n\tepochs: 3\n")
     assert "tabs.yaml: not YAML" in error_of(capsys, "--data", data, "--recipe", path)
