@@ -30,7 +30,7 @@ from fer_ros.types import Detection, Frame
 try:
     from tqdm import tqdm
 except ImportError:  # it comes with the extra [train]; detection works without a progress bar
-    tqdm = None
+    tqdm = None  # type: ignore[assignment, misc]
 
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 COLUMNS = (
@@ -197,7 +197,7 @@ def _create_runs(options: argparse.Namespace) -> list[DetectorRun]:
 
 
 def _warn(message: str) -> None:
-    write = tqdm.write if tqdm else print
+    write = print if tqdm is None else tqdm.write
     write(f"fer-detect: warning: {message}", file=sys.stderr)
 
 
@@ -229,7 +229,7 @@ def _process(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -
     names: set[str] = set()
     with (
         (output / "boxes.csv").open("w", newline="") as table,
-        tqdm(unit=" images", disable=not sys.stderr.isatty()) if tqdm else nullcontext() as bar,
+        nullcontext() if tqdm is None else tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar,
     ):
         rows = csv.writer(table)
         rows.writerow(COLUMNS)

@@ -124,10 +124,11 @@ def _train(options: argparse.Namespace) -> int:
     init_from = model_file.find(options.init_from) if options.init_from else None
     if init_from:
         facts["init_from"] = model_file.identify(init_from)
-    new_folder = None
+    new_folder: Path | None = None
     if group.is_main and not options.resume:
         new_folder = _new_folder(options, recipe, {**data.facts, **facts})
     folder = options.resume or group.broadcast(new_folder)
+    assert folder is not None
     # A program stops the run with SIGTERM: from here on that does the same as Ctrl-C, before it ends the process.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -48,7 +48,7 @@ class Classifier:
         """Crops and normalizes faces for this network."""
         return self.metadata.preprocessing
 
-    def scores(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+    def scores(self, crops: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return the calibrated class scores of crops, all computed in one batch.
 
         Args:

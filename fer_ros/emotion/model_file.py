@@ -177,7 +177,7 @@ def _as_onnx(network: nn.Module, example: Tensor, several: Tensor, text: str) ->
     torch.onnx.export(
         network,
         (example,),
-        content,
+        content,  # type: ignore[arg-type]
         input_names=["crops"],
         output_names=["logits"],
         dynamic_axes={"crops": {0: "faces"}, "logits": {0: "faces"}},

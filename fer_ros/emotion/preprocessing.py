@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -80,13 +81,14 @@ class Preprocessing:
         fine = cv2.warpAffine(gray, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return cv2.resize(fine, (self.input_size, self.input_size), interpolation=cv2.INTER_AREA)
 
-    def batch(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+    def batch(self, crops: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return crops as the network's input: (len(crops), 1, input_size, input_size) float32."""
         if self.blur:
             crops = [cv2.GaussianBlur(np.ascontiguousarray(crop), (3, 3), self.blur) for crop in crops]
-        return self.normalize(np.stack(crops).astype(np.float32))[:, np.newaxis]
+        normalized: np.ndarray = self.normalize(np.stack(crops).astype(np.float32))  # type: ignore[arg-type]
+        return normalized[:, np.newaxis]
 
-    def normalize(self, pixels):
+    def normalize(self, pixels: Any) -> Any:
         """Return gray levels 0..255 on the network's scale.
 
         Args:

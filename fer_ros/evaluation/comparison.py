@@ -101,7 +101,7 @@ def robustness_tables(models: Sequence[EvaluatedModel]) -> list[Table]:
     measured = [(one.model_id, one.robustness) for one in models if one.robustness]
     if not measured:
         return []
-    tables = []
+    tables: list[Table] = []
     for perturbation, head in PERTURBATIONS.items():
         columns = [getattr(result, perturbation) for _, result in measured]
         rows = [

@@ -86,7 +86,8 @@ def targets_for(labels: tuple[str, ...], images: FaceImages) -> np.ndarray:
         if count and label not in labels:
             raise DataError(f"the data has {count} images of '{label}'; the model's labels are {', '.join(labels)}")
     index = np.array([labels.index(label) if label in labels else -1 for label in images.labels])
-    return index[images.targets]
+    targets: np.ndarray = index[images.targets]
+    return targets
 
 
 def measure(scores: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Evaluation:

@@ -57,7 +57,9 @@ def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
     _write(path, figure)
 
 
-def confusion_matrix(path: Path, counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
+def confusion_matrix(
+    path: Path, counts: Sequence[Sequence[int]] | np.ndarray, labels: Sequence[str], title: str
+) -> None:
     """Plot a confusion matrix: true labels in rows, predicted in columns, colored by the share of the row."""
     matrix = np.array(counts)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -143,4 +145,4 @@ def _write(path: Path, figure: Figure) -> None:
     figure.set_dpi(110)
     with atomic_write(path) as temporary:
         # figure.savefig would lay out and draw the figure twice.
-        FigureCanvasAgg(figure).print_png(temporary)
+        FigureCanvasAgg(figure).print_png(temporary)  # type: ignore[no-untyped-call]

@@ -79,6 +79,7 @@ def multiply_accumulates(network: nn.Module, input_size: int) -> int:
 
     def count(layer: nn.Module, inputs: Any, output: torch.Tensor) -> None:
         nonlocal total
+        assert isinstance(layer.weight, torch.Tensor)
         # Each output value is a sum over one filter, or over one row of the weight matrix.
         total += output.numel() * layer.weight[0].numel()
 

@@ -36,7 +36,7 @@ PERTURBATIONS = {
 """Label with unit by the field of `Robustness`."""
 _DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """x and y of translations."""
-_PUBLISHED = {
+_PUBLISHED: dict[str, dict[float, float]] = {
     "rotation": {1: 95.2, 4: 90.5, 8: 80.9, 10: 76.2, 15: 57.1, 30: 42.9, 45: 28.6},
     "brightness": {0.3: 66.7, 0.5: 76.2, 0.7: 85.7, 0.9: 95.2, 1.1: 100.0, 1.2: 85.7}
     | {1.3: 80.9, 1.4: 61.9, 1.5: 57.1, 1.8: 14.3},
@@ -89,7 +89,9 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = 3) -> R
     targets = metrics.targets_for(classifier.labels, images)
 
     def correct(pixels: np.ndarray) -> np.ndarray:
-        return metrics.scores(classifier, _with(images, pixels)).argmax(axis=1) == targets
+        predicted = metrics.scores(classifier, _with(images, pixels)).argmax(axis=1)
+        matches: np.ndarray = predicted == targets
+        return matches
 
     unperturbed = correct(images.pixels)
     recognized = _first_of_each(targets, unperturbed, per_class)
@@ -130,7 +132,8 @@ def rotated(pixels: np.ndarray, degrees: float) -> np.ndarray:
 
 def brightened(pixels: np.ndarray, factor: float) -> np.ndarray:
     """Multiply (N, size, size) uint8 images by a factor and clip them, as an overexposed camera does."""
-    return np.clip(np.rint(pixels.astype(np.float32) * factor), 0, 255).astype(np.uint8)
+    scaled: np.ndarray = np.clip(np.rint(pixels.astype(np.float32) * factor), 0, 255)
+    return scaled.astype(np.uint8)
 
 
 def cropped(pixels: np.ndarray, scale: float, x: float = 0.0, y: float = 0.0) -> np.ndarray:

@@ -66,10 +66,10 @@ def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") 
     for face in faces:
         _draw_box(drawn, face, bold=face.id == dominant_id != "")
     # All plates before the first panel: the emotion matters more than the scores, so it gets the better place.
-    plates = []
+    plates: list[Box] = []
     for face in faces:
         plates.append(_draw_plate(drawn, face, boxes + plates))
-    panels = []
+    panels: list[Box] = []
     for face in faces:
         for row_height in _row_heights(drawn, face.box, len(face.labels)):
             panel = _Panel(drawn, face.box, face.labels, row_height, boxes + plates + panels)
@@ -142,7 +142,7 @@ class _Panel:
 def _text_height(image: np.ndarray) -> int:
     """Return the height of text in pixels, proportional to the image."""
     height, width = image.shape[:2]
-    return max(round(min(height, 0.75 * width) / 32), 10)
+    return int(max(round(min(height, 0.75 * width) / 32), 10))
 
 
 def _row_heights(image: np.ndarray, box: Box, rows: int) -> list[int]:

@@ -109,6 +109,7 @@ class Video:
         self._path = path
         self._buffer: list[tuple[np.ndarray, int]] = []
         self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
         with _writing(path):
             path.unlink(missing_ok=True)
             # OpenCV gives no reason when it cannot write a file; this does.
@@ -140,7 +141,7 @@ class Video:
 
     def _open(self) -> None:
         rate = frame_rate([stamp for _, stamp in self._buffer])
-        self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter_fourcc(*"mp4v"), rate, self._size)
+        self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), rate, self._size)
         if not self._writer.isOpened():
             raise RecordingError(
                 f"cannot write {self._path}: this build of OpenCV has no mp4v encoder; install opencv-python from PyPI"
@@ -242,7 +243,7 @@ def video_size(image: np.ndarray, max_side: int) -> tuple[int, int]:
     scale = min(1.0, max_side / max(width, height))
 
     def scaled(side: int) -> int:
-        return max(16, round(side * scale / 2) * 2)
+        return int(max(16, round(side * scale / 2) * 2))
 
     return scaled(width), scaled(height)
 

@@ -40,7 +40,7 @@ class OpenCvBackend:
     def _forward(self, batch: np.ndarray) -> np.ndarray:
         self._network.setInput(np.ascontiguousarray(batch))
         # Copied because OpenCV may reuse the memory of its output.
-        return self._network.forward().copy()
+        return np.copy(self._network.forward())
 
     def _is_correct_for_batches(self, input_size: int) -> bool:
         """Return whether two faces in a batch get the logits that each gets alone.

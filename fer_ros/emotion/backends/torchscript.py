@@ -106,4 +106,4 @@ def _fusion_enabled() -> Iterator[None]:
 
 def _is_fused() -> bool:
     """Return whether oneDNN fused what this thread has just run; some builds have the switch without an effect."""
-    return "oneDNNFusionGroup" in str(torch.jit.last_executed_optimized_graph())
+    return "oneDNNFusionGroup" in str(torch.jit.last_executed_optimized_graph())  # type: ignore[attr-defined]

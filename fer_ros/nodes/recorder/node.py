@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -101,7 +102,7 @@ class EmotionRecorderNode(Node):
         # A steady clock for every duration: with use_sim_time the node's clock can stand still.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._line_timer = self.create_timer(_LINE_PERIOD, self._print_line, clock=self._steady_clock)
-        self._end_timer = None
+        self._end_timer: Any = None
         if settings.timeout:
             self._end_timer = self.create_timer(settings.timeout, self._finish, clock=self._steady_clock)
         self.get_logger().info(f"recording {self._emotions.topic_name} and {self._input.topic} to {self._folder}")

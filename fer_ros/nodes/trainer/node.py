@@ -137,12 +137,13 @@ class TrainerNode(Node):
             stopped = goal.is_cancel_requested or self._closing.is_set()
             if stopped:
                 process.request_stop(STOP_GRACE)
-            kind = event and event["event"]
-            if kind == "start":
+            if event is None:
+                continue
+            if event["event"] == "start":
                 self._training_publishers.start_stage(event)
-            elif kind == "batch":
+            elif event["event"] == "batch":
                 self._training_publishers.update_epoch(event)
-            elif kind == "epoch":
+            elif event["event"] == "epoch":
                 goal.publish_feedback(TrainModel.Feedback(progress=self._training_publishers.end_epoch(event)))
         return stopped
 

@@ -135,7 +135,9 @@ class TrainingPublishers:
             if written != self._published_plots.get(path, 0):
                 self._published_plots[path] = written
                 header = Header(stamp=self._node.get_clock().now().to_msg())
-                publisher.publish(to_message(cv2.imread(str(path)), header))
+                plot = cv2.imread(str(path))
+                assert plot is not None  # fer-train writes its plots atomically
+                publisher.publish(to_message(plot, header))
 
     def _publish_diagnostics(self) -> None:
         status = DiagnosticStatus(

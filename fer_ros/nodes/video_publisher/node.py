@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -101,7 +102,8 @@ class VideoPublisherNode(Node):
             settings.source, settings.rate, settings.width, settings.height, self.get_logger().warning
         )
         self._source_images = images(self._source, settings.loop)
-        self._images = self._camera_infos = None
+        self._images: Any = None  # publishers, created when there are enough subscriptions
+        self._camera_infos: Any = None
         self._ready_since = 0.0
         self._published = 0
         self._started = self._logged = 0.0
