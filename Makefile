@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Every target runs `setup` first. WHEELS=jazzy selects ROS 2 Jazzy instead of Kilted; an installed ROS 2 that was sourced
 # takes precedence over the wheels.
 WHEELS ?= kilted

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Source this after `make setup`, in sh, bash or zsh: sets up Python, rclpy, the built package, its commands (fer-train,
 # fer-demo, ...) and its nodes for this shell.
 #

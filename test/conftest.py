@@ -1,12 +1,13 @@
-"""What all tests share: a ROS of their own, that neither hears nor disturbs anything else on this machine."""
+# SPDX-License-Identifier: Apache-2.0
+"""Give this test run a ROS domain, so that it neither receives from nor disturbs other nodes on this machine."""
 
 import os
 import socket
 
 DOMAINS = range(70, 101)
-"""ROS domains for tests. Above 101 the ports of DDS reach into those that Linux hands out to others."""
+"""ROS domains for tests. Above 101 the ports of DDS lie in the ephemeral range of Linux."""
 _PORT = 41_700
-"""Whoever listens on this port plus a domain's number has that domain."""
+"""A test run reserves a domain by listening on this port plus the domain's number."""
 
 
 def _reserve_domain() -> tuple[int, socket.socket]:
@@ -18,14 +19,14 @@ def _reserve_domain() -> tuple[int, socket.socket]:
             reservation.close()
         else:
             return domain, reservation
-    raise RuntimeError("every ROS domain for tests is taken")
+    raise RuntimeError(f"all ROS domains for tests, {DOMAINS.start} to {DOMAINS.stop - 1}, are in use by other runs")
 
 
-# Before anything imports rclpy or a message, which read these once.
+# Before rclpy or a message is imported: they read these once.
 _domain, _reservation = _reserve_domain()
 os.environ["ROS_DOMAIN_ID"] = str(_domain)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 if os.environ.get("ROS_DISTRO") == "humble":
-    os.environ["ROS_LOCALHOST_ONLY"] = "1"  # the same, of which later releases complain
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"  # the same; later releases warn about it
 # Messages check the types of their fields only when asked to; without it a mistake appears as a crash in C.
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"

@@ -18,19 +18,19 @@ class ProgressReporter(Protocol):
     """Receives the events of a run. A run with stages sends `start` to `end` once for each stage."""
 
     def start(self, facts: dict[str, Any]) -> None:
-        """A stage starts or resumes; `facts` name its data, folder and settings."""
+        """Report that a stage starts or resumes; `facts` name its data, folder and settings."""
 
     def batch(self, epoch: int, epochs: int, learned: int, total: int) -> None:
         """`learned` of the `total` images of this epoch have been trained on."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """An epoch has ended and its checkpoint is written."""
+        """Report that an epoch has ended and its checkpoint is written."""
 
     def end(self, facts: dict[str, Any]) -> None:
-        """The last epoch of a stage has ended; `facts` name its best model and that model's scores."""
+        """Report that the last epoch of a stage has ended; `facts` name its best model and that model's scores."""
 
     def close(self) -> None:
-        """The run was interrupted."""
+        """Report that the run was interrupted."""
 
 
 class SilentReporter:

@@ -59,7 +59,7 @@ def frames(folder: Path) -> list[np.ndarray]:
 
 @pytest.fixture
 def node_and_camera(robot):
-    """Publishers of images and of results, connected to the recorder."""
+    """Return publishers of images and of results, connected to the recorder."""
 
     def connect(message_type=Image, topic: str = "image"):
         emotions = robot.node.create_publisher(FaceEmotionArray, "emotions", 10)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real faces for the tests that run without ROS."""
 
 import cv2
@@ -19,7 +20,7 @@ def astronaut() -> np.ndarray:
 
 @pytest.fixture
 def undrawn():
-    """Runs and evaluations that are not about pictures leave empty ones."""
+    """Let training and evaluation write empty plots, in tests that do not look at them."""
     with training_data.undrawn():
         yield
 

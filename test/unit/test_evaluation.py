@@ -65,7 +65,7 @@ def one_hot(predicted, confidence=1.0):
 
 
 def measures(precision, recall, f1, support):
-    """Expected measures of one class."""
+    """Return the expected measures of one class."""
     return pytest.approx(
         {"precision": precision, "recall": recall, "f1": f1, "misclassification": 1 - precision, "support": support}
     )

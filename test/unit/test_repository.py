@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of the repository as a whole: links between pages."""
+"""The files of the repository as a whole: licenses of source files, and links between pages."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,21 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/**/*.md", "models/*.md", ".github/**/*.md")
     for page in ROOT.glob(pattern)
 )
+SOURCES = sorted(
+    source.relative_to(ROOT).as_posix()
+    for pattern in (
+        *("fer_ros/**/*.py", "test/**/*.py", "benchmarks/*.py", "examples/*.py", "launch/*.py", "setup.py"),
+        *("scripts/*", ".ci/*", "Makefile", "CMakeLists.txt"),
+    )
+    for source in ROOT.glob(pattern)
+    if source.is_file()
+)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_source_file_names_its_license(name):
+    first_lines = (ROOT / name).read_text().splitlines()[:2]
+    assert "# SPDX-License-Identifier: Apache-2.0" in first_lines
 
 
 def anchors(page):

@@ -204,7 +204,11 @@ class EmotionNode(LifecycleNode):
         return response
 
     def _replace_model(self, model: str) -> None:
-        """Raises what `Classifier` raises, and _NotConfiguredError if there is no model to replace."""
+        """Replace the model.
+
+        Raises:
+            Exception: what `Classifier` raises; _NotConfiguredError if there is no model to replace.
+        """
         if self.processor:
             classifier = self._models.get(model, self.get_parameter("backend").value)
             # The node may have been cleaned up while the model was loaded.
