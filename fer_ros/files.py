@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write files atomically: a reader finds the old content or the new one, never a part of either."""
+"""Write files atomically, and read files of unknown origin."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -33,3 +35,40 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file of unknown origin.
+
+    Neither a FIFO nor a device is read, because reading one may never end.
+
+    Args:
+        path: of the file; symbolic links are followed.
+        max_bytes: largest size to read.
+
+    Raises:
+        OSError: the file does not exist, cannot be read, is not a regular file, or is larger than `max_bytes`.
+    """
+    with open_regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(max_bytes + 1) if size <= max_bytes else b""
+    if max(size, len(content)) > max_bytes:
+        raise OSError(f"{path}: has {max(size, len(content))} bytes; the limit is {max_bytes}")
+    return content
+
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """Open a file for reading, without waiting.
+
+    Raises:
+        OSError: the file does not exist, cannot be read, or is not a regular file.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise OSError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path}: not a regular file")
+    return os.fdopen(descriptor, "rb")

@@ -23,6 +23,8 @@ from fer_ros.datasets.corpus_naming import Corpus, Recording
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.media.image_files import read_image
+from fer_ros.media.image_header import ImageError
 from fer_ros.types import Box
 
 T = TypeVar("T")
@@ -140,11 +142,10 @@ def _largest(detector: ViolaJones, gray: np.ndarray) -> Box | None:
 
 
 def _read_image(path: Path) -> np.ndarray:
-    content = np.fromfile(path, np.uint8)
-    gray = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
-    if gray is None:
-        raise DataError(f"{path}: not a readable image")
-    return gray
+    try:
+        return read_image(path, gray=True)
+    except ImageError as error:
+        raise DataError(str(error)) from error
 
 
 def _frames(path: Path) -> list[np.ndarray]:

@@ -2,9 +2,9 @@
 """Converts raw and compressed ROS images to gray or BGR arrays.
 
 The names of the encodings are those of sensor_msgs/image_encodings.hpp. Where cv_bridge knows an encoding, the pixels
-equal those of `imgmsg_to_cv2(message, "mono8" | "bgr8")`. In addition, the newer names of the YUV formats, NV12, NV21
-and NV24 are supported, and `8UC1`, `8UC3`, `8UC4` are taken for gray, BGR and BGRA, as in OpenCV. `16UC1` and `32FC1`
-are rejected: by REP 118 they are depth images.
+equal those of `imgmsg_to_cv2(message, "mono8" | "bgr8")`, except that 16-bit samples are scaled by the bits they hold.
+In addition, the newer names of the YUV formats, NV12, NV21 and NV24 are supported, and `8UC1`, `8UC3`, `8UC4` are taken
+for gray, BGR and BGRA, as in OpenCV. `16UC1` and `32FC1` are rejected: by REP 118 they are depth images.
 
 YUV is ITU-R BT.601 with a luma of 16..235; gray is the luma, unchanged.
 """
@@ -18,11 +18,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fer_ros.media.image_files import decode_image
+from fer_ros.media.image_header import MAX_PIXELS, ImageError
 from fer_ros.registry import did_you_mean
-
-
-class ImageError(ValueError):
-    """An image that cannot be converted; the message gives the reason with its numbers."""
+from fer_ros.text import printable
 
 
 @dataclass(frozen=True)
@@ -111,24 +110,26 @@ _FORMATS["8UC1"] = _FORMATS["mono8"]
 _FORMATS["8UC3"] = _FORMATS["bgr8"]
 _FORMATS["8UC4"] = _FORMATS["bgra8"]
 
+_SENSOR_BITS = (10, 12, 14, 16)
+
 SUPPORTED = tuple(_FORMATS)
 """The encodings that `gray` and `bgr` convert."""
 
 
-def gray(raw: RawImage) -> np.ndarray:
+def gray(raw: RawImage, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Return the image as gray: (height, width) uint8.
 
-    A view of `raw.data`, without a copy, for mono8, 8UC1, nv12, nv21 and nv24. 16-bit samples are scaled by 255/65535,
-    as cv_bridge does.
+    A view of `raw.data`, without a copy, for mono8, 8UC1, nv12, nv21 and nv24. 16-bit samples that hold 10,
+    12 or 14 bits are scaled by what they hold; see `_to_8_bit`.
 
     Raises:
         ImageError: see `check`.
     """
-    check(raw)
+    check(raw, max_pixels)
     return _convert(raw, _packed_gray, _luma)
 
 
-def bgr(raw: RawImage) -> np.ndarray:
+def bgr(raw: RawImage, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Return the image as BGR: (height, width, 3) uint8.
 
     A view of `raw.data`, without a copy, for bgr8 and 8UC3.
@@ -136,7 +137,7 @@ def bgr(raw: RawImage) -> np.ndarray:
     Raises:
         ImageError: see `check`.
     """
-    check(raw)
+    check(raw, max_pixels)
     return _convert(raw, _packed_bgr, _planar_bgr)
 
 
@@ -147,73 +148,95 @@ def pixel_bytes(encoding: str) -> int:
         ImageError: `encoding` is not one of `SUPPORTED`.
     """
     if encoding not in _FORMATS:
-        raise ImageError(_unknown(encoding))
+        raise ImageError(_unknown(encoding), "encoding")
     return _FORMATS[encoding].pixel_bytes
 
 
-def check(raw: RawImage) -> None:
+def check(raw: RawImage, max_pixels: int = MAX_PIXELS) -> None:
     """Check that the fields of an image are consistent.
 
+    Args:
+        raw: the image.
+        max_pixels: largest width x height to accept.
+
     Raises:
-        ImageError: the encoding is unknown, there are no pixels, `step` is too small for the width, or `data` is not a
-            buffer or is shorter than step x height (with chroma: x 1.5 for nv12 and nv21, x 3 for nv24).
+        ImageError: the encoding is unknown, there are no pixels or too many, `step` is too small for the width, or
+            `data` is not a buffer or is shorter than step x height (with chroma: x 1.5 for nv12 and nv21, x 3 for
+            nv24). The padding of the last row may be missing.
     """
     row = raw.width * pixel_bytes(raw.encoding)
     if raw.width <= 0 or raw.height <= 0:
-        raise ImageError(f"the image has no pixels: it is {raw.width} wide and {raw.height} high")
+        raise ImageError(f"the image has no pixels: it is {raw.width} wide and {raw.height} high", "no pixels")
+    if raw.width * raw.height > max_pixels:
+        raise ImageError(
+            f"the image has {raw.width}x{raw.height} pixels; the limit is {max_pixels / 1e6:g} million", "too large"
+        )
     if raw.step < row:
-        raise ImageError(f"step is {raw.step}, but a row of {raw.width} pixels of {raw.encoding} has {row} bytes")
+        raise ImageError(
+            f"step is {raw.step}, but a row of {raw.width} pixels of {raw.encoding} has {row} bytes", "step"
+        )
     present, needed = _buffer(raw.data).nbytes, _needed_bytes(raw)
     if present < needed:
         raise ImageError(
-            f"data has {present} bytes, but {raw.height} rows of step {raw.step} in {raw.encoding} need {needed}"
+            f"data has {present} bytes, but {raw.height} rows of step {raw.step} in {raw.encoding} need {needed}",
+            "truncated",
         )
 
 
-def decode_gray(data: Any) -> np.ndarray:
-    """Decode a JPEG, PNG or other file that OpenCV reads to gray: (height, width) uint8.
+def decode_gray(data: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a JPEG or PNG to gray: (height, width) uint8.
 
     Of a JPEG only the luma is decoded, which is cheaper. An orientation tag is ignored, as image_transport does, so
     that boxes fit the image that other nodes decode.
 
     Args:
         data: the whole file, in any object with the buffer protocol.
+        max_pixels: largest width x height to decode.
 
     Raises:
-        ImageError: the file is empty, truncated, or not one that OpenCV can decode. No decoder notices flipped bits
-            within a JPEG's pixels.
+        ImageError: neither a JPEG nor a PNG, animated, truncated, damaged, or larger than `max_pixels`. No decoder
+            notices flipped bits within a JPEG's pixels.
     """
-    return _decode(data, cv2.IMREAD_GRAYSCALE)
+    return _decode(data, True, max_pixels)
 
 
-def decode_bgr(data: Any) -> np.ndarray:
+def decode_bgr(data: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode to BGR: (height, width, 3) uint8; see `decode_gray`."""
-    return _decode(data, cv2.IMREAD_COLOR)
+    return _decode(data, False, max_pixels)
 
 
 def _unknown(encoding: str) -> str:
     if encoding in ("16UC1", "32FC1"):
         return f"encoding '{encoding}' is depth (REP 118), not an image; remap to the camera's color or gray topic"
-    return f"unknown encoding '{encoding}'{did_you_mean(encoding, SUPPORTED)}; supported: {', '.join(SUPPORTED)}"
+    name = printable(encoding, 40)
+    return f"unknown encoding '{name}'{did_you_mean(name, SUPPORTED)}; supported: {', '.join(SUPPORTED)}"
 
 
 def _buffer(data: Any) -> memoryview:
     try:
         view = memoryview(data)
     except TypeError as error:
-        raise ImageError(f"data is {type(data).__name__}, not a buffer of bytes") from error
+        raise ImageError(f"data is {type(data).__name__}, not a buffer of bytes", "data") from error
     if not view.c_contiguous:
-        raise ImageError("data is not contiguous in memory")
+        raise ImageError("data is not contiguous in memory", "data")
     return view
 
 
 def _needed_bytes(raw: RawImage) -> int:
     layout = _FORMATS[raw.encoding]
-    rows = raw.height
-    if isinstance(layout, _Planar):
-        # Drivers disagree on whether an odd last row has chroma, so it is not required.
-        rows += raw.height // 2 if layout.subsampled else 2 * raw.height
-    return raw.step * rows
+    if isinstance(layout, _Packed):
+        return raw.step * (raw.height - 1) + raw.width * layout.pixel_bytes
+    luma = raw.step * raw.height
+    if not layout.subsampled:
+        return luma + 2 * raw.step * (raw.height - 1) + 2 * raw.width
+    # Drivers disagree on whether an odd last row has chroma, so it is not required.
+    rows = raw.height // 2
+    return luma + raw.step * (rows - 1) + _chroma_row_bytes(raw) if rows else raw.width
+
+
+def _chroma_row_bytes(raw: RawImage) -> int:
+    """Return the bytes of chroma in a row of nv12 and nv21; an odd width may lack the last pair."""
+    return 2 * min((raw.width + 1) // 2, raw.step // 2)
 
 
 def _convert(
@@ -226,20 +249,20 @@ def _convert(
         return packed(raw, layout) if isinstance(layout, _Packed) else planar(raw, layout)
     except cv2.error as error:
         size = f"{raw.width}x{raw.height}"
-        raise ImageError(f"OpenCV cannot convert this {size} image from {raw.encoding}: {error}") from error
+        reason = printable(str(error).strip(), 200)
+        raise ImageError(f"OpenCV cannot convert this {size} image from {raw.encoding}: {reason}", "decoder") from error
 
 
 def _packed_gray(raw: RawImage, layout: _Packed) -> np.ndarray:
     pixels = _pixels(raw, layout, raw.width)
-    return _to_8_bit(pixels if layout.to_gray is None else cv2.cvtColor(pixels, layout.to_gray))
+    return _to_8_bit(pixels if layout.to_gray is None else cv2.cvtColor(pixels, layout.to_gray), pixels)
 
 
 def _packed_bgr(raw: RawImage, layout: _Packed) -> np.ndarray:
-    if layout.to_bgr is None:
-        return _to_8_bit(_pixels(raw, layout, raw.width))
-    if layout in (_UYVY, _YUYV) and raw.width % 2:
+    if layout.to_bgr is not None and layout in (_UYVY, _YUYV) and raw.width % 2:
         return cv2.cvtColor(_even_columns(raw, layout), layout.to_bgr)[:, : raw.width]
-    return _to_8_bit(cv2.cvtColor(_pixels(raw, layout, raw.width), layout.to_bgr))
+    pixels = _pixels(raw, layout, raw.width)
+    return _to_8_bit(pixels if layout.to_bgr is None else cv2.cvtColor(pixels, layout.to_bgr), pixels)
 
 
 def _pixels(raw: RawImage, layout: _Packed, width: int) -> np.ndarray:
@@ -256,14 +279,28 @@ def _pixels(raw: RawImage, layout: _Packed, width: int) -> np.ndarray:
     return pixels.astype(dtype.newbyteorder("="))
 
 
-def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
-    return pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+def _to_8_bit(pixels: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Scale converted pixels to 8 bits.
+
+    Sensors of 10, 12 or 14 bits fill only the lower bits of their 16-bit samples; scaled by 255/65535 their images are
+    nearly black. The encoding does not contain the number of bits, so that it is derived from the largest sample.
+
+    Args:
+        pixels: of any shape, uint8 or uint16.
+        samples: of the image before the conversion.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels
+    largest = int(samples.max())
+    bits = next(bits for bits in _SENSOR_BITS if largest < 1 << bits)
+    return cv2.convertScaleAbs(pixels, alpha=255 / ((1 << bits) - 1))
 
 
 def _even_columns(raw: RawImage, layout: _Packed) -> np.ndarray:
     """Return 4:2:2 pixels in an even number of columns: at an odd width, OpenCV writes beyond its result."""
     even = raw.width + 1
-    if raw.step >= even * layout.pixel_bytes:
+    needed = raw.step * (raw.height - 1) + even * layout.pixel_bytes
+    if raw.step >= even * layout.pixel_bytes and _buffer(raw.data).nbytes >= needed:
         return _pixels(raw, layout, even)
     padded = np.full((raw.height, even, layout.samples), 128, np.uint8)
     padded[:, : raw.width] = _pixels(raw, layout, raw.width)
@@ -289,8 +326,10 @@ def _chroma(raw: RawImage) -> np.ndarray:
     """Return one pair of samples per 2x2 pixels: (height / 2, width / 2, 2) uint8, both rounded up."""
     rows, columns = (raw.height + 1) // 2, (raw.width + 1) // 2
     start = raw.step * raw.height
-    present = min(rows, (_buffer(raw.data).nbytes - start) // raw.step), min(columns, raw.step // 2)
-    if 0 in present:
+    row = _chroma_row_bytes(raw)
+    # The last row may lack its padding.
+    present = min(rows, (_buffer(raw.data).nbytes - start - row) // raw.step + 1), row // 2
+    if min(present) <= 0:
         return np.full((rows, columns, 2), 128, np.uint8)
     pairs = np.ndarray((*present, 2), np.uint8, _buffer(raw.data), start, (raw.step, 2, 1))
     return _repeat_edges(pairs, rows, columns)
@@ -312,26 +351,9 @@ def _full_chroma_bgr(luma: np.ndarray, raw: RawImage) -> np.ndarray:
     return np.ascontiguousarray(doubled[:, ::2])
 
 
-def _decode(data: Any, flags: int) -> np.ndarray:
+def _decode(data: Any, gray: bool, max_pixels: int) -> np.ndarray:
     content = _buffer(data).tobytes()
-    if not content:
-        raise ImageError("the compressed image has no bytes")
-    if _truncated(content):
-        raise ImageError(f"the compressed image is truncated after {len(content)} bytes: its end marker is missing")
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise ImageError(f"the compressed image of {len(content)} bytes cannot be decoded: {error}") from error
-    if image is None:
-        start = content[:4].hex(" ")
-        raise ImageError(f"the compressed image of {len(content)} bytes, starting {start}, cannot be decoded")
-    return image
-
-
-def _truncated(content: bytes) -> bool:
-    """Return whether a JPEG or PNG lacks its end; decoders fill the rest with gray without an error."""
-    if content.startswith(b"\xff\xd8"):
-        # Coded pixels cannot contain an end marker, so that one after the last start of scan ends the image; that of an
-        # embedded thumbnail comes before. Cameras may add padding after it.
-        return content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
-    return content.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" not in content[-64:]
+        return decode_image(content, gray, max_pixels)
+    except ImageError as error:
+        raise ImageError(f"the compressed image is not readable: {error}", error.kind) from error

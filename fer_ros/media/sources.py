@@ -15,10 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_ros.media.image_files import read_image
+from fer_ros.media.image_header import ImageError
 from fer_ros.media.resize import resize
 from fer_ros.media.synthetic_scene import HORIZONTAL_FOV, SyntheticScene
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""TIFF and WebP are listed so that they are refused by name; see `fer_ros.media.image_files`."""
 SCENE = "scene"
 SCENE_RATE = 15.0
 """Images per second of the synthetic scene, unless asked for others."""
@@ -143,11 +146,11 @@ class ImageFiles(ImageSource):
             self._next += 1
             if path in self._unreadable:
                 continue
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is not None:
-                return image
-            self._unreadable.add(path)
-            self._warn(f"{path} skipped: it cannot be read as an image")
+            try:
+                return read_image(path)
+            except ImageError as error:
+                self._unreadable.add(path)
+                self._warn(f"skipped {error}")
         return None
 
     def rewind(self) -> None:
@@ -266,13 +269,18 @@ def scaled(image: np.ndarray, width: int = 0, height: int = 0) -> np.ndarray:
     return resize(image, (width, height))
 
 
+def _is_image(path: Path) -> bool:
+    # A name that starts with a dot is no image even with the suffix of one: macOS writes ._x.jpg beside x.jpg.
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
 def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder in natural order: 2.png before 10.png.
 
     Raises:
         SourceError: there are none.
     """
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    paths = [path for path in folder.iterdir() if _is_image(path)]
     if not paths:
         raise SourceError(f"there are no images in {folder} (known suffixes: {', '.join(IMAGE_SUFFIXES)})")
 

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from fer_ros.media import encodings
-from fer_ros.media.encodings import ImageError
+from fer_ros.media.image_header import ImageError
 from fer_ros.nodes.common.image_conversion import Converter, choose_converter, to_message
 
 

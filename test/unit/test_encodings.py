@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fer_ros.media import encodings
-from fer_ros.media.encodings import ImageError, RawImage
+from fer_ros.media.encodings import RawImage
+from fer_ros.media.image_header import ImageError
 
 HEIGHT, WIDTH = 6, 8
 
@@ -240,3 +241,51 @@ def test_decode_rejects_truncated_files(photo, decode, suffix, keep):
 def test_decode_rejects_files_that_are_not_images(data):
     with pytest.raises(ImageError, match="compressed image"):
         encodings.decode_bgr(data)
+
+
+@pytest.mark.parametrize(("bits", "encoding"), [(10, "mono16"), (12, "mono16"), (14, "mono16"), (12, "bayer_rggb16")])
+@pytest.mark.parametrize("convert", [encodings.gray, encodings.bgr])
+def test_16_bit_samples_are_scaled_by_the_bits_they_hold(bits, encoding, convert):
+    eight = np.full((HEIGHT, WIDTH), 120, np.uint16)
+    eight[0, 0] = 255
+    full = convert(_raw(eight * 257, encoding))
+    partial = convert(_raw(np.rint(eight * ((2**bits - 1) / 255)).astype(np.uint16), encoding))
+    assert np.abs(full.astype(int) - partial).max() <= 1
+    assert partial[-1, -1].max() == 120
+
+
+@pytest.mark.parametrize("encoding", encodings.SUPPORTED)
+@pytest.mark.parametrize(("height", "width"), [(1, 3), (2, 2), (4, 6), (5, 7)])
+def test_last_row_may_lack_its_padding(encoding, height, width):
+    step = (width + 1) * encodings.pixel_bytes(encoding) + 8
+    rows = {"nv12": height + height // 2, "nv21": height + height // 2, "nv24": 3 * height}.get(encoding, height)
+    data = _random(rows * step)
+    whole = RawImage(data, height, width, encoding, step)
+    row = width * encodings.pixel_bytes(encoding)
+    if encoding in ("nv12", "nv21") and height > 1:
+        row = (width + 1) // 2 * 2
+    if encoding == "nv24":
+        row = 2 * width - step  # a row of chroma has two steps
+    cut = RawImage(data[: (rows - 1) * step + row], height, width, encoding, step)
+    for convert in (encodings.gray, encodings.bgr):
+        image = convert(cut)
+        assert image.shape[:2] == (height, width)
+        if encoding not in ("uyvy", "yuyv", "yuv422", "yuv422_yuy2") or width % 2 == 0:
+            assert np.array_equal(image, convert(whole))
+    with pytest.raises(ImageError, match="need"):
+        encodings.gray(RawImage(cut.data[:-1], height, width, encoding, step))
+
+
+def test_images_above_the_pixel_limit_are_refused():
+    raw = RawImage(bytes(12), 3, 4, "mono8", 4)
+    assert encodings.gray(raw, max_pixels=12).shape == (3, 4)
+    with pytest.raises(ImageError, match="4x3 pixels; the limit is") as raised:
+        encodings.gray(raw, max_pixels=11)
+    assert raised.value.kind == "too large"
+
+
+def test_unknown_encoding_is_logged_on_one_short_line():
+    with pytest.raises(ImageError) as raised:
+        encodings.check(RawImage(b"", 1, 1, "rgb8\n\x1b[31m[FATAL]" + 100_000 * "x", 1))
+    assert len(str(raised.value)) < 600
+    assert str(raised.value).isprintable()

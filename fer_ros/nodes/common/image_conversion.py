@@ -25,8 +25,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.media import encodings
 from fer_ros.media.encodings import RawImage
+from fer_ros.media.image_header import MAX_PIXELS
 
-_TARGETS: dict[str, Callable[[RawImage], np.ndarray]] = {"mono8": encodings.gray, "bgr8": encodings.bgr}
+_TARGETS: dict[str, Callable[[RawImage, int], np.ndarray]] = {"mono8": encodings.gray, "bgr8": encodings.bgr}
 _TRIAL_TIMEOUT = 30.0
 """Seconds. Importing OpenCV and cv_bridge takes a few on a busy robot; a hang must not keep the node from starting."""
 
@@ -38,12 +39,20 @@ class Converter:
         bridge: a `cv_bridge.CvBridge`, or None to do without.
         trusted: encodings that `bridge` converts, for each of the targets "mono8" and "bgr8".
         reason: why this converter was chosen, for a log line.
+        max_pixels: largest width x height to convert.
     """
 
-    def __init__(self, bridge: Any = None, trusted: Mapping[str, list[str]] | None = None, reason: str = ""):
+    def __init__(
+        self,
+        bridge: Any = None,
+        trusted: Mapping[str, list[str]] | None = None,
+        reason: str = "",
+        max_pixels: int = MAX_PIXELS,
+    ):
         self.name = "fer_ros" if bridge is None else "cv_bridge"
         self.reason = reason
         self._bridge = bridge
+        self._max_pixels = max_pixels
         self._trusted = {target: frozenset((trusted or {}).get(target, ())) for target in _TARGETS}
 
     def gray(self, message: Image | CompressedImage) -> np.ndarray:
@@ -56,39 +65,42 @@ class Converter:
             ImageError: the message is invalid; says why. Nothing else is raised.
         """
         if isinstance(message, CompressedImage):
-            return encodings.decode_gray(message.data)
+            return encodings.decode_gray(message.data, self._max_pixels)
         return self._convert(message, "mono8")
 
     def bgr(self, message: Image | CompressedImage) -> np.ndarray:
         """Return the image in color, (height, width, 3) uint8 BGR; otherwise like `gray`."""
         if isinstance(message, CompressedImage):
-            return encodings.decode_bgr(message.data)
+            return encodings.decode_bgr(message.data, self._max_pixels)
         return self._convert(message, "bgr8")
 
     def _convert(self, message: Image, target: str) -> np.ndarray:
         raw = _raw(message)
-        encodings.check(raw)
+        encodings.check(raw, self._max_pixels)
         if raw.encoding in self._trusted[target] and _bridge_reads(raw):
             try:
                 return self._bridge.imgmsg_to_cv2(message, target)
             except Exception:  # cv_bridge also raises TypeError, AttributeError and cv2.error
                 pass
-        return _TARGETS[target](raw)
+        return _TARGETS[target](raw, self._max_pixels)
 
 
-def choose_converter() -> Converter:
+def choose_converter(max_pixels: int = MAX_PIXELS) -> Converter:
     """Return a converter that uses cv_bridge if it is installed and works in a child process.
 
     Takes about a second if cv_bridge is installed.
+
+    Args:
+        max_pixels: largest width x height to convert.
     """
     if importlib.util.find_spec("cv_bridge") is None:
-        return Converter(reason="cv_bridge is not installed")
+        return Converter(reason="cv_bridge is not installed", max_pixels=max_pixels)
     trusted, failure = _try_in_child()
     if not any(trusted.values()):
-        return Converter(reason=failure)
+        return Converter(reason=failure, max_pixels=max_pixels)
     from cv_bridge import CvBridge
 
-    return Converter(CvBridge(), trusted, "a trial conversion through cv_bridge succeeded")
+    return Converter(CvBridge(), trusted, "a trial conversion through cv_bridge succeeded", max_pixels)
 
 
 def to_message(bgr: np.ndarray, header: Any) -> Image:
@@ -128,7 +140,7 @@ def report_agreement() -> None:
     for encoding in encodings.SUPPORTED:
         message = _noise(encoding, random)
         for target, own in _TARGETS.items():
-            if not _is_view(encoding, target) and _agree(bridge, message, target, own(_raw(message))):
+            if not _is_view(encoding, target) and _agree(bridge, message, target, own(_raw(message), MAX_PIXELS)):
                 agreeing[target].append(encoding)
     print(json.dumps(agreeing))
 
@@ -182,7 +194,8 @@ def _bridge_reads(raw: RawImage) -> bool:
     """Return whether cv_bridge reads this layout correctly in an encoding that it supports.
 
     Older versions ignore `step`, newer ones shear the image if it is no whole number of pixels; big-endian data is
-    swapped in a way that NumPy 2 rejects; and OpenCV writes past the end of its result for 4:2:2 with an odd width.
+    swapped in a way that NumPy 2 rejects; OpenCV writes past the end of its result for 4:2:2 with an odd width; and
+    16-bit samples are not scaled by the bits they hold.
     """
     rows_adjoin = raw.step == raw.width * encodings.pixel_bytes(raw.encoding)
-    return rows_adjoin and not raw.is_bigendian and raw.width % 2 == 0
+    return rows_adjoin and not raw.is_bigendian and raw.width % 2 == 0 and not raw.encoding.endswith("16")

@@ -11,7 +11,7 @@ from rclpy.callback_groups import CallbackGroup
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from fer_ros.media.encodings import ImageError
+from fer_ros.media.image_header import ImageError
 from fer_ros.nodes.common.image_subscription import ImageSubscription, camera_topic
 from fer_ros.nodes.common.log_throttle import LogThrottle
 from fer_ros.nodes.emotion.camera_info import CameraInfoSubscriber

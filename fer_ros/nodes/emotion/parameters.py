@@ -15,6 +15,7 @@ from fer_ros.faces.contrast import CONTRAST_MODES
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.detectors.viola_jones import ViolaJonesOptions
 from fer_ros.faces.tracking_detector import TrackingSettings
+from fer_ros.media.image_header import MAX_PIXELS
 from fer_ros.nodes.common.parameters import ParameterError, check_choices, parameter
 from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
 from fer_ros.people.attention import DOMINANT_RULES
@@ -273,6 +274,12 @@ class Settings:
         "Transport of the images. raw: sensor_msgs/Image on the topic image. compressed: sensor_msgs/CompressedImage "
         "(JPEG or PNG) on <image>/compressed, where <image> is the topic that image is remapped to.",
         choices=("raw", "compressed"),
+    )
+    max_megapixels: float = parameter(
+        MAX_PIXELS / 1e6,
+        "Largest image that is processed, in millions of pixels; a larger one is skipped with a warning, before memory "
+        "is allocated for it.",
+        range=(0.01, 1000.0),
     )
     lazy: bool = parameter(
         True,

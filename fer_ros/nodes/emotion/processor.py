@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rclpy.callback_groups import CallbackGroup
 from sensor_msgs.msg import CompressedImage, Image
 
-from fer_ros.media.encodings import ImageError
+from fer_ros.media.image_header import ImageError
 from fer_ros.nodes.common.image_conversion import choose_converter
 from fer_ros.nodes.common.log_throttle import LogThrottle
 from fer_ros.nodes.common.messages import to_seconds
@@ -55,7 +55,7 @@ class ImageProcessor:
     def __init__(self, node: LifecycleNode, state: NodeState, group: CallbackGroup):
         self._node = node
         self._state = state
-        self._converter = choose_converter()
+        self._converter = choose_converter(round(state.settings.max_megapixels * 1e6))
         names = state.settings.cameras
         third_party = create_publishers(node, names, state.settings.enabled_publishers)
         self._publishers: list[Publisher] = [

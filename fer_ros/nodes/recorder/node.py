@@ -19,7 +19,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.media import drawing
-from fer_ros.media.encodings import ImageError
+from fer_ros.media.image_header import MAX_PIXELS, ImageError
 from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes.common import messages, parameters, qos
 from fer_ros.nodes.common.image_conversion import Converter
@@ -64,6 +64,12 @@ class RecorderSettings:
         choices=("raw", "compressed"),
     )
 
+    max_megapixels: float = parameter(
+        MAX_PIXELS / 1e6,
+        "Largest image that is recorded, in millions of pixels; as for emotion_node.",
+        range=(0.01, 1000.0),
+    )
+
     def __post_init__(self):
         check_choices(self)
 
@@ -92,7 +98,7 @@ class EmotionRecorderNode(Node):
         self._recording = Recording(self._folder)
         self._report = ConsoleReport(supports_color(sys.stdout))
         self._synchronizer = Synchronizer()
-        self._converter = Converter()
+        self._converter = Converter(max_pixels=round(settings.max_megapixels * 1e6))
         self._throttle = LogThrottle()
         self._images = 0
         self._started = time.monotonic()
