@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fer_ros.text import printable
 from fer_ros.types import Box, Position
 
 FACE_WIDTH = 0.15
@@ -27,12 +28,21 @@ _COEFFICIENTS = {
 """Distortion models by their name in sensor_msgs/CameraInfo, with the numbers of coefficients each can have."""
 
 
+_LARGEST = 1e6
+"""Limit of every number of a calibration, which is far from any camera's: a focal length of 1e6 pixels, for example."""
+_LEAST_FOCAL_LENGTH = 1.0
+"""Pixels."""
+_FARTHEST = 1000.0
+"""Meters. No detector finds a face this far away: such a position comes from a wrong calibration or box."""
+
+
 @dataclass(frozen=True)
 class CameraModel:
     """Intrinsic calibration of a camera, with the names and conventions of sensor_msgs/CameraInfo.
 
     Raises:
-        ValueError: the distortion model is not supported, or a list has a wrong length.
+        ValueError: the distortion model is not supported, a list has a wrong length, or a number is not finite or far
+            from any camera's.
 
     >>> camera = CameraModel(width=640, height=480, k=(500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0))
     >>> x, y, z = camera.position(Box(270, 190, 100, 100), face_width=0.15)
@@ -61,11 +71,20 @@ class CameraModel:
     def __post_init__(self) -> None:
         if len(self.k) != 9 or len(self.p) != 12:
             raise ValueError(f"camera_info needs 9 numbers in k and 12 in p, not {len(self.k)} and {len(self.p)}")
+        for name, values in (("k", self.k), ("d", self.d), ("p", self.p)):
+            wrong = next((value for value in values if not abs(value) <= _LARGEST), None)
+            if wrong is not None:
+                raise ValueError(
+                    f"camera_info has {wrong} in {name}; its numbers must be finite and below {_LARGEST:g}"
+                )
+        fx, fy = (self.p[0], self.p[5]) if self.rectified else (self.k[0], self.k[4])
+        if fx != 0 and not (fx >= _LEAST_FOCAL_LENGTH and fy >= _LEAST_FOCAL_LENGTH):
+            raise ValueError(f"camera_info has the focal lengths {fx} and {fy}; they must be positive, in pixels")
         if self.rectified or not any(self.d):
             return
         if self.distortion_model not in _COEFFICIENTS:
             raise ValueError(
-                f"camera_info has the distortion model '{self.distortion_model}'; supported are "
+                f"camera_info has the distortion model '{printable(self.distortion_model)}'; supported are "
                 f"{', '.join(_COEFFICIENTS)}. Rectified images (image_proc) need none"
             )
         allowed = _COEFFICIENTS[self.distortion_model]
@@ -104,6 +123,8 @@ class CameraModel:
     def position(self, box: Box, face_width: float = FACE_WIDTH) -> Position | None:
         """Return the position of the center of a face, or None without calibration or outside its valid area.
 
+        Each coordinate of a position is finite.
+
         The face is assumed to be parallel to the image plane. For rectified images of the second camera of a stereo
         pair, the position is in the frame of the first, as in P.
 
@@ -118,12 +139,13 @@ class CameraModel:
             return None
         middle = box.center[1]
         (left, _), (x, y), (right, _) = self._rays([(box.x, middle), box.center, (box.right, middle)]).tolist()
-        if not right > left:  # far outside the area that the distortion model is valid for
+        if not right > left:  # NaN, or far outside the area that the distortion model is valid for
             return None
         z = face_width / (right - left)
         # Tx and Ty are 0 except for the second camera of a stereo pair: u = (fx X + cx Z + Tx) / Z.
         shift = (self.p[3] / self.p[0], self.p[7] / self.p[5]) if self.rectified else (0.0, 0.0)
-        return x * z - shift[0], y * z - shift[1], z
+        position = x * z - shift[0], y * z - shift[1], z
+        return position if all(abs(value) <= _FARTHEST for value in position) else None
 
     @property
     def _captured(self) -> Box:

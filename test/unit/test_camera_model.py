@@ -152,3 +152,29 @@ def test_unsupported_distortion_is_refused():
 def test_matrices_of_wrong_length_are_refused():
     with pytest.raises(ValueError, match="9 numbers in k and 12 in p, not 4 and 12"):
         camera(k=(1.0, 2.0, 3.0, 4.0))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("name", ["k", "d", "p"])
+def test_numbers_that_are_not_finite_are_refused(name, value):
+    good = {"k": K, "d": PLUMB_BOB, "p": P}[name]
+    with pytest.raises(ValueError, match=rf"camera_info has \S+ in {name}; its numbers must be finite"):
+        camera(distortion_model="plumb_bob", **{name: (*good[:2], value, *good[3:])})
+
+
+@pytest.mark.parametrize("focal_lengths", [(-500.0, 500.0), (500.0, 0.0), (1e-300, 500.0)])
+def test_focal_lengths_that_are_not_positive_are_refused(focal_lengths):
+    with pytest.raises(ValueError, match="they must be positive"):
+        camera(k=(focal_lengths[0], *K[1:4], focal_lengths[1], *K[5:]))
+
+
+@pytest.mark.parametrize("face_width", [np.nan, np.inf, 1e300])
+def test_position_is_finite_or_none(face_width):
+    assert camera().position(Box(600, 320, 100, 100), face_width) is None
+
+
+def test_distortion_model_with_line_breaks_is_logged_on_one_line():
+    with pytest.raises(ValueError, match="supported are") as raised:
+        camera(distortion_model="\n[FATAL] forged" * 1000, d=(0.1,))
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300

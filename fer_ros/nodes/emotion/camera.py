@@ -130,7 +130,7 @@ class Camera:
     def report_unreadable(self, error: ImageError) -> None:
         """Count an image that cannot be read, and log why."""
         self.statistics.unreadable += 1
-        if self._throttle.allows(str(error)):
+        if self._throttle.allows(error.kind):
             self._node.get_logger().warning(
                 f"cannot read image on {self.image_topic}: {error} (unreadable so far: {self.statistics.unreadable})"
             )

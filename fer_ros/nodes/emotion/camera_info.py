@@ -48,7 +48,7 @@ class CameraInfoSubscriber:
             model = to_camera_model(self._info, self._rectified)
             model.check(image_size)
         except ValueError as error:
-            if self._throttle.allows(str(error)):
+            if self._throttle.allows("camera_info"):
                 self._node.get_logger().warning(f"no positions: {error} (on {self._subscription.topic_name})")
             return None
         return model

@@ -23,10 +23,13 @@ from fer_ros.nodes.emotion.parameters import Settings
 from fer_ros.nodes.emotion.processor import ImageProcessor
 from fer_ros.nodes.emotion.state import NodeState
 from fer_ros.srv import LoadModel
+from fer_ros.text import printable
 
 _NAME = "emotion_node"
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError)
 """Raised for a missing or invalid file, parameter or library: the message suffices, a traceback would only distract."""
+_MAX_REASON = 1000
+"""Characters of an error in a log line or a service's response."""
 
 
 class _NotConfiguredError(ValueError):
@@ -196,7 +199,9 @@ class EmotionNode(LifecycleNode):
         if processor:
             response.model_id = processor.state.classifier.model_id
             response.labels = list(processor.state.classifier.labels)
-        outcome = f"load_model '{request.model}': {response.message}; current model: {response.model_id or 'none'}"
+        outcome = (
+            f"load_model '{printable(request.model)}': {response.message}; current model: {response.model_id or 'none'}"
+        )
         if response.success:
             self.get_logger().info(outcome)
         else:
@@ -222,7 +227,7 @@ class EmotionNode(LifecycleNode):
 def _reason(error: Exception) -> str:
     """Return the message of an expected error, and the traceback of any other."""
     if isinstance(error, _EXPECTED_ERRORS):
-        return str(error)
+        return printable(error, _MAX_REASON)
     return "".join(traceback.format_exception(error)).rstrip()
 
 

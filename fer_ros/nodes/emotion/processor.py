@@ -225,7 +225,11 @@ class ImageProcessor:
         try:
             yield
         except Exception as error:
-            if self._throttle.allows(repr(error)):
+            # By its type and place: its text may have numbers that differ with every image.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind = f"{type(error).__name__} in {place.filename}:{place.lineno}"
+            if self._throttle.allows(kind):
                 self._node.get_logger().error(
-                    f"unhandled error while processing an image; the node keeps running:\n{traceback.format_exc()}"
+                    "unhandled error while processing an image; the node keeps running"
+                    f"{self._throttle.repeats(kind)}:\n{traceback.format_exc()}"
                 )

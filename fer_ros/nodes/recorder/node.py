@@ -36,6 +36,7 @@ _LINE_PERIOD = 1.0
 """Seconds."""
 _QUEUE = 30
 """Depth of the subscriptions: one second at 30 Hz, for while an image is being encoded."""
+_NOT_ARRIVED = ImageError("its image has not arrived", "not arrived")
 
 
 @dataclass(frozen=True)
@@ -156,19 +157,21 @@ class EmotionRecorderNode(Node):
 
     def _record(self, pairs: Iterable[Pair]) -> None:
         for image, result in pairs:
-            reason = self._draw(image, result) if image else "its image has not arrived"
-            if reason and self._throttle.allows(reason):
-                self.get_logger().warning(f"a result is in emotions.csv but not in annotated.mp4: {reason}")
+            error = self._draw(image, result) if image else _NOT_ARRIVED
+            if error and self._throttle.allows(error.kind):
+                self.get_logger().warning(
+                    f"a result is in emotions.csv but not in annotated.mp4: {error}{self._throttle.repeats(error.kind)}"
+                )
 
-    def _draw(self, message: Image | CompressedImage, result: ImageResult) -> str:
-        """Append the annotated image; return the reason if the image cannot be decoded, otherwise an empty string."""
+    def _draw(self, message: Image | CompressedImage, result: ImageResult) -> ImageError | None:
+        """Append the annotated image; return the error if the image cannot be decoded."""
         try:
             image = self._converter.bgr(message)
         except ImageError as error:
-            return str(error)
+            return error
         annotated = drawing.draw(image, result.faces, result.dominant_face_id)
         self._recording.add_image(annotated, result)
-        return ""
+        return None
 
     def _start(self) -> None:
         self._started = time.monotonic()
