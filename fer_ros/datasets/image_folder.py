@@ -4,21 +4,25 @@
     root/train/happy/*.jpg  root/test/happy/*.jpg      with splits
     root/happy/*.png                                   without: every image is for training
 
-Common synonyms such as "anger", "Happiness" and "fearful" are understood as folder names.
+Common synonyms such as "anger", "Happiness" and "fearful" are understood as folder names. Files whose name
+starts with a dot and the folder __MACOSX, which macOS adds to archives, are ignored.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
 from fer_ros.emotion.labels import FER2013, KNOWN
+from fer_ros.media.image_files import read_image
+from fer_ros.media.image_header import ImageError
 from fer_ros.media.resize import resize
+from fer_ros.text import printable
 
 _SPLIT_OF_FOLDER = {
     "train": "training",
@@ -43,23 +47,40 @@ _SYNONYMS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+_SUFFIXES = {".bmp", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+"""TIFF and WebP are listed so that they are refused by name; see `fer_ros.media.image_files`."""
+_NAMED = 5
+"""Number of files that a warning names."""
+
+_log = logging.getLogger(__name__)
 
 
 class ImageFolderReader:
-    """Reads one folder."""
+    """Reads one folder.
+
+    Args:
+        skip_faulty: whether to leave out, with a warning, images that cannot be read and classes without images.
+    """
+
+    def __init__(self, skip_faulty: bool = False):
+        self._skip_faulty = skip_faulty
 
     def matches(self, paths: Sequence[Path]) -> bool:
         return len(paths) == 1 and paths[0].is_dir()
 
     def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
-        return read(paths[0], image_size)
+        return read(paths[0], image_size, self._skip_faulty)
 
 
-def read(root: Path, image_size: int) -> FaceImages:
+def read(root: Path, image_size: int, skip_faulty: bool = False) -> FaceImages:
     """Return every image below `root`, gray, scaled to (image_size, image_size).
 
     The labels are those of the folders, in FER2013's order.
+
+    Args:
+        root: folder of the data set.
+        image_size: side of the images, pixels.
+        skip_faulty: whether to leave out, with a warning, images that cannot be read and classes without images.
 
     Raises:
         DataError: a folder is not named after an emotion, a class has no image, or an image cannot be read.
@@ -71,19 +92,31 @@ def read(root: Path, image_size: int) -> FaceImages:
     stray = next((folder for folder, split in parts if split is None), None)
     if stray:
         raise DataError(f"{stray}: lies beside the splits, but is none of {', '.join(_SPLIT_OF_FOLDER)}")
-    files = [(path, label, split) for folder, split in parts for path, label in _labeled(folder)]
-    found = {label for _, label, _ in files}
+    files = [(path, label, split) for folder, split in parts for path, label in _labeled(folder, skip_faulty)]
+    faces: list[np.ndarray] = []
+    read_files: list[tuple[str, str]] = []
+    for path, label, split in files:
+        try:
+            faces.append(_read_image(path, image_size))
+        except DataError as error:
+            if not skip_faulty:
+                raise
+            _log.warning("left out: %s", error)
+            continue
+        read_files.append((label, str(split)))
+    if not faces:
+        raise DataError(f"{root}: none of its {len(files)} images can be read")
+    found = {label for label, _ in read_files}
     labels = tuple(label for label in KNOWN if label in found)
-    faces = [_read_image(path, image_size) for path, _, _ in files]
     return FaceImages(
         pixels=np.stack(faces),
-        targets=np.array([labels.index(label) for _, label, _ in files], np.int64),
+        targets=np.array([labels.index(label) for label, _ in read_files], np.int64),
         labels=labels,
-        splits=np.array([SPLITS.index(split) for _, _, split in files], np.uint8),
+        splits=np.array([SPLITS.index(split) for _, split in read_files], np.uint8),
     )
 
 
-def _labeled(folder: Path) -> list[tuple[Path, str]]:
+def _labeled(folder: Path, skip_faulty: bool) -> list[tuple[Path, str]]:
     """Return the images in the class folders of `folder` with their labels, sorted by name."""
     classes = _folders(folder)
     if not classes:
@@ -91,11 +124,25 @@ def _labeled(folder: Path) -> list[tuple[Path, str]]:
     files = []
     for class_folder in classes:
         label = _label(class_folder)
-        images = sorted(p for p in class_folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+        images = _images(class_folder)
         if not images:
-            raise DataError(f"{class_folder}: the class '{label}' is empty, there is no image in its folder")
+            reason = f"{class_folder}: the class '{label}' is empty, there is no image in its folder"
+            if not skip_faulty:
+                raise DataError(f"{reason}; remove the folder or use --skip-faulty")
+            _log.warning("left out: %s", reason)
         files += [(image, label) for image in images]
     return files
+
+
+def _images(folder: Path) -> list[Path]:
+    """Return the images in a folder, sorted by name; log what else is in it."""
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    images = [path for path in entries if path.suffix.lower() in _SUFFIXES and not path.is_dir()]
+    others = [path.name + "/" * path.is_dir() for path in entries if path not in set(images)]
+    if others:
+        names = printable(", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else ""), 200)
+        _log.warning("left out: %s: %d files or folders that are no images (%s)", folder, len(others), names)
+    return images
 
 
 def _label(folder: Path) -> str:
@@ -110,12 +157,12 @@ def _label(folder: Path) -> str:
 
 def _read_image(path: Path, image_size: int) -> np.ndarray:
     """Return (image_size, image_size) uint8 from an image file of any size, gray or color."""
-    content = np.fromfile(path, np.uint8)
-    gray = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
-    if gray is None:
-        raise DataError(f"{path}: not a readable image")
+    try:
+        gray = read_image(path, gray=True)
+    except ImageError as error:
+        raise DataError(str(error)) from error
     return resize(gray, (image_size, image_size))
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))

@@ -37,6 +37,16 @@ class DatasetReader(Protocol):
         """
 
 
+_SKIP_FAULTY = "for folders and corpora: leave out unusable files and empty classes, with a warning"
+
+
+@dataclass(frozen=True)
+class ImageFolderOptions:
+    """Options for folders of images."""
+
+    skip_faulty: bool = field(default=False, metadata={"help": _SKIP_FAULTY})
+
+
 @dataclass(frozen=True)
 class EmotionCorporaOptions:
     """Options for corpora of acted emotions."""
@@ -44,15 +54,13 @@ class EmotionCorporaOptions:
     by_speaker: bool = field(
         default=False, metadata={"help": "for corpora of acted emotions: keep each person in one split"}
     )
-    skip_faulty: bool = field(
-        default=False, metadata={"help": "for corpora of acted emotions: leave out unusable files, with a warning"}
-    )
+    skip_faulty: bool = field(default=False, metadata={"help": _SKIP_FAULTY})
 
 
-def _image_folder(_: NoOptions) -> DatasetReader:
+def _image_folder(options: ImageFolderOptions) -> DatasetReader:
     from fer_ros.datasets.image_folder import ImageFolderReader
 
-    return ImageFolderReader()
+    return ImageFolderReader(options.skip_faulty)
 
 
 def _fer2013_csv(_: NoOptions) -> DatasetReader:
@@ -74,7 +82,7 @@ def _npz(_: NoOptions) -> DatasetReader:
 
 
 DATASETS: Registry[DatasetReader] = Registry("data set")
-DATASETS.register("image_folder", Entry(_image_folder, description="a folder per emotion"))
+DATASETS.register("image_folder", Entry(_image_folder, ImageFolderOptions, description="a folder per emotion"))
 DATASETS.register("fer2013_csv", Entry(_fer2013_csv, description="fer2013.csv"))
 DATASETS.register(
     "emotion_corpora", Entry(_emotion_corpora, EmotionCorporaOptions, description="KDEF, RAVDESS, SAVEE or MEAD")
