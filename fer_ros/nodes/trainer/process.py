@@ -41,6 +41,9 @@ class TrainingProcess(ChildProcess):
             on_end=lambda: self._events.put(None),
         )
 
+    def __enter__(self) -> TrainingProcess:
+        return self
+
     def events(self) -> Iterator[dict[str, Any] | None]:
         """Yield the events of `fer_ros.training.progress.JsonReporter` until the process ends; None while idle."""
         while True:

@@ -136,8 +136,8 @@ class TrainingPublishers:
                 self._published_plots[path] = written
                 header = Header(stamp=self._node.get_clock().now().to_msg())
                 plot = cv2.imread(str(path))
-                assert plot is not None  # fer-train writes its plots atomically
-                publisher.publish(to_message(plot, header))
+                if plot is not None:
+                    publisher.publish(to_message(plot, header))
 
     def _publish_diagnostics(self) -> None:
         status = DiagnosticStatus(
