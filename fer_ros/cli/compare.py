@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,39 +51,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from fer_ros.evaluation import comparison
     from fer_ros.training import run_folder
 
-    models = list(_evaluate(options))
+    models, notes = _evaluate(options)
     title = f"{len(models)} models on {models[0].result.images} images, {options.split}, {views_of(options)}"
     tables = [comparison.side_by_side(models), *comparison.robustness_tables(models)]
-    print(f"{title}\n")
+    print(title)
+    print("".join(f"note: {note}\n" for note in notes))
     print("\n\n".join(comparison.text(table) for table in tables))
 
-    page = _write_page(options, title, models, tables)
+    page = _write_page(options, title, models, tables, notes)
     print(f"\nreport: {page}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         details = {"data": options.data, "split": options.split, "views": views_of(options)}
+        details["notes"] = list(notes)
         run_folder.write_json(options.json, {**details, "models": [model.to_dict() for model in models]})
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> Iterator[EvaluatedModel]:
+def _evaluate(options: argparse.Namespace) -> tuple[list[EvaluatedModel], tuple[str, ...]]:
+    """Return the evaluated models, and notes about the images."""
     from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.evaluation import comparison
+    from fer_ros.evaluation import comparison, selection
 
     classifiers = {model: Classifier(model, options.backend) for model in options.models}
-    images: dict[int, FaceImages] = {}
-    for model, classifier in classifiers.items():
-        size = classifier.preprocessing.input_size
-        if size not in images:
-            read = registry.read(options.data, size, **data_options(options))
-            images[size] = read.split(options.split)
-        views = {"flip": options.flip, "ten_crop": options.ten_crop}
-        yield comparison.evaluate(model, classifier, images[size], robust=options.robustness, **views)
+    sizes = {classifier.preprocessing.input_size for classifier in classifiers.values()}
+    everything: dict[int, FaceImages] = {
+        size: registry.read(options.data, size, **data_options(options)) for size in sorted(sizes)
+    }
+    provenances = [
+        selection.find_provenance(each.model_id, each.metadata, everything[each.preprocessing.input_size])
+        for each in classifiers.values()
+    ]
+    # The order of the images does not depend on their size, so one mask selects the same images in each.
+    known = [each for each in provenances if each]
+    selected = selection.select(everything[min(sizes)], options.split, known)
+    images = {size: read.take(selected.mask) for size, read in everything.items()}
+    views = {"flip": options.flip, "ten_crop": options.ten_crop}
+    models = [
+        comparison.evaluate(
+            model, classifier, images[classifier.preprocessing.input_size], robust=options.robustness, **views
+        )
+        for model, classifier in classifiers.items()
+    ]
+    return models, selected.notes
 
 
 def _write_page(
-    options: argparse.Namespace, title: str, models: Sequence[EvaluatedModel], tables: Sequence[Table]
+    options: argparse.Namespace,
+    title: str,
+    models: Sequence[EvaluatedModel],
+    tables: Sequence[Table],
+    notes: Sequence[str],
 ) -> Path:
     """Write comparison.html, and robustness.png where measured; return the path of the page."""
     from fer_ros.evaluation import html, plots
@@ -91,7 +110,14 @@ def _write_page(
 
     options.output.mkdir(parents=True, exist_ok=True)
     head, rows = tables[0]
-    sections = [html.Section(title, "Accuracy, F1 and recall in percent.", head=head, rows=rows)]
+    sections = [
+        html.Section(
+            title,
+            " ".join(["Accuracy, F1 and recall in percent.", *(f"Note: {note}." for note in notes)]),
+            head=head,
+            rows=rows,
+        )
+    ]
     robustness = {model.model_id: model.robustness for model in models if model.robustness}
     if robustness:
         plot = options.output / "robustness.png"

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.evaluation import metrics, profiling, report, robustness
+    from fer_ros.evaluation import metrics, profiling, report, robustness, selection
     from fer_ros.training import run_folder
 
     classifier = Classifier(options.model, options.backend)
@@ -68,13 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         classifier.preprocessing.input_size,
         **data_options(options),
     )
-    images = everything.split(options.split)
+    known = selection.find_provenance(classifier.model_id, classifier.metadata, everything)
+    selected = selection.select(everything, options.split, [known] if known else [])
+    images = everything.take(selected.mask)
     targets = metrics.targets_for(classifier.labels, images)
     scores = metrics.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
     result = metrics.measure(scores, targets, classifier.labels)
-    unique = _without_duplicates(everything, images, options.split, scores.argmax(axis=1) == targets)
+    unique = _without_duplicates(everything, selected.mask, scores.argmax(axis=1) == targets)
 
-    print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}\n")
+    print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}")
+    print("".join(f"note: {note}\n" for note in selected.notes))
     print(metrics.table(result))
     without_duplicates = None
     if unique:
@@ -91,14 +94,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     plots = _plot(options.output, classifier, result, perturbed, options.split)
     page = options.output / run_folder.REPORT
-    listed = {**details, "without duplicates": without_duplicates, **run_folder.environment()}
+    listed = {
+        **details,
+        "notes": "; ".join(selected.notes) or None,
+        "without duplicates": without_duplicates,
+        **run_folder.environment(),
+    }
     report.write_report(page, classifier, result, listed, **plots, profile=profile)
     print(f"\nreport: {page}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         more = {"robustness": perturbed.to_dict()} if perturbed else {}
         more |= {"profile": profile.to_dict()} if profile else {}
-        measures = {**result.to_dict(), "without_duplicates": unique, **more}
+        measures = {**result.to_dict(), "without_duplicates": unique, "notes": list(selected.notes), **more}
         run_folder.write_json(options.json, {"model": classifier.model_id, **details, **measures})
     return 0
 
@@ -124,19 +132,17 @@ def _plot(
     return files
 
 
-def _without_duplicates(
-    everything: FaceImages, images: FaceImages, split: str, correct: np.ndarray
-) -> dict[str, float] | None:
-    """Return number and accuracy of the images that are identical to no training image.
+def _without_duplicates(everything: FaceImages, mask: np.ndarray, correct: np.ndarray) -> dict[str, float] | None:
+    """Return number and accuracy of the evaluated images, those in `mask`, that are identical to no training image.
 
-    None where there are none, or where the data holds no training images or they are evaluated themselves.
+    None where there are none, or where all training images are evaluated themselves.
     """
     from fer_ros.datasets.face_images import SPLITS
 
-    training = everything.take(everything.splits == SPLITS.index("training"))
-    if split in ("training", "all") or not len(training):
+    training = everything.take((everything.splits == SPLITS.index("training")) & ~mask)
+    if not len(training):
         return None
-    unique = ~images.also_in(training)
+    unique = ~everything.take(mask).also_in(training)
     return {"images": int(unique.sum()), "accuracy": float(correct[unique].mean())} if unique.any() else None
 
 

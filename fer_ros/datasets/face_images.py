@@ -67,15 +67,26 @@ class FaceImages:
         These are the splits training and public. Without a public split one in ten images of each class is held out,
         drawn by `seed`.
         """
-        training = self.split("training")
-        if (self.splits == SPLITS.index("public")).any():
-            return training, self.split("public")
-        held_out = np.zeros(len(training), bool)
-        order = np.random.default_rng(seed).permutation(len(training))
+        self.split("training")  # raises the error for data without training images
+        training, validation = self.training_masks(seed)
+        return self.take(training), self.take(validation)
+
+    def has_split(self, name: str) -> bool:
+        """Return whether the split `name` has an image."""
+        return bool((self.splits == SPLITS.index(name)).any())
+
+    def training_masks(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which images `for_training` returns as training and as validation images: (N,) bool each."""
+        training = self.splits == SPLITS.index("training")
+        if self.has_split("public"):
+            return training, self.splits == SPLITS.index("public")
+        held_out = np.zeros(len(self), bool)
+        indices = np.flatnonzero(training)
+        order = indices[np.random.default_rng(seed).permutation(len(indices))]
         for target in range(len(self.labels)):
-            of_class = order[training.targets[order] == target]
+            of_class = order[self.targets[order] == target]
             held_out[of_class[: len(of_class) // 10 or len(of_class) > 1]] = True
-        return training.take(~held_out), training.take(held_out)
+        return training & ~held_out, held_out
 
     def check_every_label(self, source: str) -> None:
         """Raise a DataError that names `source` if a label has no image."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images in one folder per emotion, the form in which FER2013 and others can be downloaded.
 
-    root/train/happy/*.jpg  root/test/happy/*.jpg      with splits
-    root/happy/*.png                                   without: every image is for training
+    root/train/happy/*.jpg  root/val/happy/*.jpg  root/test/happy/*.jpg    training, public, private
+    root/train/happy/*.jpg  root/test/happy/*.jpg                          training, public
+    root/happy/*.png                                                       without splits: every image is for training
 
 Common synonyms such as "anger", "Happiness" and "fearful" are understood as folder names. Files whose name
 starts with a dot and the folder __MACOSX, which macOS adds to archives, are ignored.
@@ -36,7 +37,12 @@ _SPLIT_OF_FOLDER = {
     "private": "private",
     "privatetest": "private",
 }
-"""In the widely used download with train/ and test/, models are chosen on test/."""
+"""A folder test/ is the split private where a folder for validation lies beside it; see `_split_folders`."""
+_VALIDATION = ("val", "valid", "validation", "public", "publictest")
+_TEST_IS_PUBLIC = (
+    "%s: there is no folder 'val' beside 'test': the best epoch and the temperature are chosen on the images of 'test' "
+    "(split 'public'), so the accuracy on them is too high; add a folder 'val' to keep 'test' for the final evaluation"
+)
 
 _SYNONYMS = {
     "anger": "angry",
@@ -85,14 +91,9 @@ def read(root: Path, image_size: int, skip_faulty: bool = False) -> FaceImages:
     Raises:
         DataError: a folder is not named after an emotion, a class has no image, or an image cannot be read.
     """
-    inside = _folders(root)
-    parts = [(folder, _SPLIT_OF_FOLDER.get(folder.name.lower())) for folder in inside]
-    if not any(split for _, split in parts):
-        parts = [(root, "training")]
-    stray = next((folder for folder, split in parts if split is None), None)
-    if stray:
-        raise DataError(f"{stray}: lies beside the splits, but is none of {', '.join(_SPLIT_OF_FOLDER)}")
-    files = [(path, label, split) for folder, split in parts for path, label in _labeled(folder, skip_faulty)]
+    files = [
+        (path, label, split) for folder, split in _split_folders(root) for path, label in _labeled(folder, skip_faulty)
+    ]
     faces: list[np.ndarray] = []
     read_files: list[tuple[str, str]] = []
     for path, label, split in files:
@@ -103,7 +104,7 @@ def read(root: Path, image_size: int, skip_faulty: bool = False) -> FaceImages:
                 raise
             _log.warning("left out: %s", error)
             continue
-        read_files.append((label, str(split)))
+        read_files.append((label, split))
     if not faces:
         raise DataError(f"{root}: none of its {len(files)} images can be read")
     found = {label for label, _ in read_files}
@@ -114,6 +115,22 @@ def read(root: Path, image_size: int, skip_faulty: bool = False) -> FaceImages:
         labels=labels,
         splits=np.array([SPLITS.index(split) for _, split in read_files], np.uint8),
     )
+
+
+def _split_folders(root: Path) -> list[tuple[Path, str]]:
+    """Return the folders that hold class folders, with their splits: `root` alone for a data set without splits."""
+    by_name = {folder.name.lower(): folder for folder in _folders(root)}
+    splits = {name: _SPLIT_OF_FOLDER[name] for name in by_name if name in _SPLIT_OF_FOLDER}
+    if not splits:
+        return [(root, "training")]
+    stray = next((folder for name, folder in by_name.items() if name not in splits), None)
+    if stray:
+        raise DataError(f"{stray}: lies beside the splits, but is none of {', '.join(_SPLIT_OF_FOLDER)}")
+    if "test" in splits and not splits.keys().isdisjoint(_VALIDATION):
+        splits["test"] = "private"
+    elif "test" in splits and "training" in splits.values():
+        _log.warning(_TEST_IS_PUBLIC, root)
+    return [(by_name[name], split) for name, split in splits.items()]
 
 
 def _labeled(folder: Path, skip_faulty: bool) -> list[tuple[Path, str]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,10 @@ class TrainingState:
         return [record.validation_loss for record in self.records]
 
 
-def save(folder: Path, recipe: Recipe, training: FaceImages, state: TrainingState) -> None:
-    """Replace the checkpoint in `folder`.
+def save(
+    folder: Path, recipe: Recipe, training: FaceImages, state: TrainingState, provenance: Mapping[str, Any] | None
+) -> None:
+    """Replace the checkpoint in `folder`; `provenance` is for the model files exported from it.
 
     Raises:
         OSError: the file cannot be written; the previous checkpoint is intact.
@@ -58,6 +61,7 @@ def save(folder: Path, recipe: Recipe, training: FaceImages, state: TrainingStat
         "recipe": recipe.to_dict(),
         "labels": list(training.labels),
         "data": training.fingerprint(),
+        "provenance": dict(provenance or {}),
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),

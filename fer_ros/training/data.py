@@ -20,6 +20,8 @@ class TrainingData:
     validation: FaceImages
     facts: dict[str, Any]
     """Paths and numbers of images, for `run.json` and the progress reporter."""
+    provenance: dict[str, Any]
+    """Identifies the images in the model files; see `ModelMetadata.data`."""
 
 
 def read_training_data(
@@ -51,4 +53,5 @@ def read_training_data(
         "duplicates_left_out": int(repeated.sum()),
         **{name: value for name, value in options.items() if value},
     }
-    return TrainingData(training, validation, facts)
+    provenance = {"training": training.fingerprint(), "validation": validation.fingerprint(), "seed": seed}
+    return TrainingData(training, validation, facts, provenance)

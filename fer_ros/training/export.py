@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import copy
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +22,12 @@ from fer_ros.training.recipe import Recipe, from_dict
 
 
 def write_model(
-    path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module, record: EpochRecord
+    path: Path,
+    recipe: Recipe,
+    labels: tuple[str, ...],
+    network: nn.Module,
+    record: EpochRecord,
+    provenance: Mapping[str, Any] | None = None,
 ) -> ModelMetadata:
     """Write a model file with the metadata that inference needs.
 
@@ -30,6 +37,7 @@ def write_model(
         labels: in the order of the logits.
         network: trained.
         record: of the epoch that the weights are from; gives temperature and accuracy.
+        provenance: identifies the images of the run; see `ModelMetadata.data`.
 
     Raises:
         ModelFileError: the outputs of the written file would differ from the network's.
@@ -43,6 +51,7 @@ def write_model(
         temperature=record.temperature,
         recipe=recipe.to_dict(),
         scores={"validation": {"accuracy": record.validation_accuracy, "epoch": record.epoch}},
+        data=dict(provenance or {}),
     )
     model_file.write(path, copy.deepcopy(network), metadata)
     return metadata
@@ -112,7 +121,8 @@ def _from_checkpoint(source: Path, path: Path) -> ModelMetadata:
     recipe, labels = from_dict(content["recipe"]), tuple(content["labels"])
     network = networks.create(recipe.network, len(labels), **recipe.network_options)
     network.load_state_dict(content["average"])
-    return write_model(path, recipe, labels, network, EpochRecord(**content["records"][-1]))
+    record = EpochRecord(**content["records"][-1])
+    return write_model(path, recipe, labels, network, record, content.get("provenance"))
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:

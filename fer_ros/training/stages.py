@@ -84,6 +84,7 @@ def run(
             reporter,
             init_from=initial,
             teachers=[_model(teacher, recipe, folder) or teacher for teacher in stage.recipe.teachers],
+            provenance=_provenance(data, initial),
             group=group,
         )
         if group.is_main:
@@ -94,6 +95,14 @@ def run(
             reporter.end(results)
         # The next stage reads files that the main process has just written.
         group.broadcast(None)
+
+
+def _provenance(data: TrainingData, initial: Path | None) -> dict[str, Any]:
+    """Return `ModelMetadata.data` of a stage that starts from the model file `initial`."""
+    before = model_file.read_metadata(initial).data if initial else {}
+    if before and before.get("training") == data.provenance["training"]:
+        before = before.get("init_from", {})
+    return {**data.provenance, "init_from": before} if before else data.provenance
 
 
 def _is_complete(folder: Path, stage: Stage) -> bool:

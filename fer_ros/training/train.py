@@ -6,9 +6,10 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ def train(
     *,
     init_from: Path | None = None,
     teachers: Sequence[str | Path] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainingState:
     """Train until the last epoch of the recipe, and return the final state.
@@ -65,6 +67,7 @@ def train(
         reporter: receives progress; None for none.
         init_from: model file with the initial weights; None for random weights. Ignored when training resumes.
         teachers: model files or names of shipped models; None takes `recipe.teachers`, which then must not name stages.
+        provenance: identifies the images in the model file; see `ModelMetadata.data`.
         group: the processes that train together.
 
     Raises:
@@ -86,7 +89,7 @@ def train(
         return state
     targets = Targets(recipe, training, recipe.teachers if teachers is None else teachers)
     if state.epochs_done == 0 and group.is_main:
-        checkpoint.save(folder, recipe, training, state)
+        checkpoint.save(folder, recipe, training, state, provenance)
     loop = _Loop(recipe, training, targets, state, reporter or SilentReporter(), group)
     while state.epochs_done < recipe.epochs:
         started = time.monotonic()
@@ -97,9 +100,9 @@ def train(
             record = _record(recipe, state, result, logits, validation, seconds, len(training))
             state.records.append(record)
             if record.best:
-                export.write_model(folder / run_folder.BEST, recipe, training.labels, state.average, record)
+                export.write_model(folder / run_folder.BEST, recipe, training.labels, state.average, record, provenance)
                 run_folder.write_confusion_matrix(folder, logits, validation)
-            checkpoint.save(folder, recipe, training, state)
+            checkpoint.save(folder, recipe, training, state, provenance)
             run_folder.write_metrics(folder, state.records)
             loop.reporter.epoch(record)
         state.records = group.broadcast(state.records)

@@ -52,6 +52,27 @@ def test_image_folder_with_splits(tmp_path):
     np.testing.assert_array_equal(public.pixels[order], bars(np.arange(7), 2))
 
 
+@pytest.mark.parametrize(
+    ("folders", "expected", "warned"),
+    [
+        (("train", "val", "test"), {"training": "train", "public": "val", "private": "test"}, False),
+        (("Train", "Validation", "Test"), {"training": "Train", "public": "Validation", "private": "Test"}, False),
+        (("train", "valid"), {"training": "train", "public": "valid"}, False),
+        (("train", "test"), {"training": "train", "public": "test"}, True),
+    ],
+)
+def test_test_folder_is_private_beside_a_validation_folder(folders, expected, warned, tmp_path, caplog):
+    counts = {folder: number for number, folder in enumerate(folders, 1)}
+    for folder, count in counts.items():
+        class_folders(tmp_path / folder, per_class=count, seed=count)
+    images = registry.read([tmp_path], 48)
+    assert {split: len(images.split(split)) // 7 for split in expected} == {
+        split: counts[folder] for split, folder in expected.items()
+    }
+    assert len(images) == 7 * sum(counts.values())
+    assert ("there is no folder 'val' beside 'test'" in caplog.text) == warned
+
+
 def test_image_folder_without_splits_holds_out_validation_images(tmp_path):
     images = registry.read([class_folders(tmp_path, per_class=12, seed=1)], 48)
     training, validation = images.for_training(seed=3)
