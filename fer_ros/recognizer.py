@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -81,11 +82,11 @@ class EmotionRecognizer:
         )
         if isinstance(detector, str):
             detector = DETECTORS.create(detector, detector_options)
+        self._detector = detector
+        self._settings = settings
         self._classifier = Classifier(model, backend)
         self._camera_model = camera_model
-        self._stream = CameraState(detector, settings)
-        # An image that stands alone has no second one in which a face could be found again.
-        self._single = CameraState(detector, replace(settings, tracking=replace(tracking, min_hits=1)))
+        self._create_states()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -132,9 +133,24 @@ class EmotionRecognizer:
             if cv2.getNumThreads() != threads:
                 cv2.setNumThreads(threads)
 
+    def for_another_camera(self) -> EmotionRecognizer:
+        """Return a recognizer without tracks that shares the model, the detector and the settings, in no time.
+
+        Both may be used by the same thread only.
+        """
+        other = copy.copy(self)
+        other._create_states()
+        return other
+
     def reset(self) -> None:
         """Drop all tracks; the next face gets a new id."""
         self._stream.reset()
+
+    def _create_states(self) -> None:
+        settings = self._settings
+        self._stream = CameraState(self._detector, settings)
+        # An image that stands alone has no second one in which a face could be found again.
+        self._single = CameraState(self._detector, replace(settings, tracking=replace(settings.tracking, min_hits=1)))
 
 
 def _to_gray(image: np.ndarray) -> np.ndarray:

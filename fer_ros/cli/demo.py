@@ -89,6 +89,12 @@ def plan(options: argparse.Namespace) -> Plan:
     return Plan(source, duration, is_image, options.output, options.model)
 
 
+def _stands_alone(source: str) -> bool:
+    """Return whether a source has images without times: an image, or a folder of them."""
+    path = Path(source).expanduser()
+    return path.is_dir() or (path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
 def environment(base: Mapping[str, str]) -> dict[str, str]:
     """Return the nodes' environment: `base`, plus a random ROS domain limited to this machine where none is set."""
     chosen = {
@@ -157,6 +163,13 @@ def _watch(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0 when emotions were recorded, 1 when not or a node failed, 2 for unusable input."""
     planned = plan(parser().parse_args(arguments))
+    if _stands_alone(planned.source):
+        # A node would track and smooth what does not belong together.
+        from fer_ros.cli import annotate
+
+        return annotate.main(
+            [os.path.abspath(planned.source), "--output", str(planned.output), "--model", planned.model]
+        )
     if not (find_spec("rclpy") and find_spec("fer_ros.msg")):
         print(
             "fer-demo: error: ROS 2 or the package's messages are not found: run `make setup` and source "

@@ -26,6 +26,7 @@ CODES = {
     "fer_ros.emotion.model_file.ModelFileError": BAD_INPUT,
     "fer_ros.training.checkpoint.CheckpointError": BAD_INPUT,
     "fer_ros.datasets.face_images.DataError": BAD_INPUT,
+    "fer_ros.media.bags.BagError": BAD_INPUT,
     "fer_ros.media.sources.SourceError": BAD_INPUT,
     "fer_ros.recording.files.RecordingError": BAD_INPUT,
     "fer_ros.registry.UnknownNameError": BAD_INPUT,
@@ -35,7 +36,7 @@ CODES = {
 }
 """Exit codes of the errors that a user can correct, by the name of the exception's class."""
 
-_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx"}
+_EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "rosbags": "bags"}
 """Extras of the wheel by the module they install; all other optional modules come with [train]."""
 
 

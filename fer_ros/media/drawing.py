@@ -99,6 +99,23 @@ def draw_detection(image: np.ndarray, detection: Detection, color: tuple[int, in
             _fill(image, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), color)
 
 
+def write_caption(image: np.ndarray, text: str, color: tuple[int, int, int]) -> None:
+    """Write one line of text onto `image`, in place; its middle is left out if it does not fit.
+
+    Args:
+        image: (height, width, 3) uint8, BGR; the text is as high as it, with a border.
+        text: characters that OpenCV's font lacks are written as "?".
+        color: BGR, 0..255.
+    """
+    text = "".join(character if " " <= character <= "~" else "?" for character in text)
+    height = max(round(0.7 * image.shape[0]), _MIN_TEXT_HEIGHT)
+    rendered, length = _render(text, height), len(text)
+    while rendered.shape[1] > image.shape[1] and length > 4:
+        length -= 1
+        rendered = _render(f"{text[: (length - 3 + 1) // 2]}...{text[len(text) - (length - 3) // 2 :]}", height)
+    _write(image, rendered, 0, (image.shape[0] - rendered.shape[0]) // 2, color)
+
+
 def color_of(emotion: str) -> tuple[int, int, int]:
     """Return the BGR color of an emotion; other names have that of "unknown"."""
     return COLORS.get(emotion, COLORS["unknown"])

@@ -7,6 +7,7 @@ Every image is (height, width, 3) uint8, BGR.
 from __future__ import annotations
 
 import math
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from fer_ros.media.image_files import read_image
 from fer_ros.media.image_header import ImageError
 from fer_ros.media.resize import resize
 from fer_ros.media.synthetic_scene import HORIZONTAL_FOV, SyntheticScene
+from fer_ros.media.video_container import is_truncated
 
 IMAGE_SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """TIFF and WebP are listed so that they are refused by name; see `fer_ros.media.image_files`."""
@@ -95,7 +97,7 @@ class VideoFile(ImageSource):
     def __init__(self, path: Path):
         self.name = str(path)
         self._path = path
-        self._capture = cv2.VideoCapture(str(path))
+        self._capture = _open_capture(path)
         if not self._capture.isOpened():
             raise SourceError(f"{path} is neither a video nor an image that this version of OpenCV can read")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
@@ -103,17 +105,34 @@ class VideoFile(ImageSource):
         # Containers without a length give 0 or a large negative number.
         frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.total = int(frames) if frames > 0 else None
+        self._read = 0
+        self.stamp = -1 / self.rate
+        """Seconds from the start of the video to the image read last, as the container has it."""
 
     def read(self) -> np.ndarray | None:
         """See `ImageSource`."""
         ok, image = self._capture.read()
-        return image if ok else None
+        if not ok:
+            return None
+        self._read += 1
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        # Some containers have no times, and some decoders give none.
+        self.stamp = stamp if math.isfinite(stamp) and stamp > self.stamp else self.stamp + 1 / self.rate
+        return image
+
+    @property
+    def failure(self) -> str:
+        """After the last image: why there are fewer images than the video had; empty if it was read to its end."""
+        if self.total and self._read < self.total and is_truncated(self._path):
+            return f"ends after {self._read} of {self.total} images: the file is truncated"
+        return "" if self._read else "has no image that can be decoded"
 
     def rewind(self) -> None:
         """See `ImageSource`."""
         # Seeking is inexact in some containers; opening again is exact in all.
         self._capture.release()
-        self._capture = cv2.VideoCapture(str(self._path))
+        self._capture = _open_capture(self._path)
+        self._read, self.stamp = 0, -1 / self.rate
 
     def close(self) -> None:
         """See `ImageSource`."""
@@ -267,6 +286,18 @@ def scaled(image: np.ndarray, width: int = 0, height: int = 0) -> np.ndarray:
     if (width, height) == (own_width, own_height):
         return image
     return resize(image, (width, height))
+
+
+def _open_capture(path: Path) -> cv2.VideoCapture:
+    # FFmpeg takes what is in front of a colon for a protocol, unless the path starts with a slash.
+    absolute = os.path.abspath(path)
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        # OpenCV takes no name that is not UTF-8: give it one by which the kernel knows the open file.
+        with path.open("rb") as file:
+            return cv2.VideoCapture(f"/proc/self/fd/{file.fileno()}")
+    return cv2.VideoCapture(absolute)
 
 
 def _is_image(path: Path) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import shutil
 import statistics
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +30,8 @@ COLUMNS = ("stamp", "face_id", "x", "y", "width", "height", "label")
 _DEFAULT_RATE = 10.0
 """Images per second of a video whose stamps do not increase."""
 _BEST_COMPRESSION = (cv2.IMWRITE_PNG_COMPRESSION, 9)
+_CODECS = {".mp4": "mp4v", ".webm": "VP80"}
+"""Codec by the suffix of the file."""
 
 
 class RecordingError(Exception):
@@ -88,7 +94,7 @@ class EmotionsCsv:
 
 
 class Video:
-    """Writes images into an mp4 file at their frame rate.
+    """Writes images into an mp4 or webm file at their frame rate.
 
     The header of the file has the frame rate, so the first images are buffered until their stamps give it. Images of
     another size than the first are letterboxed.
@@ -136,15 +142,17 @@ class Video:
             return
         self._writer.release()
         # OpenCV does not report a full disk, but the file cannot be opened afterwards.
-        if not cv2.VideoCapture(str(self._path)).isOpened():
+        if not cv2.VideoCapture(os.path.abspath(self._path)).isOpened():
             raise RecordingError(f"{self._path} is incomplete: {_free_space(self._path)}")
 
     def _open(self) -> None:
         rate = frame_rate([stamp for _, stamp in self._buffer])
-        self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), rate, self._size)
+        codec = _CODECS[self._path.suffix]
+        self._writer = _open_writer(self._path, rate, self._size)
         if not self._writer.isOpened():
             raise RecordingError(
-                f"cannot write {self._path}: this build of OpenCV has no mp4v encoder; install opencv-python from PyPI"
+                f"cannot write {self._path}: this build of OpenCV has no {codec} encoder; "
+                "install opencv-python from PyPI"
             )
         for image, _ in self._buffer:
             self._writer.write(image)
@@ -229,6 +237,38 @@ class Recording:
                 failures.append(str(error))
         if failures:
             raise RecordingError("; ".join(failures))
+
+
+@cache
+def browser_video_suffix() -> str:
+    """Return ".webm" if this OpenCV writes VP8, which all browsers play, else ".mp4" (MPEG-4, which few do)."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = _open_writer(Path(folder, "probe.webm"), 10.0, (32, 32))
+        opened = writer.isOpened()
+        writer.release()
+    return ".webm" if opened else ".mp4"
+
+
+def _open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    # FFmpeg takes what is in front of a colon for a protocol, unless the path starts with a slash.
+    arguments = os.path.abspath(path), cv2.VideoWriter.fourcc(*_CODECS[path.suffix]), rate, size
+    # OpenCV writes to standard error that WebM has no tag for VP8, and then writes VP8 correctly.
+    with _standard_error_closed():
+        return cv2.VideoWriter(*arguments)
+
+
+@contextmanager
+def _standard_error_closed() -> Iterator[None]:
+    """Discard what C code writes to standard error."""
+    sys.stderr.flush()
+    saved, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nothing)
 
 
 def frame_rate(stamps: Sequence[int]) -> float:

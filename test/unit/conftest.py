@@ -18,6 +18,12 @@ def astronaut() -> np.ndarray:
     return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)
 
 
+@pytest.fixture(scope="session")
+def astronaut_bgr() -> np.ndarray:
+    """Return the same in color: (512, 512, 3) uint8, BGR."""
+    return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+
+
 @pytest.fixture
 def undrawn():
     """Let training and evaluation write empty plots, in tests that do not look at them."""

@@ -2,6 +2,7 @@
 """All commands: help, version, exit codes, and one line for each error, without loading torch."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -14,19 +15,60 @@ import pytest
 from fer_ros import resources
 from fer_ros.cli import errors
 
-COMMANDS = ("compare", "demo", "detect", "evaluate", "export", "train")
+COMMANDS = ("annotate", "compare", "demo", "detect", "evaluate", "export", "train")
 CHECKOUT = Path(__file__).parents[2]
-WITHOUT_TRAINING_PACKAGES = """
-import sys
+RUN_WITHOUT_TRAINING_PACKAGES = """
+import contextlib, importlib, io, json, sys
 for missing in ("torch", "sklearn", "matplotlib", "jinja2"):
     sys.modules[missing] = None
+results = []
+for command, *arguments in json.load(sys.stdin):
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            code = importlib.import_module(f"fer_ros.cli.{command}").main(arguments)
+        except SystemExit as end:
+            code = end.code
+    results.append([code, output.getvalue(), errors.getvalue()])
+print(json.dumps(results))
 """
+WITHOUT_TRAINING_PACKAGES = [
+    ("annotate", ["{here}/none.jpg", "--output", "{here}/out"], "no file or folder {here}/none.jpg"),
+    ("detect", ["{here}/none.jpg", "--output", "{here}/out"], "no file or folder {here}/none.jpg"),
+    ("train", ["--data", "{here}/none"], "{here}/none: there is no such file or folder"),
+    ("train", ["--data", "{here}", "--recipe", "mini_xeption"], "no recipe 'mini_xeption'; available: "),
+    ("train", ["--resume", "{here}"], "{here} is not the folder of a training run"),
+    (
+        "train",
+        ["--data", "{here}/a.npz"],
+        "the Python package 'torch' is not installed; install it with: pip install 'fer-ros[train]'\n",
+    ),
+]
+WITH_TRAINING_PACKAGES = [  # only a checkpoint needs torch to be looked for
+    ("compare", ["{here}/none.pt", "--data", "{here}"], "there is no file {here}/none.pt"),
+    ("evaluate", ["--model", "no_model", "--data", "{here}"], "no model 'no_model'; available: mini_xception"),
+    ("evaluate", ["--model", "{here}/none.pt", "--data", "{here}"], "there is no file {here}/none.pt"),
+    ("export", ["{here}/none", "--output", "{here}/a.pt"], "{here}/none"),
+]
 
 
-def run(command, *arguments, setup=WITHOUT_TRAINING_PACKAGES):
-    """Run a command in a process in which the packages of the extra [train] cannot be imported."""
-    code = f"{setup}\nfrom fer_ros.cli import {command}\nsys.exit({command}.main(sys.argv[1:]))"
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Run all cases in one process in which the packages of the extra [train] cannot be imported.
+
+    Returns the folder that the arguments name, and exit code, output and error output by command line.
+    """
+    here = tmp_path_factory.mktemp("here")
+    np.savez(here / "a.npz", pixels=np.zeros((21, 48, 48), np.uint8), label=np.arange(21) % 7)
+    lines = [[command, "--help"] for command in COMMANDS]
+    lines += [
+        [command, *(a.format(here=here) for a in arguments)] for command, arguments, _ in WITHOUT_TRAINING_PACKAGES
+    ]
+    child = subprocess.run(
+        [sys.executable, "-c", RUN_WITHOUT_TRAINING_PACKAGES], input=json.dumps(lines), capture_output=True, text=True
+    )
+    assert child.returncode == 0, child.stderr
+    return here, dict(zip(map(tuple, lines), json.loads(child.stdout), strict=True))
 
 
 def raising(error):
@@ -38,12 +80,12 @@ def raising(error):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_example_and_exit_codes(command):
-    result = run(command, "--help")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"usage: fer-{command} ")
-    assert f"examples:\n  fer-{command}" in result.stdout
-    assert "exit codes:\n  0 success, 1 failed while running, 2 unusable options or input" in result.stdout
+def test_help_has_example_and_exit_codes(command, outcomes):
+    code, output, _ = outcomes[1][command, "--help"]
+    assert code == 0
+    assert output.startswith(f"usage: fer-{command} ")
+    assert f"examples:\n  fer-{command}" in output
+    assert "exit codes:\n  0 success, 1 failed while running, 2 unusable options or input" in output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -61,43 +103,34 @@ def test_unknown_option_exits_with_2(command, capsys):
     assert f"fer-{command}: error: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("command", "arguments", "reason"),
-    [
-        ("compare", ["{here}/none.pt", "--data", "{here}"], "there is no file {here}/none.pt"),
-        ("detect", ["{here}/none.jpg", "--output", "{here}/out"], "no file or folder {here}/none.jpg"),
-        ("evaluate", ["--model", "no_model", "--data", "{here}"], "no model 'no_model'; available: mini_xception"),
-        ("evaluate", ["--model", "{here}/none.pt", "--data", "{here}"], "there is no file {here}/none.pt"),
-        ("export", ["{here}/none", "--output", "{here}/a.pt"], "{here}/none"),
-        ("train", ["--data", "{here}/none"], "{here}/none: there is no such file or folder"),
-        ("train", ["--data", "{here}", "--recipe", "mini_xeption"], "no recipe 'mini_xeption'; available: "),
-        ("train", ["--resume", "{here}"], "{here} is not the folder of a training run"),
-    ],
-)
-def test_missing_input_is_one_line_that_names_it(command, arguments, reason, tmp_path):
-    # Only a checkpoint needs torch to be looked for.
-    setup = "import sys" if command in ("compare", "evaluate", "export") else WITHOUT_TRAINING_PACKAGES
-    result = run(command, *(argument.format(here=tmp_path) for argument in arguments), setup=setup)
-    assert result.returncode == errors.BAD_INPUT, result.stderr
-    assert result.stderr.startswith(f"fer-{command}: error: ")
-    assert result.stderr.count("\n") == 1
-    assert reason.format(here=tmp_path) in result.stderr
+@pytest.mark.parametrize(("command", "arguments", "reason"), WITHOUT_TRAINING_PACKAGES)
+def test_missing_input_is_one_line_that_names_it(command, arguments, reason, outcomes):
+    here, results = outcomes
+    code, _, output = results[(command, *(argument.format(here=here) for argument in arguments))]
+    assert_one_line(command, code, output, reason.format(here=here))
 
 
-def test_missing_package_is_named_with_its_remedy(tmp_path):
-    np.savez(tmp_path / "a.npz", pixels=np.zeros((21, 48, 48), np.uint8), label=np.arange(21) % 7)
-    result = run("train", "--data", tmp_path / "a.npz")
-    assert result.returncode == errors.BAD_INPUT
-    assert result.stderr == (
-        "fer-train: error: the Python package 'torch' is not installed; install it with: pip install 'fer-ros[train]'\n"
-    )
+@pytest.mark.parametrize(("command", "arguments", "reason"), WITH_TRAINING_PACKAGES)
+def test_missing_model_is_one_line_that_names_it(command, arguments, reason, tmp_path, capsys):
+    main = importlib.import_module(f"fer_ros.cli.{command}").main
+    code = main([argument.format(here=tmp_path) for argument in arguments])
+    assert_one_line(command, code, capsys.readouterr().err, reason.format(here=tmp_path))
 
 
-def test_demo_without_ros_is_one_line():
-    result = run("demo", setup="import sys\nimport importlib.util as util\nutil.find_spec = lambda name: None")
-    assert result.returncode == errors.FAILED
-    assert result.stderr.startswith("fer-demo: error: ROS 2 or the package's messages are not found: run `make setup`")
-    assert result.stderr.count("\n") == 1
+def assert_one_line(command, code, output, reason):
+    assert code == errors.BAD_INPUT, output
+    assert output.startswith(f"fer-{command}: error: ")
+    assert output.count("\n") == 1
+    assert reason in output
+
+
+def test_demo_without_ros_is_one_line(monkeypatch, capsys):
+    demo = importlib.import_module("fer_ros.cli.demo")
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    assert demo.main([]) == errors.FAILED
+    output = capsys.readouterr().err
+    assert output.startswith("fer-demo: error: ROS 2 or the package's messages are not found: run `make setup`")
+    assert output.count("\n") == 1
 
 
 @pytest.mark.parametrize(("name", "code"), errors.CODES.items())
