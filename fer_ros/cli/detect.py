@@ -8,7 +8,6 @@ import csv
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fer_ros.cli.errors import BAD_INPUT, one_line_errors
+from fer_ros.cli.errors import BAD_INPUT, STOPPED, one_line_errors
 from fer_ros.cli.options.common import command_parser
+from fer_ros.cli.processes import Interrupts
+from fer_ros.cli.progress import Progress
 from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.matching import MATCH_OVERLAP, count_matches
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.media.drawing import draw_detection
-from fer_ros.media.sources import ImageSource, SourceError, VideoFile, images_in, open_source
+from fer_ros.media.sources import IMAGE_SUFFIXES, ImageFiles, ImageSource, SourceError, VideoFile, images_in
 from fer_ros.recording.files import RecordingError, Video
+from fer_ros.recording.output_folder import OutputFolder
+from fer_ros.text import printable
 from fer_ros.types import Detection, Frame
-
-try:
-    from tqdm import tqdm
-except ImportError:  # it comes with the extra [train]; detection works without a progress bar
-    tqdm = None  # type: ignore[assignment, misc]
 
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 COLUMNS = (
@@ -99,21 +97,29 @@ class DetectorRun:
 
 
 class _AnnotatedFile:
-    """Writes the images of one file with boxes drawn on them: an mp4 for a video, a png for an image."""
+    """Writes the images of one file with boxes drawn on them: an mp4 for a video, a png for an image.
 
-    def __init__(self, path: Path, video: bool):
-        self._path = path
-        self._video = Video(path.with_suffix(".mp4")) if video else None
+    Args:
+        output: where to write.
+        name: of the input file, with its suffix.
+        video: whether it is a video.
+    """
+
+    def __init__(self, output: OutputFolder, name: str, video: bool):
+        self._output = output
+        self._path = output.claim(f"{name}_faces{'.mp4' if video else '.png'}")
+        self._video = Video(self._path) if video else None
 
     def add(self, image: np.ndarray, stamp: float) -> None:
         if self._video:
             self._video.add(image, round(stamp * 1e9))
         else:
-            self._path.with_suffix(".png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+            self._path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
     def close(self) -> None:
         if self._video:
             self._video.close()
+        self._output.written(self._path)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -155,12 +161,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         runs = _create_runs(options)
-        _process(_files(options.input), runs, options.output)
+        with Interrupts() as interrupts, Progress("fer-detect") as progress:
+            output = OutputFolder(options.output, "fer-detect")
+            _process(_files(options.input, output), runs, output, progress, interrupts)
     except (OSError, ValueError, ImportError, SourceError, RecordingError) as error:
         print(f"fer-detect: error: {error}", file=sys.stderr)
         return BAD_INPUT
-    print(_report(runs))
-    print(f"{options.output / 'boxes.csv'} and annotated images")
+    if runs[0].detections:
+        print(_report(runs))
+        print(printable(f"{options.output / 'boxes.csv'} and annotated images", 500))
+    if interrupts.received:
+        print("fer-detect: stopped", file=sys.stderr)
+        return STOPPED
     return 0
 
 
@@ -196,13 +208,8 @@ def _create_runs(options: argparse.Namespace) -> list[DetectorRun]:
     ]
 
 
-def _warn(message: str) -> None:
-    write = print if tqdm is None else tqdm.write
-    write(f"fer-detect: warning: {message}", file=sys.stderr)
-
-
-def _files(inputs: Sequence[str]) -> list[Path]:
-    """Return the files named, and those in the folders named.
+def _files(inputs: Sequence[str], output: OutputFolder) -> list[Path]:
+    """Return the files named, and those in the folders named that are no annotated copies of an earlier run.
 
     Raises:
         SourceError: a file or folder does not exist.
@@ -211,7 +218,7 @@ def _files(inputs: Sequence[str]) -> list[Path]:
     for name in inputs:
         path = Path(name).expanduser()
         if path.is_dir():
-            files += images_in(path)
+            files += [image for image in images_in(path) if not output.owns(image)]
         elif path.is_file():
             files.append(path)
         else:
@@ -219,60 +226,80 @@ def _files(inputs: Sequence[str]) -> list[Path]:
     return files
 
 
-def _process(files: Sequence[Path], runs: Sequence[DetectorRun], output: Path) -> None:
-    """Run all detectors on all images, and write the table and the annotated files.
+def _process(
+    files: Sequence[Path],
+    runs: Sequence[DetectorRun],
+    output: OutputFolder,
+    progress: Progress,
+    interrupts: Interrupts,
+) -> None:
+    """Run all detectors on all images, and write the table and the annotated files; end early when interrupted.
 
     Raises:
         SourceError: no image can be read.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    names: set[str] = set()
-    with (
-        (output / "boxes.csv").open("w", newline="") as table,
-        nullcontext() if tqdm is None else tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar,
-    ):
-        rows = csv.writer(table)
-        rows.writerow(COLUMNS)
-        for number, path in enumerate(files, start=1):
-            if bar is not None:
-                bar.set_description(f"{number} of {len(files)} files")
-            try:
-                source = open_source(str(path), warn=_warn)
-            except SourceError as error:
-                _warn(f"{error}; skipped")
-                continue
-            annotated = _AnnotatedFile(output / _unique(f"{path.stem}_faces", names), isinstance(source, VideoFile))
-            for row in _process_file(path, source, runs, annotated, bar):
-                rows.writerow(row)
-            annotated.close()
-            source.close()
-    if not runs[0].detections:
+    table_path = output.claim("boxes.csv", numbered=False)
+    try:
+        with table_path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as table:
+            rows = csv.writer(table)
+            rows.writerow(COLUMNS)
+            for number, path in enumerate(files, start=1):
+                if interrupts.received:
+                    break
+                progress.describe(f"{number} of {len(files)} files")
+                try:
+                    source = _open(path, progress)
+                except SourceError as error:
+                    progress.warn(f"{error}; skipped")
+                    continue
+                annotated = _AnnotatedFile(output, path.name, isinstance(source, VideoFile))
+                try:
+                    for row in _process_file(path, source, runs, annotated, progress, interrupts):
+                        rows.writerow(row)
+                finally:
+                    annotated.close()
+                    source.close()
+    finally:
+        output.written(table_path)
+        output.save()
+    if not runs[0].detections and not interrupts.received:
         raise SourceError("no image could be read")
 
 
+def _open(path: Path, progress: Progress) -> ImageSource:
+    # Not `open_source`: it takes a file named 7 for a webcam.
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageFiles(str(path), [path], progress.warn)
+    return VideoFile(path)
+
+
 def _process_file(
-    path: Path, source: ImageSource, runs: Sequence[DetectorRun], annotated: _AnnotatedFile, bar: Any
+    path: Path,
+    source: ImageSource,
+    runs: Sequence[DetectorRun],
+    annotated: _AnnotatedFile,
+    progress: Progress,
+    interrupts: Interrupts,
 ) -> Iterator[list[Any]]:
     """Yield the rows of the table for one file."""
     video = isinstance(source, VideoFile)
     for run in runs:
         run.start_file(video)
     frame = 0
-    while (image := source.read()) is not None:
+    while not interrupts.received and (image := source.read()) is not None:
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        stamp = frame / source.rate
+        stamp = source.stamp if isinstance(source, VideoFile) else 0.0
         if frame == 0:
-            _warn_if_too_small(path, gray, runs)
+            _warn_if_too_small(path, gray, runs, progress)
         for number, run in enumerate(runs):
             for detection in run.detect(gray, stamp):
                 draw_detection(image, detection, detector_color(number))
                 yield _row(run.name, path, frame, detection)
         annotated.add(image, stamp)
         frame += 1
-        if bar is not None:
-            bar.update()
-    if video and source.total and frame < source.total:
-        _warn(f"{path} ends after {frame} of {source.total} images: the file is truncated or damaged")
+        progress.step()
+    if isinstance(source, VideoFile) and not interrupts.received and source.failure:
+        progress.warn(f"{path} {source.failure}")
 
 
 def detector_color(number: int) -> tuple[int, int, int]:
@@ -284,21 +311,11 @@ def detector_color(number: int) -> tuple[int, int, int]:
     return blue, green, red
 
 
-def _warn_if_too_small(path: Path, image: np.ndarray, runs: Sequence[DetectorRun]) -> None:
+def _warn_if_too_small(path: Path, image: np.ndarray, runs: Sequence[DetectorRun], progress: Progress) -> None:
     height, width = image.shape
     smallest = min(run.min_size(image) for run in runs)
     if min(height, width) < smallest:
-        _warn(f"{path} is {width}x{height}: smaller than the smallest face searched for ({smallest} pixels)")
-
-
-def _unique(name: str, names: set[str]) -> str:
-    """Return `name`, numbered if it is in `names`, and add it there."""
-    unique, number = name, 1
-    while unique in names:
-        number += 1
-        unique = f"{name}_{number}"
-    names.add(unique)
-    return unique
+        progress.warn(f"{path} is {width}x{height}: smaller than the smallest face searched for ({smallest} pixels)")
 
 
 def _row(detector: str, path: Path, frame: int, detection: Detection) -> list[Any]:

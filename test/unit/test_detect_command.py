@@ -2,6 +2,8 @@
 """The command fer-detect."""
 
 import csv
+import os
+import signal
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ from detector_kinds import create_detector
 from PIL import Image
 
 from fer_ros.cli.detect import detector_color, main
+from fer_ros.cli.progress import Progress
 from fer_ros.types import Box
 
 FACE = Box(89, 33, 48, 48)
@@ -68,10 +71,10 @@ def test_detect_compares_detectors_on_a_folder_and_a_video(detect, tmp_path, pho
     assert all(bool(row["left_eye_x"]) == (row["detector"] == "mtcnn") for row in rows)
     assert "6 images" in output
     assert output.count("5 (100%), 0") == 2
-    drawn = cv2.imread(str(tmp_path / "output" / "face_faces.png"))
+    drawn = cv2.imread(str(tmp_path / "output" / "face.png_faces.png"))
     assert drawn.shape == photo.shape
     assert not np.array_equal(drawn, photo)
-    annotated = cv2.VideoCapture(str(tmp_path / "output" / "face_faces_2.mp4"))
+    annotated = cv2.VideoCapture(str(tmp_path / "output" / "face.avi_faces.mp4"))
     assert annotated.get(cv2.CAP_PROP_FRAME_COUNT) == 4
 
 
@@ -127,6 +130,44 @@ def test_detect_skips_unreadable_files_with_a_warning(detect, tmp_path, photo):
     code, _, output = detect(tmp_path / "a.png")
     assert code == 2
     assert output.endswith("error: no image could be read\n")
+
+
+def test_detect_writes_a_copy_of_each_image_and_over_none(detect, tmp_path, photo):
+    names = ["frame.0001.jpg", "frame.0002.jpg", "a_png.rf.1f.jpg", "a_png.rf.2f.jpg", "7"]
+    folder = tmp_path / "output"  # also the folder of the images
+    folder.mkdir()
+    for name in names[:4]:
+        cv2.imwrite(str(folder / name), photo)
+    video(tmp_path / "clip.avi", photo, 2).rename(folder / "7")
+    (folder / "frame.0001.jpg_faces.png").write_text("of the user")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for _ in range(2):
+        code, rows, _ = detect(*(folder / name for name in names))
+        assert (code, len(rows)) == (0, 6)
+        assert {name: (folder / name).read_bytes() for name in before} == before
+        written = {path.name for path in folder.iterdir()} - {*before, "boxes.csv", ".fer-detect.json"}
+        assert written == {
+            *("frame.0001.jpg_faces_2.png", "frame.0002.jpg_faces.png"),
+            *("a_png.rf.1f.jpg_faces.png", "a_png.rf.2f.jpg_faces.png", "7_faces.mp4"),
+        }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_detect_leaves_whole_files(detect, tmp_path, photo, monkeypatch, number):
+    steps, step = [], Progress.step
+
+    def interrupt(progress):
+        step(progress)
+        steps.append(1)
+        if len(steps) == 5:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Progress, "step", interrupt)
+    code, rows, output = detect(video(tmp_path / "clip.avi", photo))
+    assert (code, len(rows)) == (130, 5)
+    assert output.endswith("fer-detect: stopped\n")
+    annotated = cv2.VideoCapture(str(tmp_path / "output" / "clip.avi_faces.mp4"))
+    assert sum(annotated.read()[0] for _ in range(20)) == 5
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fer_ros.media.sources import SourceError, Webcam, images, open_source, scaled
+from fer_ros.media.video_container import is_truncated
 
 MEDIA = Path(__file__).parents[2] / ".." / "shared" / "media"
 
@@ -56,6 +57,34 @@ def test_video_has_rate_and_length_and_can_loop(tmp_path):
     repeated = images(source, loop=True)
     levels = [int(next(repeated)[0, 0, 0]) for _ in range(6)]
     assert np.abs(np.array(levels) - [0, 60, 120, 180, 0, 60]).max() < 4
+
+
+def test_video_with_fewer_frames_than_its_container_says_is_whole(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 16))
+    for _ in range(6):
+        writer.write(np.zeros((16, 32, 3), np.uint8))
+    writer.release()
+    source = open_source(str(tmp_path / "v.avi"))
+    source.total += 3  # a hint
+    assert len(list(images(source))) == 6
+    assert source.failure == ""
+    assert source.stamp == pytest.approx(0.5)
+    content = (tmp_path / "v.avi").read_bytes()
+    (tmp_path / "v.avi").write_bytes(content[: len(content) - 400])
+    assert source.failure == "ends after 6 of 9 images: the file is truncated"
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4", ".webm", ".mkv"])
+def test_truncation_is_told_from_the_container(tmp_path, suffix):
+    codec = {".avi": "MJPG", ".mp4": "mp4v"}.get(suffix, "VP80")
+    path = tmp_path / f"v{suffix}"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, (64, 48))
+    for level in range(8):
+        writer.write(np.full((48, 64, 3), 30 * level, np.uint8))
+    writer.release()
+    assert not is_truncated(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert is_truncated(path)
 
 
 @pytest.mark.skipif(not MEDIA.is_dir(), reason="shared/media is not beside this checkout")
