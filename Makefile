@@ -7,7 +7,7 @@ export FER_ROS_ROOT := $(CURDIR)
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help setup demo test coverage bench train lint clean
+.PHONY: help setup demo test fuzz coverage bench train lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ demo: setup ## run the nodes on a video, a folder of images or a webcam: INPUT=p
 
 test: setup ## run all tests; ARGS="-k tracker" goes to pytest
 	@$(IN_ENV) python -m pytest --cov --cov-report= $(ARGS)
+
+fuzz: setup ## read mutated images, calibrations, data sets and recipes; MINUTES=10, exits with 1 if one is a finding
+	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)
 
 coverage: setup ## report the line coverage of the last `make test`; fails below 95 % of the library or 90 % of the nodes
 	@$(IN_ENV) coverage report --skip-covered --omit='fer_ros/nodes/*' --fail-under=95 && \

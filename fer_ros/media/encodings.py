@@ -148,7 +148,7 @@ def pixel_bytes(encoding: str) -> int:
         ImageError: `encoding` is not one of `SUPPORTED`.
     """
     if encoding not in _FORMATS:
-        raise ImageError(_unknown(encoding), "encoding")
+        raise _unknown(encoding)
     return _FORMATS[encoding].pixel_bytes
 
 
@@ -205,11 +205,16 @@ def decode_bgr(data: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return _decode(data, False, max_pixels)
 
 
-def _unknown(encoding: str) -> str:
+def _unknown(encoding: str) -> ImageError:
     if encoding in ("16UC1", "32FC1"):
-        return f"encoding '{encoding}' is depth (REP 118), not an image; remap to the camera's color or gray topic"
+        return ImageError(
+            f"encoding '{encoding}' is depth (REP 118), not an image; remap to the camera's color or gray topic",
+            "depth",
+        )
     name = printable(encoding, 40)
-    return f"unknown encoding '{name}'{did_you_mean(name, SUPPORTED)}; supported: {', '.join(SUPPORTED)}"
+    return ImageError(
+        f"unknown encoding '{name}'{did_you_mean(name, SUPPORTED)}; supported: {', '.join(SUPPORTED)}", "encoding"
+    )
 
 
 def _buffer(data: Any) -> memoryview:

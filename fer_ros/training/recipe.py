@@ -16,6 +16,7 @@ from the best weights of an earlier stage:
 from __future__ import annotations
 
 import re
+import reprlib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
@@ -28,7 +29,8 @@ import yaml
 
 from fer_ros import networks, resources
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.files import atomic_write
+from fer_ros.files import atomic_write, read_regular_file
+from fer_ros.text import printable
 from fer_ros.training.augmentation import RESAMPLING, Augmentation
 
 
@@ -98,14 +100,14 @@ class Recipe:
         for name, choices in _CHOICES.items():
             chosen = attrgetter(name)(self)
             if chosen not in choices:
-                raise RecipeError(f"'{name}' is '{chosen}'{_nearest(chosen, choices)}")
+                raise RecipeError(f"'{name}' is '{printable(chosen)}'{_nearest(chosen, choices)}")
         self._check_network()
 
     def _check_network(self) -> None:
         try:
             networks.options_of(self.network, self.network_options)
         except ValueError as error:
-            raise RecipeError(str(error)) from error
+            raise RecipeError(printable(error, 500)) from error
         size = networks.input_size(self.network)
         if size not in (None, self.preprocessing.input_size):
             raise RecipeError(f"'{self.network}' needs 'preprocessing.input_size' {size}")
@@ -167,6 +169,8 @@ class StagedRecipe:
 
 
 _RANDOM_WEIGHTS = "none"
+_MAX_BYTES = 1 << 16
+"""Largest recipe file; those that ship have up to 5 kB."""
 _STAGE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _CHOICES = {
     "optimizer": ("sgd", "adam"),
@@ -213,11 +217,29 @@ def load(name: str) -> StagedRecipe:
     """
     path = resources.find("recipes", name, (".yaml", ".yml"))
     try:
-        return parse(yaml.safe_load(path.read_text()), path.parent)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        return parse(_load_yaml(path), path.parent)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _load_yaml(path: Path) -> Any:
+    """Return the content of a YAML file of unknown origin.
+
+    Raises:
+        RecipeError: it is no YAML, or too large; without its path.
+    """
+    try:
+        return yaml.safe_load(read_regular_file(path, _MAX_BYTES).decode())
+    except OSError as error:
+        raise RecipeError(str(error).replace(f"{path}: ", "")) from error
+    except yaml.MarkedYAMLError as error:
+        # Not the line itself: the file may be none that its reader should see.
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise RecipeError(f"not YAML: {place}{printable(error.problem or 'not readable', 100)}") from error
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        # PyYAML raises the latter for damaged tags, dates and numbers, and for deep nesting.
+        raise RecipeError(f"not YAML: {printable(error, 100)}") from error
 
 
 def save(path: Path, recipe: StagedRecipe | Recipe) -> None:
@@ -248,7 +270,7 @@ def parse(keys: Any, folder: Path) -> StagedRecipe:
         try:
             stages.append(_parse_stage(base, overrides, stages, folder))
         except RecipeError as error:
-            raise RecipeError(f"stage '{overrides['name']}': {error}") from error
+            raise RecipeError(f"stage '{printable(overrides['name'])}': {error}") from error
     return StagedRecipe(tuple(stages))
 
 
@@ -264,7 +286,7 @@ def _parse_stage(base: dict[str, Any], overrides: dict[str, Any], earlier: list[
     if init_from is None:
         return Stage(name, recipe, _latest_of_same_network(recipe, earlier))
     if not isinstance(init_from, str):
-        raise RecipeError(f"'init_from' must be text, not {init_from!r}")
+        raise RecipeError(f"'init_from' must be text, not {_shown(init_from)}")
     if init_from == _RANDOM_WEIGHTS:
         return Stage(name, recipe)
     return Stage(name, recipe, _absolute(init_from, folder, names))
@@ -327,7 +349,7 @@ def _build(kind: type[Any], keys: Any, prefix: str) -> Any:
     values = {}
     for key, value in keys.items():
         if key not in types:
-            raise RecipeError(f"unknown key '{prefix}{key}'{_nearest(str(key), types)}")
+            raise RecipeError(f"unknown key '{prefix}{printable(key)}'{_nearest(str(key), types)}")
         values[key] = _value(types[key], value, f"{prefix}{key}")
     for entry in fields(kind):
         if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING:
@@ -348,12 +370,17 @@ def _value(kind: Any, value: Any, key: str) -> Any:
             pass
     if kind == list[str]:
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise RecipeError(f"'{key}' must be a list of texts, as in [one, two], not {value!r}")
+            raise RecipeError(f"'{key}' must be a list of texts, as in [one, two], not {_shown(value)}")
         return value
     expected = typing.get_origin(kind) or kind
     if type(value) is not expected:
-        raise RecipeError(f"'{key}' must be {_TYPE_NAMES[expected]}, not {value!r}")
+        raise RecipeError(f"'{key}' must be {_TYPE_NAMES[expected]}, not {_shown(value)}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """Return a value for an error. A few aliases in YAML can stand for gigabytes of text."""
+    return printable(reprlib.repr(value))
 
 
 _TYPE_NAMES = {dict: "a mapping", int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -361,5 +388,5 @@ _TYPE_NAMES = {dict: "a mapping", int: "a whole number", float: "a number", bool
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     names = list(known)
-    near = get_close_matches(word, names, n=1, cutoff=0.5)
+    near = get_close_matches(word[:100], names, n=1, cutoff=0.5)
     return f", did you mean '{near[0]}'?" if near else f"; available: {', '.join(names)}"

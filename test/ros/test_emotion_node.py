@@ -205,6 +205,17 @@ def test_same_warning_is_throttled(robot, start, astronaut):
     assert len(robot.logged("cannot read image")) == 2
 
 
+def test_truncated_jpegs_of_different_lengths_are_logged_once(robot, start, astronaut):
+    only = start(image_transport="compressed").processor.cameras[""]
+    camera = robot.matched_camera("image/compressed", CompressedImage)
+    broken = jpeg_message(astronaut)
+    for number in range(1, 21):
+        broken.data = broken.data[:-100]
+        camera.publish(broken)
+        robot.wait_until(lambda number=number: only.statistics.unreadable == number, f"unreadable image {number}")
+    assert len(robot.logged("cannot read image")) == 1
+
+
 def test_corrupt_jpeg_is_reported(robot, start, astronaut):
     start(image_transport="compressed")
     camera = robot.matched_camera("image/compressed", CompressedImage)
