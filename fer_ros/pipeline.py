@@ -20,7 +20,7 @@ from fer_ros.people.camera_model import FACE_WIDTH, CameraModel
 from fer_ros.people.events import Event, EventSettings, FaceEvents
 from fer_ros.people.hysteresis import HysteresisSettings, LabelHysteresis, best
 from fer_ros.people.smoothing import Smoothing, SmoothingSettings
-from fer_ros.types import UNKNOWN, FaceResult, Frame, TrackedFace
+from fer_ros.types import FaceResult, Frame, TrackedFace
 
 _MAX_FACES_MARGIN = math.log(1.44)
 """By how much the logarithm of a face's area must exceed that of a selected face to replace it."""
@@ -154,7 +154,7 @@ class CameraState:
             scores=scores,
             smoothed_scores=smoothed,
             emotion=emotion,
-            confidence=float(smoothed.max() if emotion == UNKNOWN else smoothed[labels.index(emotion)]),
+            confidence=self._decisions.confidence(face.id),
             quality=int(faults),
             valence=valence,
             arousal=arousal,

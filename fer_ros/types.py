@@ -193,7 +193,8 @@ class FaceResult:
     emotion: str
     """The label decided on over time, or "unknown"."""
     confidence: float
-    """0..1, calibrated: the smoothed score of `emotion`, or of the best label when `emotion` is "unknown"."""
+    """0..1, calibrated: the smoothed score of `emotion`, or of the best label when `emotion` is "unknown". While an
+    emotion is held although the scores contradict it, that of the last image that did not."""
     quality: int = 0
     """Sum of `fer_ros.people.quality.Quality` bits that make this result less reliable; 0 when there are none."""
     valence: float = math.nan

@@ -48,7 +48,8 @@ _MIN_TEXT_HEIGHT = 7
 def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") -> np.ndarray:
     """Return a BGR copy of `image` with the box, the emotion and the class scores of each face drawn onto it.
 
-    The bars of the class scores are left out where they would cover a face or do not fit into the image.
+    The bars of the class scores touch the box or the emotion of their face, with a seam of its color. They are left out
+    where they would cover another face, its emotion or its bars, or do not fit into the image.
 
     Args:
         image: (height, width, 3) BGR or (height, width) gray, uint8, from 1x1 pixel. Not modified.
@@ -68,35 +69,52 @@ def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") 
     # All plates before the first panel: the emotion matters more than the scores, so it gets the better place.
     plates: list[Box] = []
     for face in faces:
-        plates.append(_draw_plate(drawn, face, boxes + plates))
+        others = [box for box in boxes if box != face.box]
+        plates.append(_draw_plate(drawn, face, others + plates))
     panels: list[Box] = []
-    for face in faces:
+    for face, plate in zip(faces, plates, strict=True):
+        others = [box for box in boxes if box != face.box]
         for row_height in _row_heights(drawn, face.box, len(face.labels)):
-            panel = _Panel(drawn, face.box, face.labels, row_height, boxes + plates + panels)
-            if panel.fits and not _covers_a_face(panel.place, face.box, boxes):
+            panel = _Panel(drawn, face.box, plate, face.labels, row_height, others + plates + panels)
+            if panel.place:
                 panel.draw(drawn, face)
                 panels.append(panel.place)
                 break
     return drawn
 
 
-def draw_detection(image: np.ndarray, detection: Detection, color: tuple[int, int, int]) -> None:
+def draw_detection(image: np.ndarray, detection: Detection, color: tuple[int, int, int], corner: int = 0) -> None:
     """Draw the box, the score and the landmarks of a detection onto `image`, in place.
 
     Args:
         image: (height, width, 3) uint8, BGR.
         detection: in pixels of `image`.
         color: BGR, 0..255.
+        corner: of the box at which the score is written, 0..3, so that those of several detectors stay legible.
     """
     box, letters = detection.box, _text_height(image)
     thin = max(letters // 8, 1)
     for stroke in _strokes(box, min(thin, box.width, box.height), max(box.width, box.height)):
         _fill(image, stroke, color)
     text = _render(f"{detection.score:.2f}", letters)
-    _write(image, text, box.x, box.y - text.shape[0] - thin, color)
+    height, width = text.shape[0] + 2 * thin, text.shape[1] + 2 * thin
+    x = box.x if corner % 2 == 0 else box.right - width
+    _write_on_plate(image, text, x, box.y - height if corner < 2 else box.bottom, color)
     if detection.landmarks:
         for x, y in filter(None, astuple(detection.landmarks)):
             _fill(image, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), color)
+
+
+def draw_legend(image: np.ndarray, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    """Write names in their colors into the upper left corner of `image`, in place.
+
+    Args:
+        image: (height, width, 3) uint8, BGR.
+        entries: name and BGR color of each.
+    """
+    y = 0
+    for name, color in entries:
+        y += _write_on_plate(image, _render(name, _text_height(image)), 0, y, color)
 
 
 def write_caption(image: np.ndarray, text: str, color: tuple[int, int, int]) -> None:
@@ -122,26 +140,76 @@ def color_of(emotion: str) -> tuple[int, int, int]:
 
 
 class _Panel:
-    """A bar for each class beside a box; labels are left out where they would be illegible."""
+    """A bar for each class, beside the face's box or plate; labels are left out where they would be illegible.
 
-    def __init__(self, image: np.ndarray, box: Box, labels: Sequence[str], row: int, taken: Sequence[Box]):
+    The side at which the panel touches them has their color.
+
+    Args:
+        image: that it must fit into.
+        box: of the face.
+        plate: box of its emotion.
+        labels: of the classes.
+        row: height of a row, pixels.
+        taken: boxes that it must not cover: other faces, plates and panels.
+    """
+
+    def __init__(self, image: np.ndarray, box: Box, plate: Box, labels: Sequence[str], row: int, taken: Sequence[Box]):
         self._labels = labels
         self._row = row
-        self._gap = row // 3
+        self._gap = max(row // 3, 2)
         self._bar_width = 4 * row
+        self._seam_width = max(row // 5, 2)
         letters = round(0.68 * row)
         self._texts = [_render(label, letters) for label in labels] if letters >= _MIN_TEXT_HEIGHT else []
         labels_width = max((text.shape[1] + self._gap for text in self._texts), default=0)
         width, height = labels_width + self._bar_width + 2 * self._gap, row * len(labels) + 2 * self._gap
-        right, below = box.right + self._gap, box.bottom + self._gap
-        left, above = box.x - self._gap - width, box.y - self._gap - height
-        corners = [(x, y) for x in (right, left) for y in (box.y, box.bottom - height)]
-        corners += [(x, y) for y in (below, above) for x in (box.x, box.right - width)]
-        self.place = _best_place(width, height, corners, image, taken)
-        self.fits = width <= image.shape[1] and height <= image.shape[0]
+        free = (
+            (place, seam)
+            for anchor, kept in ((box, taken), (plate, [*taken, box]))
+            for place, seam in self._candidates(anchor, width, height, image.shape[1], image.shape[0])
+            if not _shared_area(place, kept)
+        )
+        self.place: Box | None
+        self._seam: Box | None
+        self.place, self._seam = next(free, (None, None))
+
+    def _candidates(
+        self, box: Box, width: int, height: int, image_width: int, image_height: int
+    ) -> Iterator[tuple[Box, Box]]:
+        """Yield places inside the image that touch the box, with the seam between both, the best first."""
+        seam, visible = self._seam_width, box.clipped(image_width, image_height)
+        if width + seam > image_width or height + seam > image_height or not visible.area:
+            return
+        lowest, rightmost = image_height - height, image_width - width
+        for y in (box.y, box.bottom - height):
+            y = max(min(y, lowest), 0)
+            contact = min(y + height, visible.bottom) - max(y, visible.y)
+            if 2 * contact >= min(height, visible.height):
+                if box.right >= 0 and box.right + seam + width <= image_width:
+                    yield Box(box.right + seam, y, width, height), Box(box.right, y, seam, height)
+                if box.x <= image_width and box.x - seam - width >= 0:
+                    yield Box(box.x - seam - width, y, width, height), Box(box.x - seam, y, seam, height)
+        for x in (box.x, box.right - width):
+            x = max(min(x, rightmost), 0)
+            contact = min(x + width, visible.right) - max(x, visible.x)
+            if 2 * contact >= min(width, visible.width):
+                if box.bottom >= 0 and box.bottom + seam + height <= image_height:
+                    yield Box(x, box.bottom + seam, width, height), Box(x, box.bottom, width, seam)
+                if box.y <= image_height and box.y - seam - height >= 0:
+                    yield Box(x, box.y - seam - height, width, height), Box(x, box.y - seam, width, seam)
+        if 4 * width * height <= visible.area:  # a face that fills the image: at its lower corners
+            for x in (visible.x, visible.right - width):
+                yield (
+                    Box(x, visible.bottom - height, width, height),
+                    Box(x, visible.bottom - height - seam, width, seam),
+                )
 
     def draw(self, image: np.ndarray, face: FaceResult) -> None:
+        """Draw the panel; only if there is a place for it."""
+        if self.place is None or self._seam is None:
+            return
         _darken(image, self.place)
+        _fill(image, self._seam, color_of(face.emotion))
         for index, (label, score) in enumerate(zip(self._labels, face.smoothed_scores, strict=True)):
             y = self.place.y + self._gap + index * self._row
             if self._texts:
@@ -166,7 +234,8 @@ def _row_heights(image: np.ndarray, box: Box, rows: int) -> list[int]:
     """Return heights in pixels of a panel's rows, to be tried in turn: proportional to the face, and the minimum."""
     full = round(1.2 * _text_height(image))
     smallest = full // 2
-    return [max(min(full, round(1.2 * box.height / rows)), smallest), smallest]
+    preferred = max(min(full, round(1.2 * box.height / rows)), smallest)
+    return list(dict.fromkeys((preferred, max(round(0.75 * preferred), smallest), smallest)))
 
 
 def _draw_box(image: np.ndarray, face: FaceResult, bold: bool) -> None:
@@ -193,9 +262,10 @@ def _draw_plate(image: np.ndarray, face: FaceResult, taken: Sequence[Box]) -> Bo
     text = _render(f"{face.emotion} {_percent(face.confidence)}".rstrip(), _text_height(image))
     padding = text.shape[0] // 3
     height, width = text.shape[0] + 2 * padding, text.shape[1] + 2 * padding
-    above, below = box.y - height - padding // 2, box.bottom + padding // 2
+    above, below = box.y - height, box.bottom
     corners = [(x, y) for y in (above, below, box.y) for x in (box.x, box.right - width)]
-    plate = _best_place(width, height, corners, image, taken)
+    # Its own face it covers only where that saves another one.
+    plate = _best_place(width, height, corners, image, [*taken, *taken, box])
     _fill(image, plate, color)
     _write(image, text, plate.x + padding, plate.y + padding, _BLACK if _is_bright(color) else _WHITE)
     return plate
@@ -208,11 +278,6 @@ def _best_place(
     rightmost, lowest = image.shape[1] - width, image.shape[0] - height
     places = [Box(max(min(x, rightmost), 0), max(min(y, lowest), 0), width, height) for x, y in corners]
     return min(places, key=lambda place: _shared_area(place, taken))
-
-
-def _covers_a_face(place: Box, own: Box, boxes: Iterable[Box]) -> bool:
-    """Return whether a panel covers a face; of its own it may cover a quarter, as a face can fill the image."""
-    return _shared_area(place, [own]) > own.area / 4 or _shared_area(place, (box for box in boxes if box != own)) > 0
 
 
 def _shared_area(place: Box, others: Iterable[Box]) -> int:
@@ -243,6 +308,17 @@ def _write(image: np.ndarray, text: np.ndarray, x: int, y: int, color: tuple[int
         cover = text[inside.y - y : inside.bottom - y, inside.x - x : inside.right - x, np.newaxis]
         region = image[inside.y : inside.bottom, inside.x : inside.right]
         region[:] = np.rint(region + cover * (np.array(color, np.float32) - region))
+
+
+def _write_on_plate(image: np.ndarray, text: np.ndarray, x: int, y: int, color: tuple[int, int, int]) -> int:
+    """Write a text on a dark plate with this upper left corner, moved into the image; return its height."""
+    padding = max(text.shape[0] // 8, 1)
+    height: int = text.shape[0] + 2 * padding
+    width = text.shape[1] + 2 * padding
+    x, y = max(min(x, image.shape[1] - width), 0), max(min(y, image.shape[0] - height), 0)
+    _darken(image, Box(x, y, width, height).clipped(image.shape[1], image.shape[0]))
+    _write(image, text, x + padding, y + padding, color)
+    return height
 
 
 @lru_cache(maxsize=1024)

@@ -103,13 +103,15 @@ class HysteresisSettings:
 class _Decision:
     """The emotion of one face."""
 
-    __slots__ = ("choice", "confident_at", "stamp")
+    __slots__ = ("choice", "confidence", "confident_at", "stamp")
 
     def __init__(self, label: str, stamp: float):
         self.choice = Hysteresis(label)
         self.stamp = stamp
         self.confident_at = stamp
         """When the best score was last high enough to keep a label."""
+        self.confidence = 0.0
+        """Of the decision, from the last image that did not contradict it."""
 
 
 class LabelHysteresis:
@@ -146,7 +148,18 @@ class LabelHysteresis:
         elif stamp - decision.confident_at >= _RELEASE_FACTOR * settings.hold - TIME_TOLERANCE:
             decision.choice.set(UNKNOWN)
         challenger = labels[top] if self._is_ahead(top, decision.choice.current, scores, labels) else ""
-        return decision.choice.update(challenger, stamp, settings.hold)
+        emotion = decision.choice.update(challenger, stamp, settings.hold)
+        if not self._is_ahead(top, emotion, scores, labels) and (emotion == UNKNOWN or decision.confident_at == stamp):
+            decision.confidence = float(scores[top] if emotion == UNKNOWN else scores[labels.index(emotion)])
+        return emotion
+
+    def confidence(self, face_id: str) -> float:
+        """Return the confidence of the label that `update` returned last for a face, 0..1.
+
+        It is the score of the label, or the best score for "unknown". While a label is held although the scores
+        contradict it, it is the one from before: the score of that moment belongs to no decision.
+        """
+        return self._decisions[face_id].confidence
 
     def keep_only(self, face_ids: Collection[str]) -> None:
         """Drop the decisions of all faces that are not among `face_ids`."""

@@ -10,7 +10,7 @@ import pytest
 
 from fer_ros.emotion.labels import FER2013, KNOWN
 from fer_ros.media import drawing
-from fer_ros.types import Box, FaceResult
+from fer_ros.types import Box, Detection, FaceResult
 
 BACKGROUND = 100
 
@@ -142,3 +142,58 @@ def test_unknown_confidence_is_not_drawn():
     certain, unsure = (replace(_face(Box(200, 150, 120, 120)), confidence=confidence) for confidence in (0.9, math.nan))
     with_number, without = (drawing.draw(_image(), [face]) for face in (certain, unsure))
     assert _count(without, drawing.color_of("happy")) < _count(with_number, drawing.color_of("happy"))
+
+
+def touches(place, box, slack):
+    """Return whether two boxes are at most `slack` pixels apart."""
+    across = max(place.x - box.right, box.x - place.right)
+    down = max(place.y - box.bottom, box.y - place.bottom)
+    return max(across, down) <= slack
+
+
+@pytest.mark.parametrize("count", [1, 4, 12, 30])
+def test_panel_touches_its_face_and_covers_no_other(count, monkeypatch):
+    random = np.random.default_rng(count)
+    boxes = []
+    while len(boxes) < count:
+        box = Box(
+            *(int(value) for value in random.integers((-20, -20), (900, 650))), *[int(random.integers(30, 110))] * 2
+        )
+        if all(box.iou(other) == 0 for other in boxes):
+            boxes.append(box)
+    plates, panels, draw_plate, draw_panel = {}, {}, drawing._draw_plate, drawing._Panel.draw
+
+    def record_plate(image, face, taken):
+        plates[face.id] = draw_plate(image, face, taken)
+        return plates[face.id]
+
+    def record_panel(panel, image, face):
+        panels[face.id] = panel.place
+        draw_panel(panel, image, face)
+
+    monkeypatch.setattr(drawing, "_draw_plate", record_plate)
+    monkeypatch.setattr(drawing._Panel, "draw", record_panel)
+    drawing.draw(_image(960, 720), [_face(box, face_id=str(number)) for number, box in enumerate(boxes)])
+    assert len(panels) >= min(count, 4)
+    for number, panel in panels.items():
+        own = boxes[int(number)]
+        assert touches(panel, own, 6) or touches(panel, plates[number], 6)
+        others = [box for box in boxes if box != own] + list(plates.values())
+        others += [other for key, other in panels.items() if key != number]
+        assert all(panel.iou(other) == 0 for other in others)
+        assert panel == panel.clipped(960, 720)
+
+
+def test_seam_between_panel_and_face_has_the_color_of_the_box():
+    drawn = drawing.draw(_image(), [_face(Box(200, 150, 120, 120))])
+    assert (drawn[155:265, 320:322] == drawing.color_of("happy")).all()
+
+
+def test_legend_and_scores_of_detectors_have_their_colors():
+    image, colors = _image(), [(66, 228, 240), (233, 180, 86)]
+    for corner, color in enumerate(colors):
+        drawing.draw_detection(image, Detection(Box(200, 150, 120, 120), 0.5), color, corner)
+    assert not _is_changed(image, _image())[:40, :150].any()
+    drawing.draw_legend(image, [("viola_jones", colors[0]), ("mtcnn", colors[1])])
+    assert _is_changed(image, _image())[:40, :100].any()
+    assert all(_count(image[130:150, x : x + 60], color) > 5 for x, color in zip((200, 260), colors, strict=True))

@@ -32,6 +32,22 @@ def test_label_changes_after_challenger_led_for_hold():
     assert decided == ["happy"] * 5 + ["sad"] * 3
 
 
+def test_confidence_stays_while_a_contradicted_label_is_held():
+    decisions, confidences = label_hysteresis(hold=0.3), []
+    for step, given in enumerate([scores(happy=0.8), scores(happy=0.7), *[scores(happy=0.06, sad=0.9)] * 4]):
+        emotion = decisions.update("1", given, LABELS, step / 10)
+        confidences.append((emotion, decisions.confidence("1")))
+    assert confidences == [("happy", 0.8), *[("happy", 0.7)] * 4, ("sad", 0.9)]
+
+
+def test_confidence_of_unknown_is_that_of_its_best_label():
+    decisions, unclear = label_hysteresis(min_confidence=0.5), np.array([0.4, 0.3, 0.3])
+    assert decisions.update("1", unclear, LABELS, 0.0) == UNKNOWN
+    assert decisions.confidence("1") == 0.4
+    assert decisions.update("1", scores(happy=0.9), LABELS, 0.1) == UNKNOWN
+    assert decisions.confidence("1") == 0.4
+
+
 @pytest.mark.parametrize("rate", [10, 20, 60])
 def test_hold_is_in_seconds_at_any_rate(rate):
     decided = decide(label_hysteresis(hold=0.5), [scores(happy=0.8)] * rate + [scores(sad=0.8)] * rate, rate)
