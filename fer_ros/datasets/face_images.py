@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_ros.media.resize import resize
+from fer_ros.media.resize import resize_to_square
 
 SPLITS = ("training", "public", "private")
 """FER2013's names: train on the first, choose models on the second, report the third once."""
@@ -131,8 +131,8 @@ def concatenate(parts: Sequence[FaceImages]) -> FaceImages:
 
 
 def resize_all(pixels: np.ndarray, image_size: int) -> np.ndarray:
-    """Return (N, height, width) uint8 images scaled to (N, image_size, image_size)."""
+    """Return (N, height, width) uint8 images scaled to (N, image_size, image_size), with their proportions kept."""
     if pixels.shape[1:] == (image_size, image_size):
         return pixels
-    scaled = [resize(image, (image_size, image_size)) for image in pixels]
+    scaled = [resize_to_square(image, image_size) for image in pixels]
     return np.stack(scaled) if scaled else np.empty((0, image_size, image_size), np.uint8)

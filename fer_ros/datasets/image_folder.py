@@ -22,7 +22,7 @@ from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
 from fer_ros.emotion.labels import FER2013, KNOWN
 from fer_ros.media.image_files import read_image
 from fer_ros.media.image_header import ImageError
-from fer_ros.media.resize import resize
+from fer_ros.media.resize import resize_to_square
 from fer_ros.text import printable
 
 _SPLIT_OF_FOLDER = {
@@ -173,12 +173,12 @@ def _label(folder: Path) -> str:
 
 
 def _read_image(path: Path, image_size: int) -> np.ndarray:
-    """Return (image_size, image_size) uint8 from an image file of any size, gray or color."""
+    """Return (image_size, image_size) uint8 from an image file of any size and proportions, gray or color."""
     try:
         gray = read_image(path, gray=True)
     except ImageError as error:
         raise DataError(str(error)) from error
-    return resize(gray, (image_size, image_size))
+    return resize_to_square(gray, image_size)
 
 
 def _folders(root: Path) -> list[Path]:

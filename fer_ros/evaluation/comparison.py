@@ -83,7 +83,7 @@ def side_by_side(models: Sequence[EvaluatedModel]) -> Table:
         ("McNemar's p", ["", *(f"{mcnemar(first.correct, one.correct):.2g}" for one in models[1:])]),
         ("balanced accuracy", [f"{100 * one.result.macro_recall:.2f}" for one in models]),
         ("macro F1", [f"{100 * one.result.macro_f1:.1f}" for one in models]),
-        ("ECE", [f"{one.result.ece:.3f}" for one in models]),
+        ("ECE", [metrics.ece_text(one.result) for one in models]),
         *((f"recall of {label}", [f"{100 * one.result.per_class[label]['recall']:.1f}" for one in models])
           for label in shown),
         ("parameters", [f"{one.profile.parameters:,}" for one in models]),

@@ -11,7 +11,7 @@ import numpy as np
 from fer_ros.datasets.face_images import resize_all
 from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.evaluation.calibration import Bin, expected_calibration_error, reliability_bins
+from fer_ros.evaluation.calibration import FEW_IMAGES, Bin, expected_calibration_error, reliability_bins
 
 _BATCH = 256
 _CROP_SIDE = 44 / 48
@@ -125,6 +125,12 @@ def measure(scores: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) ->
     )
 
 
+def ece_text(result: Evaluation) -> str:
+    """Return the expected calibration error, with a remark where it is measured on few images."""
+    remark = f" (of only {result.images} images: uncertain)" if result.images <= FEW_IMAGES else ""
+    return f"{result.ece:.3f}{remark}"
+
+
 COLUMNS = ("precision", "recall", "    F1", "misclassified", "support")
 
 
@@ -154,6 +160,6 @@ def table(result: Evaluation) -> str:
     lines += [
         "",
         f"accuracy {100 * result.accuracy:.2f} %, balanced accuracy {100 * result.macro_recall:.2f} %, "
-        f"expected calibration error (ECE) {result.ece:.3f}",
+        f"expected calibration error (ECE) {ece_text(result)}",
     ]
     return "\n".join(lines)

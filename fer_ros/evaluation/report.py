@@ -59,8 +59,8 @@ def write_report(
         Section("Confusion matrix", plot=confusion_matrix),
         Section(
             "Calibration",
-            f"Expected calibration error {result.ece:.3f}. Scores are the softmax of logits divided by the temperature "
-            f"{classifier.metadata.temperature:.3f}.",
+            f"Expected calibration error {metrics.ece_text(result)}. Scores are the softmax of logits divided by the "
+            f"temperature {classifier.metadata.temperature:.3f}.",
             plot=reliability,
         ),
     ]
@@ -84,7 +84,7 @@ def _result(result: Evaluation) -> list[tuple[str, str]]:
         ("balanced accuracy", f"{100 * result.macro_recall:.2f} %"),
         ("macro F1", f"{100 * result.macro_f1:.2f} %"),
         ("weighted F1", f"{100 * result.weighted_f1:.2f} %"),
-        ("expected calibration error (ECE)", f"{result.ece:.3f}"),
+        ("expected calibration error (ECE)", metrics.ece_text(result)),
         ("images", str(result.images)),
     ]
 

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fer_ros.datasets import registry
-from fer_ros.datasets.face_images import FaceImages
+from fer_ros.datasets.face_images import DataError, FaceImages
+from fer_ros.evaluation.calibration import FEW_IMAGES
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,17 +45,36 @@ def read_training_data(
         options: of the data set's reader.
 
     Raises:
-        DataError: the data cannot be read, or a class has no training image.
+        DataError: the data cannot be read, has fewer than two classes, a class has no training image, or no image is
+            left to validate on.
     """
     images = registry.read(sources, image_size, **options)
     training, validation = images.for_training(seed)
     repeated = training.also_in(validation)
     training = training.take(~repeated)
-    training.check_every_label(" ".join(map(str, sources)))
+    source = " ".join(map(str, sources))
+    if len(images.labels) < 2:
+        raise DataError(f"{source}: all images are of the class '{images.labels[0]}'; training needs two or more")
+    training.check_every_label(source)
+    if not len(validation):
+        raise DataError(
+            f"{source}: no image is left to choose the best epoch on, as no class has two images; add images, or a "
+            "folder 'val' beside 'train'"
+        )
+    counts = np.bincount(validation.targets, minlength=len(images.labels))
+    missing = [label for label, count in zip(images.labels, counts, strict=True) if not count]
+    if missing or len(validation) <= FEW_IMAGES:
+        _log.warning(
+            "%s: only %d validation images%s: the best epoch, the accuracy and the calibration are uncertain",
+            source,
+            len(validation),
+            f", none of {', '.join(missing)}" if missing else "",
+        )
     facts = {
         "data": [str(path) for path in registry.paths_of(sources)],
         "training_images": len(training),
         "validation_images": len(validation),
+        **({"classes_without_validation_images": missing} if missing else {}),
         "duplicates_left_out": int(repeated.sum()),
         **{name: value for name, value in options.items() if value},
     }

@@ -108,6 +108,7 @@ def write_evaluation(folder: Path, validation: FaceImages) -> dict[str, Any]:
         "accuracy": result.accuracy,
         "macro_f1": result.macro_f1,
         "ece": result.ece,
+        "evaluated_images": result.images,
     }
 
 

@@ -4,6 +4,7 @@
 import json
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import pytest
 from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
@@ -39,6 +40,18 @@ def test_npz_files_are_listed_with_commas_or_in_a_folder(tmp_path):
 
 def test_images_are_scaled_to_the_input_size(tmp_path):
     assert registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1)], 32).pixels.shape == (7, 32, 32)
+
+
+def test_images_keep_their_proportions_in_every_form(tmp_path):
+    narrow = bars(np.arange(7), seed=1)[:, :, 6:42]
+    expected = np.pad(narrow, ((0, 0), (0, 0), (6, 6)), mode="edge")
+    files = registry.read([arrays(tmp_path / "a.npz", 7, 0, seed=1, pixels=narrow)], 48)
+    np.testing.assert_array_equal(files.pixels, expected)
+    for label, image in zip(FER2013, narrow, strict=True):
+        (tmp_path / "faces" / label).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "faces" / label / "1.png"), image)
+    images = registry.read([tmp_path / "faces"], 48)
+    np.testing.assert_array_equal(images.pixels[np.argsort(images.targets)], expected)
 
 
 def test_image_folder_with_splits(tmp_path):

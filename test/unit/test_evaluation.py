@@ -107,6 +107,30 @@ def test_expected_calibration_error_by_hand():
     assert calibration.expected_calibration_error(bins) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
 
 
+@pytest.mark.parametrize("count", [1, 2, 15, 30, 100, 200])
+def test_fit_temperature_never_sharpens_on_few_images(count):
+    targets = np.arange(count) % 2
+    logits = 3.0 * np.eye(2)[targets]
+    assert 1 <= calibration.fit_temperature(logits, targets) < 1.3
+
+
+def test_fit_temperature_softens_wrong_scores_of_few_images():
+    targets = np.arange(100) % 7
+    wrong = 8.0 * np.eye(7)[(targets + (targets % 2)) % 7]
+    assert calibration.fit_temperature(wrong, targets) > 2
+
+
+def test_fit_temperature_of_many_images_minimizes_the_loss():
+    random = np.random.default_rng(1)
+    targets = random.integers(7, size=3589)
+    logits = random.normal(size=(3589, 7)) + 2.0 * np.eye(7)[targets]
+    fitted = calibration.fit_temperature(logits / 2, targets)
+    around = np.exp(np.linspace(-0.01, 0.01, 201)) * fitted
+    best = around[np.argmin([calibration.log_loss(logits / 2 / each, targets) for each in around])]
+    assert fitted == pytest.approx(best, abs=1e-3)
+    assert fitted < 1, "many images may sharpen"
+
+
 def test_fit_temperature_undoes_overconfidence():
     random = np.random.default_rng(0)
     logits = random.normal(size=(4000, 7)) * 2

@@ -27,6 +27,7 @@ from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.training import checkpoint, progress
 from fer_ros.training import train as training_loop
+from fer_ros.training.data import read_training_data
 from fer_ros.training.recipe import Recipe
 from fer_ros.training.run_folder import CHECKPOINT
 from fer_ros.training.targets import Targets
@@ -125,7 +126,9 @@ def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(run, data, tmp_pa
     terminated.terminate()
     _, errors = terminated.communicate(timeout=60)
     assert terminated.returncode == 130
-    assert errors.splitlines() == [f"fer-train: stopped; continue with: fer-train --resume {folder}"]
+    *warnings, last = errors.splitlines()
+    assert last == f"fer-train: stopped; continue with: fer-train --resume {folder}"
+    assert all("only 35 validation images" in warning for warning in warnings)
 
     interrupted = child("--resume", folder)
     assert json.loads(interrupted.stdout.readline())["event"] == "start"
@@ -232,6 +235,31 @@ def test_unusable_data_leaves_no_folder(make, reason, tmp_path, capsys):
     output = tmp_path / "run"
     assert reason in error_of(capsys, "--data", make(tmp_path / "f.csv"), "--output", output)
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("per_class", "removed", "reason"),
+    [
+        (4, FER2013[1:], "all images are of the class 'angry'; training needs two or more"),
+        (1, (), "no image is left to choose the best epoch on"),
+    ],
+)
+def test_data_that_cannot_be_validated_on_is_refused(per_class, removed, reason, tmp_path, capsys):
+    faces = class_folders(tmp_path / "faces", per_class, seed=1)
+    for label in removed:
+        shutil.rmtree(faces / label)
+    assert reason in error_of(capsys, "--data", faces, "--output", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_few_validation_images_and_missing_classes_are_said(tmp_path, caplog):
+    faces = class_folders(tmp_path / "faces", per_class=15, seed=1)
+    for image in sorted((faces / "sad").iterdir())[1:]:
+        image.unlink()
+    facts = read_training_data([faces], 48, seed=1, options={}).facts
+    assert facts["validation_images"] == 6
+    assert facts["classes_without_validation_images"] == ["sad"]
+    assert "only 6 validation images, none of sad: " in caplog.text
 
 
 @pytest.mark.parametrize(
