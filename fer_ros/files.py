@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,23 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Check, before work whose results go to `folder`, that files can be written there; the folder is not created.
+
+    Args:
+        folder: need not exist; then its nearest existing parent is checked.
+
+    Raises:
+        OSError: it is read-only, on a full disk, or not a folder.
+    """
+    existing = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise OSError(f"{folder} cannot be written: {existing}: {error.strerror}") from error
 
 
 def read_regular_file(path: Path, max_bytes: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fer_ros.cli.errors import one_line_errors
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.options.data import add_data_options, data_options
-from fer_ros.cli.options.evaluation import add_evaluation_options, views_of
+from fer_ros.cli.options.evaluation import add_evaluation_options, check_outputs, views_of
 
 if TYPE_CHECKING:
     from fer_ros.datasets.face_images import FaceImages
@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
         "Compare accuracy, calibration, robustness and resources of several models, each with the first.",
         _EXAMPLES,
     )
-    result.add_argument("models", nargs="+", metavar="MODEL", help="name of a shipped model, or a model file")
+    result.add_argument(
+        "models", nargs="+", metavar="MODEL", help="name of a shipped model, a model file, or the folder of a run"
+    )
     add_data_options(result, required=True)
     add_evaluation_options(result)
     result.add_argument(
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = parser().parse_args(arguments)
+    check_outputs(options)
     from fer_ros.evaluation import comparison
     from fer_ros.training import run_folder
 

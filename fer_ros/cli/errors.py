@@ -25,6 +25,7 @@ CODES = {
     "builtins.OSError": BAD_INPUT,
     "fer_ros.emotion.model_file.ModelFileError": BAD_INPUT,
     "fer_ros.training.checkpoint.CheckpointError": BAD_INPUT,
+    "fer_ros.training.run_folder.RunFolderError": BAD_INPUT,
     "fer_ros.datasets.face_images.DataError": BAD_INPUT,
     "fer_ros.media.bags.BagError": BAD_INPUT,
     "fer_ros.media.sources.SourceError": BAD_INPUT,

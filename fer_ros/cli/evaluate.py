@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fer_ros.cli.errors import one_line_errors
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.options.data import add_data_options, data_options
-from fer_ros.cli.options.evaluation import add_evaluation_options, views_of
+from fer_ros.cli.options.evaluation import add_evaluation_options, check_outputs, views_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     result = command_parser(
         "fer-evaluate", "Accuracy, precision, recall, F1, calibration and confusion matrix of a model.", _EXAMPLES
     )
-    result.add_argument("--model", required=True, help="name of a shipped model, or a model file")
+    result.add_argument("--model", required=True, help="name of a shipped model, a model file, or the folder of a run")
     add_data_options(result, required=True)
     add_evaluation_options(result)
     result.add_argument(
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
     options = parser().parse_args(arguments)
+    check_outputs(options)
     from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.evaluation import metrics, profiling, report, robustness, selection

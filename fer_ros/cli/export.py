@@ -10,11 +10,13 @@ from pathlib import Path
 
 from fer_ros.cli.errors import one_line_errors
 from fer_ros.cli.options.common import command_parser
+from fer_ros.files import check_writable
 
 _EXAMPLES = """\
 examples:
   fer-export out/training/mini_xception-... --output my_model.pt                   its best epoch
   fer-export out/training/mini_xception-.../checkpoint.pth --output my_model.pt    its latest epoch
+  fer-export mini_xception --output mini_xception.onnx                             a shipped model
   fer-export my_model.pt --output my_model.onnx                                    for OpenCV and ONNX Runtime
 """
 
@@ -23,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
     result = command_parser(
         "fer-export", "Write the model file of a training run, for emotion_node and the commands.", _EXAMPLES
     )
-    result.add_argument("source", type=Path, help="folder of a run, its checkpoint, or a .pt model file")
+    result.add_argument(
+        "source", type=Path, help="folder of a run, its checkpoint, a .pt model file, or a shipped model"
+    )
     result.add_argument(
         "--output",
         type=Path,
@@ -46,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     suffixes = (model_file.SUFFIX, model_file.ONNX_SUFFIX)
     if options.output.suffix not in suffixes:
         command_line.error(f"--output must end in {' or '.join(suffixes)}, not '{options.output.suffix}'")
+    check_writable(options.output.parent)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     metadata = export(options.source, options.output)
     exported = Classifier(options.output.absolute())

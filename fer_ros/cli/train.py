@@ -4,20 +4,31 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import functools
+import logging
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_ros.cli.errors import end_now, one_line_errors, stop_now
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.options.data import add_data_options, data_options
+from fer_ros.files import check_writable
 
 if TYPE_CHECKING:
+    from fer_ros.datasets.face_images import FaceImages
+    from fer_ros.training.data import TrainingData
+    from fer_ros.training.distributed import ProcessGroup
+    from fer_ros.training.progress import ProgressReporter
     from fer_ros.training.recipe import StagedRecipe
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_RECIPE = "mini_xception_one_cycle"
 _EXAMPLES = """\
@@ -32,6 +43,10 @@ examples:
 Ctrl-C stops a run; its best model so far and a checkpoint stay.
 """
 
+_STOPPING = 5.0
+"""Seconds that a resumed run waits for its predecessor, which may still be writing."""
+_RUNS = Path("out/training")
+"""Folder of the runs without --output."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk and of an exhausted quota."""
 
@@ -79,6 +94,7 @@ def _check_paths(options: argparse.Namespace) -> None:
     Raises:
         DataError: there is no such data.
         FileNotFoundError: there is no such recipe or run.
+        OSError: the folder of the run cannot be written.
     """
     from fer_ros import resources
     from fer_ros.datasets import registry
@@ -91,8 +107,10 @@ def _check_paths(options: argparse.Namespace) -> None:
         stage = run_folder.read_json(run).get("stage")
         if stage:
             raise FileNotFoundError(
-                f"{options.resume} is the stage '{stage}' of a run; resume the run: --resume {options.resume.parent}"
+                f"{options.resume} is the stage '{stage}' of a run; resume the run: "
+                f"--resume {_quoted(options.resume.parent)}"
             )
+    check_writable(options.resume or options.output or _RUNS)
     if options.recipe:
         resources.find("recipes", options.recipe, (".yaml", ".yml"))
     if options.data:
@@ -105,7 +123,6 @@ def _train(options: argparse.Namespace) -> int:
     from fer_ros.emotion import model_file
     from fer_ros.training import distributed, progress, run_folder, stages
     from fer_ros.training.data import read_training_data
-    from fer_ros.training.train import TrainingError
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -124,11 +141,39 @@ def _train(options: argparse.Namespace) -> int:
     init_from = model_file.find(options.init_from) if options.init_from else None
     if init_from:
         facts["init_from"] = model_file.identify(init_from)
-    new_folder: Path | None = None
-    if group.is_main and not options.resume:
-        new_folder = _new_folder(options, recipe, {**data.facts, **facts})
-    folder = options.resume or group.broadcast(new_folder)
-    assert folder is not None
+        facts["init_from_file"] = str(init_from.absolute())
+    recipe = _without_missing_votes(recipe, data.training)
+    with contextlib.ExitStack() as locks:
+        new_folder: Path | None = None
+        if group.is_main and options.resume:
+            locks.enter_context(run_folder.lock(options.resume, _STOPPING))
+        elif group.is_main:
+            new_folder = _new_folder(options, recipe, {**data.facts, **facts}, locks)
+        folder = options.resume or group.broadcast(new_folder)
+        assert folder is not None
+        return _run_stages(recipe, folder, read_data, facts, reporter, init_from, group)
+
+
+def _without_missing_votes(recipe: StagedRecipe, training: FaceImages) -> StagedRecipe:
+    """Return the recipe with `crowd_weight` 0 where no training image has crowd votes, with a warning."""
+    if training.count_with_votes() or not any(stage.recipe.crowd_weight for stage in recipe.stages):
+        return recipe
+    _log.warning("the recipe has a 'crowd_weight', but the data has no crowd votes: it is set to 0")
+    return recipe.with_overrides(crowd_weight=0.0)
+
+
+def _run_stages(
+    recipe: StagedRecipe,
+    folder: Path,
+    read_data: Callable[[int], TrainingData],
+    facts: dict[str, Any],
+    reporter: ProgressReporter,
+    init_from: Path | None,
+    group: ProcessGroup,
+) -> int:
+    from fer_ros.training import distributed, stages
+    from fer_ros.training.train import TrainingError
+
     # A program stops the run with SIGTERM: from here on that does the same as Ctrl-C, before it ends the process.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -139,15 +184,20 @@ def _train(options: argparse.Namespace) -> int:
             end_now(0)
     except KeyboardInterrupt:
         reporter.close()
-        stop_now(f"fer-train: stopped; continue with: fer-train --resume {folder}")
+        stop_now(f"fer-train: stopped; continue with: fer-train --resume {_quoted(folder)}")
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
         raise TrainingError(
             f"{folder} cannot be written: {error.strerror}; the results of earlier epochs are intact. Free disk space, "
-            f"then continue with: fer-train --resume {folder}"
+            f"then continue with: fer-train --resume {_quoted(folder)}"
         ) from error
     return 0
+
+
+def _quoted(folder: Path) -> str:
+    """Return a path as a word for the shell."""
+    return shlex.quote(str(folder))
 
 
 def _recipe(options: argparse.Namespace) -> StagedRecipe:
@@ -162,16 +212,21 @@ def _recipe(options: argparse.Namespace) -> StagedRecipe:
     return recipe.with_overrides(**{key: value for key, value in overrides.items() if value is not None})
 
 
-def _new_folder(options: argparse.Namespace, recipe: StagedRecipe, facts: dict[str, Any]) -> Path:
-    """Create the run's folder with its recipe and `run.json`."""
+def _new_folder(
+    options: argparse.Namespace, recipe: StagedRecipe, facts: dict[str, Any], locks: contextlib.ExitStack
+) -> Path:
+    """Create and lock the run's folder, and write its recipe and `run.json`."""
     from fer_ros.training import recipe as recipes
     from fer_ros.training import run_folder
 
     name = Path(options.recipe or DEFAULT_RECIPE).stem
-    folder: Path = options.output or Path("out/training") / time.strftime(f"{name}-%Y%m%d-%H%M%S")
-    if (folder / run_folder.RUN).exists():
-        raise FileExistsError(f"{folder} already holds a run: continue it with --resume {folder}, or change --output")
+    folder: Path = options.output or run_folder.create(_RUNS / time.strftime(f"{name}-%Y%m%d-%H%M%S"))
     folder.mkdir(parents=True, exist_ok=True)
+    locks.enter_context(run_folder.lock(folder))
+    if (folder / run_folder.RUN).exists():
+        raise FileExistsError(
+            f"{folder} already holds a run: continue it with --resume {_quoted(folder)}, or change --output"
+        )
     recipes.save(folder / run_folder.RECIPE, recipe)
     names = {"stages": [stage.name for stage in recipe.stages]} if recipe.has_stages else {}
     seed = recipe.stages[0].recipe.seed

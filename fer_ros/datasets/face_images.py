@@ -71,6 +71,10 @@ class FaceImages:
         training, validation = self.training_masks(seed)
         return self.take(training), self.take(validation)
 
+    def count_with_votes(self) -> int:
+        """Return the number of images with crowd votes."""
+        return 0 if self.crowd_votes is None else int(self.crowd_votes.any(axis=1).sum())
+
     def has_split(self, name: str) -> bool:
         """Return whether the split `name` has an image."""
         return bool((self.splits == SPLITS.index(name)).any())
@@ -112,7 +116,7 @@ class FaceImages:
 
 
 def concatenate(parts: Sequence[FaceImages]) -> FaceImages:
-    """Return all images of `parts`, in order; crowd votes are kept only if every part has them.
+    """Return all images of `parts`, in order; where only some parts have crowd votes, the rows of the others are 0.
 
     Raises:
         DataError: the parts have different labels.
@@ -124,9 +128,18 @@ def concatenate(parts: Sequence[FaceImages]) -> FaceImages:
         targets=np.concatenate([part.targets for part in parts]),
         labels=parts[0].labels,
         splits=np.concatenate([part.splits for part in parts]),
-        crowd_votes=None
-        if any(part.crowd_votes is None for part in parts)
-        else np.concatenate([part.crowd_votes for part in parts]),
+        crowd_votes=_concatenate_votes(parts),
+    )
+
+
+def _concatenate_votes(parts: Sequence[FaceImages]) -> np.ndarray | None:
+    if all(part.crowd_votes is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.zeros((len(part), len(part.labels)), np.float32) if part.crowd_votes is None else part.crowd_votes
+            for part in parts
+        ]
     )
 
 

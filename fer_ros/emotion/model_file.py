@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 2
 SUFFIX = ".pt"
 ONNX_SUFFIX = ".onnx"
+BEST = "best.pt"
+"""Name of the best model in the folder of a training run."""
 _METADATA_ENTRY = "fer_ros.json"
 
 
@@ -81,12 +83,20 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (SUFFIX, ONNX_SUFFIX)) -
     """Return the path of a model file.
 
     Args:
-        model: name of a model that ships with the package, or path of a model file.
+        model: name of a model that ships with the package, path of a model file, or folder of a training run.
         suffixes: in order of preference, for a model that ships in several formats.
 
     Raises:
         FileNotFoundError: there is no such model; names the folders that were searched and the models that exist.
     """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if (folder / BEST).is_file():
+            return folder / BEST
+        if folder.is_absolute() or len(folder.parts) > 1:
+            raise FileNotFoundError(
+                f"there is no {folder / BEST}: {folder} is not a training run, or its first epoch has not ended"
+            )
     return resources.find("models", str(model), suffixes)
 
 

@@ -74,6 +74,7 @@ def read_training_data(
         "data": [str(path) for path in registry.paths_of(sources)],
         "training_images": len(training),
         "validation_images": len(validation),
+        **({"training_images_with_crowd_votes": voted} if (voted := training.count_with_votes()) else {}),
         **({"classes_without_validation_images": missing} if missing else {}),
         "duplicates_left_out": int(repeated.sum()),
         **{name: value for name, value in options.items() if value},

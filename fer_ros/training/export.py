@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +79,8 @@ def export(source: Path, path: Path) -> ModelMetadata:
     """Write the model file `path`, TorchScript or ONNX by its suffix.
 
     Args:
-        source: a run folder (its best epoch), a checkpoint (its latest epoch), or a TorchScript model file.
+        source: a run folder (its best epoch), a checkpoint (its latest epoch), a TorchScript model file, or the name of
+            a shipped model.
         path: of the new file.
 
     Raises:
@@ -88,6 +90,8 @@ def export(source: Path, path: Path) -> ModelMetadata:
     """
     if source.is_dir():
         source = _best_model(source)
+    elif not source.is_file() or source.suffix == model_file.SUFFIX:
+        source = model_file.find(source, (model_file.SUFFIX,))
     if source.suffix != model_file.SUFFIX:
         return _from_checkpoint(source, path)
     metadata = model_file.read_metadata(source)
@@ -108,7 +112,8 @@ def _best_model(folder: Path) -> Path:
     stage = run_folder.latest_stage(folder)
     if stage != folder:
         raise FileNotFoundError(
-            f"there is no {best}: the last stage of this run has not ended. Continue with fer-train --resume {folder}, "
+            f"there is no {best}: the last stage of this run has not ended. Continue with fer-train --resume "
+            f"{shlex.quote(str(folder))}, "
             f"or export a stage, such as {stage}"
         )
     raise FileNotFoundError(f"there is no {best}: this is not a training run, or its first epoch has not ended")

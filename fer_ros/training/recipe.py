@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 
 from fer_ros import networks, resources
+from fer_ros.emotion.model_file import BEST
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.files import atomic_write, read_regular_file
 from fer_ros.text import printable
@@ -318,7 +319,7 @@ def _with_absolute_teachers(recipe: Recipe, folder: Path, stages: Iterable[str])
 def _absolute(model: str, folder: Path, stages: Iterable[str]) -> str:
     """Return the name of a stage or shipped model unchanged, and a path as an absolute one."""
     path = Path(model).expanduser()
-    if model in stages or (len(path.parts) == 1 and not path.suffix):
+    if model in stages or (len(path.parts) == 1 and not path.suffix and not (folder / path / BEST).is_file()):
         return model
     return str((folder / path).absolute())
 

@@ -21,7 +21,11 @@ Every file is written atomically.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import fcntl
+import itertools
 import json
 import math
 import os
@@ -29,12 +33,14 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_ros.emotion import model_file
 from fer_ros.files import atomic_write
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ RECIPE = "recipe.yaml"
 RUN = "run.json"
 METRICS = "metrics.csv"
 CURVES = "curves.png"
-BEST = "best.pt"
+BEST = model_file.BEST
 CHECKPOINT = "checkpoint.pth"
 EVALUATION = "evaluation.json"
 CONFUSION_MATRIX = "confusion_matrix.png"
@@ -55,6 +61,57 @@ RELIABILITY = "reliability.png"
 REPORT = "report.html"
 
 # Libraries that plot or train are imported inside the functions: reading a run needs none of them.
+
+
+class RunFolderError(ValueError):
+    """A run folder that cannot be used; the message names the file or folder and the remedy."""
+
+
+def create(folder: Path) -> Path:
+    """Create a folder that did not exist, and return its path: `folder`, or "<folder>-2" and so on where it exists."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError
+
+
+@contextlib.contextmanager
+def lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
+    """Lock a run folder, so that no other process trains in it.
+
+    The lock is one of the kernel (flock) on the folder itself: it leaves no file, and ends with the process.
+
+    Args:
+        folder: existing folder.
+        timeout: seconds to wait for another process, which may be about to end.
+
+    Raises:
+        RunFolderError: another process trains in this folder.
+    """
+    until = time.monotonic() + timeout
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while not _try_lock(descriptor):
+            if time.monotonic() >= until:
+                raise RunFolderError(
+                    f"{folder} is in use by another training process; wait until it ends, or choose another folder"
+                )
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Some network file systems do not lock folders: the run goes on without.
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
 
 
 def write_metrics(folder: Path, records: Sequence[EpochRecord]) -> None:
@@ -144,8 +201,18 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file."""
-    content: dict[str, Any] = json.loads(path.read_text())
+    """Return the object in a JSON file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RunFolderError: it is damaged.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise RunFolderError(f"{path} is damaged, it is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path} is damaged, it holds no JSON object")
     return content
 
 

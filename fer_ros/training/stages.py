@@ -122,6 +122,8 @@ def _facts(recipe: StagedRecipe, index: int, facts: dict[str, Any]) -> dict[str,
     """Return what distinguishes a stage, before the facts of the whole run."""
     stage = recipe.stages[index]
     about: dict[str, Any] = {"network": stage.recipe.network, "epochs": stage.recipe.epochs}
+    if stage.recipe.teachers:
+        about["teachers"] = stage.recipe.teachers
     if recipe.has_stages:
         epochs = [each.recipe.epochs for each in recipe.stages]
         about = {

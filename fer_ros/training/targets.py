@@ -26,12 +26,14 @@ class Targets:
         teachers: model files or names of shipped models, whose mean scores are the teachers' part.
 
     Raises:
-        RecipeError: a teacher has other labels or another input size.
+        RecipeError: a teacher has other labels or another input size, or no image has votes for `crowd_weight`.
         FileNotFoundError: a teacher does not exist.
         ModelFileError: a teacher cannot be loaded.
     """
 
     def __init__(self, recipe: Recipe, training: FaceImages, teachers: Sequence[str | Path] = ()):
+        if recipe.crowd_weight and not training.count_with_votes():
+            raise RecipeError("'crowd_weight' is above 0, but no training image has crowd votes")
         self._recipe = recipe
         self._labels = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
         self._votes = None if training.crowd_votes is None else torch.from_numpy(training.crowd_votes)

@@ -117,6 +117,25 @@ def test_missing_model_is_one_line_that_names_it(command, arguments, reason, tmp
     assert_one_line(command, code, capsys.readouterr().err, reason.format(here=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("compare", ["mini_xception", "--data", "{here}", "--output"]),
+        ("compare", ["mini_xception", "--data", "{here}", "--json"]),
+        ("evaluate", ["--model", "mini_xception", "--data", "{here}", "--output"]),
+        ("evaluate", ["--model", "mini_xception", "--data", "{here}", "--json"]),
+        ("export", ["mini_xception", "--output"]),
+        ("train", ["--data", "{here}", "--output"]),
+    ],
+)
+def test_unwritable_output_is_named_before_the_work(command, arguments, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    output = tmp_path / "file" / "sub" / "a.pt"
+    main = importlib.import_module(f"fer_ros.cli.{command}").main
+    code = main([*(argument.format(here=tmp_path) for argument in arguments), str(output)])
+    assert_one_line(command, code, capsys.readouterr().err, " cannot be written: ")
+
+
 def assert_one_line(command, code, output, reason):
     assert code == errors.BAD_INPUT, output
     assert output.startswith(f"fer-{command}: error: ")

@@ -25,10 +25,11 @@ from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.training import checkpoint, progress
+from fer_ros.training import checkpoint, progress, run_folder
+from fer_ros.training import recipe as recipes
 from fer_ros.training import train as training_loop
 from fer_ros.training.data import read_training_data
-from fer_ros.training.recipe import Recipe
+from fer_ros.training.recipe import Recipe, RecipeError
 from fer_ros.training.run_folder import CHECKPOINT
 from fer_ros.training.targets import Targets
 
@@ -350,6 +351,95 @@ def test_crowd_votes_become_targets(tmp_path):
     assert fer_train("--data", *data, "--recipe", steps, "--output", tmp_path / "run") == 0
     record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][0]
     assert record["training_accuracy"] < 0.5, "all votes are for neutral, whatever the label"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_crowd_weight_without_votes_is_0_in_recipe_and_model(data, tmp_path, caplog):
+    steps = recipe(tmp_path / "r.yaml", crowd_weight=0.5, epochs=1)
+    assert fer_train("--data", data, "--recipe", steps, "--output", tmp_path / "run") == 0
+    assert "the data has no crowd votes: it is set to 0" in caplog.text
+    assert yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["crowd_weight"] == 0
+    assert read_metadata(tmp_path / "run" / "best.pt").recipe["crowd_weight"] == 0
+    with pytest.raises(RecipeError, match="no training image has crowd votes"):
+        Targets(Recipe("mini_xception", 1, crowd_weight=0.5), registry.read([data], 48).split("training"))
+
+
+def test_votes_of_one_file_of_several_are_kept(tmp_path):
+    votes = np.tile(np.array([10] + 9 * [0], np.uint8), (14, 1))
+    files = [arrays(tmp_path / "a.npz", 14, 0, seed=1, ferplus_votes=votes), arrays(tmp_path / "b.npz", 21, 0, seed=2)]
+    images = registry.read(files, 48)
+    assert images.count_with_votes() == 14
+    assert images.crowd_votes.sum(axis=1).tolist() == [1] * 14 + [0] * 21
+    assert read_training_data(files, 48, 1, {}).facts["training_images_with_crowd_votes"] < 14
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_threads_of_a_run_with_teacher_are_those_in_run_json(run, data, tmp_path, monkeypatch):
+    threads, before = [], torch.get_num_threads()
+    monkeypatch.setattr(progress.TerminalReporter, "epoch", lambda *_: threads.append(torch.get_num_threads()))
+    taught = recipe(tmp_path / "r.yaml", epochs=1, teachers=[str(run)])
+    try:
+        arguments = ["--data", data, "--recipe", taught, "--output", tmp_path / "run", "--threads", 2]
+        assert train.main(list(map(str, arguments))) == 0
+    finally:
+        torch.set_num_threads(before)
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert threads == [2]
+    assert facts["threads"] == 2
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
+    folders = [run_folder.create(tmp_path / "runs" / "r-20260101-120000") for _ in range(3)]
+    assert [folder.name for folder in folders] == [f"r-20260101-120000{end}" for end in ("", "-2", "-3")]
+
+
+def test_locked_run_folder_is_refused(run, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "_STOPPING", 0.2)
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    with run_folder.lock(run):
+        assert f"{run} is in use by another training process" in error_of(capsys, "--resume", run)
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+    (tmp_path / "new").mkdir()
+    with run_folder.lock(tmp_path / "new"):
+        assert "is in use" in error_of(capsys, "--data", data, "--output", tmp_path / "new")
+    assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.mark.parametrize("content", ['{"data": ["/da', "", "[1]", "\0\0"])
+def test_damaged_run_json_is_named(content, run, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "copy")
+    (folder / "run.json").write_text(content)
+    assert f"{folder / 'run.json'} is damaged" in error_of(capsys, "--resume", folder)
+
+
+def test_commands_to_resume_are_quoted(run, data, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "with space")
+    assert f"continue it with --resume '{folder}'" in error_of(capsys, "--data", data, "--output", folder)
+
+
+def test_run_folder_is_taken_as_a_model(run, data, tmp_path):
+    assert model_file.find(run) == run / "best.pt"
+    assert Classifier(run).model_id == Classifier(run / "best.pt").model_id
+    with pytest.raises(FileNotFoundError, match="is not a training run"):
+        model_file.find(tmp_path)
+    arguments = ["--model", str(run), "--data", str(data), "--output", str(tmp_path)]
+    assert evaluate.main(arguments) == 0
+
+
+def test_shipped_model_is_exported_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert export.main(["mini_xception", "--output", "copy.pt"]) == 0
+    assert (tmp_path / "copy.pt").read_bytes() == model_file.find("mini_xception").read_bytes()
+
+
+def test_teachers_are_relative_to_the_recipe(run, tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    shutil.copytree(run, tmp_path / "models" / "teacher")
+    path = recipe(tmp_path / "models" / "r.yaml", teachers=["teacher", "./teacher/best.pt", "mini_xception"])
+    monkeypatch.chdir(tmp_path)
+    teachers = recipes.load("models/r.yaml").stages[0].recipe.teachers
+    folder = path.parent / "teacher"
+    assert teachers == [str(folder), str(folder / "best.pt"), "mini_xception"]
 
 
 @pytest.mark.usefixtures("undrawn")

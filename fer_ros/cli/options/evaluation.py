@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from fer_ros.emotion.backends.registry import AUTO, BACKENDS
+from fer_ros.files import check_writable
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,17 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
         help="also measure accuracy over rotation, brightness and crop position, and plot robustness.png",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures to this file")
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Check that the files of --output and --json can be written, before the evaluation.
+
+    Raises:
+        OSError: one of them cannot.
+    """
+    check_writable(options.output)
+    if options.json:
+        check_writable(options.json.parent)
 
 
 def views_of(options: argparse.Namespace) -> str:

@@ -7,7 +7,6 @@ Only the weights of that package are read; importing it would need TensorFlow.
 from __future__ import annotations
 
 import importlib.util
-import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -34,14 +33,20 @@ class Network:
         self._layers = [tensors[start : start + 3] for start in range(0, layers, 3)]
         self._outputs = [tensors[start : start + 2] for start in range(layers, len(tensors), 2)]
         self._pools = pools
-        self._threads = threading.local()
 
     def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
         """Return the outputs for (N, 1, height, width) float32: the score of the face class first, then the others."""
-        if not hasattr(self._threads, "limited"):
-            # Networks this small are slower on several threads. torch keeps the setting per calling thread.
+        # Networks this small are slower on several threads. The setting is the caller's, so it is restored.
+        threads = torch.get_num_threads()
+        if threads != 1:
             torch.set_num_threads(1)
-            self._threads.limited = True
+        try:
+            return self._run(batch)
+        finally:
+            if threads != 1:
+                torch.set_num_threads(threads)
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
         with torch.inference_mode():
             x = torch.from_numpy(batch)
             for (kernel, bias, slopes), pool in zip(self._layers, self._pools, strict=True):
