@@ -20,7 +20,7 @@ from fer_ros.annotation.timeline import Timeline
 from fer_ros.faces.detectors.base import Detector
 from fer_ros.media.drawing import draw
 from fer_ros.recognizer import EmotionRecognizer
-from fer_ros.recording.files import Video, browser_video_suffix
+from fer_ros.recording.files import Video, browser_video_suffix, writing
 from fer_ros.recording.output_folder import OutputFolder
 from fer_ros.types import FaceResult
 
@@ -141,7 +141,8 @@ class Annotation:
         try:
             for frame in item.frames(self._listener.warn):
                 faces = recognizer.recognize(frame.image, _seconds(frame.stamp))
-                self._tables.add(str(item.path), frame.index, frame.stamp, faces)
+                with writing(self._table_paths[0].parent):
+                    self._tables.add(str(item.path), frame.index, frame.stamp, faces)
                 self.summary.frames += 1
                 self.summary.emotions.update(face.emotion for face in faces)
                 if writer:
@@ -188,7 +189,8 @@ class Annotation:
             self.files.append(path)
 
     def _write_png(self, path: Path, image: np.ndarray) -> None:
-        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+        with writing(path):
+            path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
         self._output.written(path)
 
     def _is_unchanged(self, name: str, entry: dict[str, list]) -> bool:

@@ -54,7 +54,7 @@ class EmotionsCsv:
     def __init__(self, path: Path):
         self._path = path
         self._labels: tuple[str, ...] | None = None
-        with _writing(path):
+        with writing(path):
             # Line-buffered, so that a crash loses no row.
             self._file = open(path, "w", newline="", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._table = csv.writer(self._file, lineterminator="\n")
@@ -63,7 +63,7 @@ class EmotionsCsv:
 
     def add(self, result: ImageResult) -> None:
         """Write the rows of a result."""
-        with _writing(self._path):
+        with writing(self._path):
             if self._labels is None:
                 self._write_header(result.labels)
             for face in result.faces:
@@ -72,7 +72,7 @@ class EmotionsCsv:
 
     def close(self) -> None:
         """Close the file; without a result it holds the fixed columns."""
-        with _writing(self._path):
+        with writing(self._path):
             if self._labels is None:
                 self._write_header(())
             self._file.close()
@@ -116,7 +116,7 @@ class Video:
         self._buffer: list[tuple[np.ndarray, int]] = []
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
-        with _writing(path):
+        with writing(path):
             path.unlink(missing_ok=True)
             # OpenCV gives no reason when it cannot write a file; this does.
             path.touch()
@@ -190,7 +190,7 @@ class BestImage:
         """
         if self._image is None:
             return
-        with _writing(self._path):
+        with writing(self._path):
             self._path.write_bytes(cv2.imencode(".png", self._image, _BEST_COMPRESSION)[1].tobytes())
 
 
@@ -205,12 +205,12 @@ class Recording:
     """
 
     def __init__(self, folder: Path):
-        with _writing(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         self._csv = EmotionsCsv(folder / "emotions.csv")
         self._video = Video(folder / "annotated.mp4")
         self._best = BestImage(folder / "annotated.png")
-        with _writing(folder / "annotated.png"):
+        with writing(folder / "annotated.png"):
             (folder / "annotated.png").unlink(missing_ok=True)
 
     @property
@@ -302,7 +302,8 @@ def letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Context manager that turns an OSError into a RecordingError which names `path`."""
     try:
         yield
     except OSError as error:

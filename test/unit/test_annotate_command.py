@@ -2,6 +2,7 @@
 """The command fer-annotate: images, folders, videos and recordings; interruption, resuming, and bad input."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -272,6 +273,28 @@ def test_output_that_is_no_folder_is_one_line(annotate, tmp_path, photo):
     assert code == 2
     assert output.startswith("fer-annotate: error: ")
     assert output.count("\n") == 1
+
+
+def test_full_disk_is_one_line_that_names_the_file(annotate, tmp_path, photo):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), photo)
+    write = Path.write_bytes
+
+    def full(path, content):
+        if path.name == "b.png_faces.png":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        code, _, _, output = annotate(tmp_path / "a.png", tmp_path / "b.png")
+    assert code == 2
+    assert output.endswith("b.png_faces.png: No space left on device\n")
+    assert output.count("\n") == 1
+    assert (tmp_path / "out" / "a.png_faces.png").exists()
+    code, rows, _, output = annotate(tmp_path / "a.png", tmp_path / "b.png", "--resume")
+    assert (code, len(rows)) == (0, 2)
+    assert "1 input (1 more were complete)" in output
 
 
 def test_demo_annotates_images_without_ros(tmp_path, photo, capsys):
