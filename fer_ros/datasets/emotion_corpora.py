@@ -150,25 +150,35 @@ def _read_image(path: Path) -> np.ndarray:
 
 def _frames(path: Path) -> list[np.ndarray]:
     """Return six gray frames of a video, evenly spaced, neither the first nor the last."""
+    frames, total = _read_frames(path, None)
+    if len(frames) < FRAMES <= total:
+        # The container's count is a hint: a trimmed video, or one of a variable rate, has another number.
+        frames, _ = _read_frames(path, total)
+    if total == 0:
+        raise DataError(f"{path}: not a readable video")
+    if len(frames) < FRAMES:
+        raise DataError(f"{path}: only {total} of {FRAMES} frames could be read; the video is too short")
+    return frames
+
+
+def _read_frames(path: Path, total: int | None) -> tuple[list[np.ndarray], int]:
+    """Return six frames of a video with `total` frames (None: as many as it claims), and how many it really has."""
     video = cv2.VideoCapture(str(path))
     try:
-        # Read sequentially: seeking is inaccurate in many files.
-        total = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+        if total is None:
+            total = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0) if video.isOpened() else 0
         wanted = {int((index + 0.5) * total / FRAMES) for index in range(FRAMES)}
         frames = []
-        for number in range(total):
-            if not video.grab():
-                break
+        number = 0
+        # Read sequentially: seeking is inaccurate in many files.
+        while video.grab():
             if number in wanted:
                 read, frame = video.retrieve()
                 if read:
                     frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) if frame.ndim == 3 else frame)
+            number += 1
+            if len(frames) == FRAMES:
+                break
     finally:
         video.release()
-    if total == 0:
-        raise DataError(f"{path}: not a readable video")
-    if len(frames) < FRAMES:
-        raise DataError(
-            f"{path}: only {len(frames)} of {FRAMES} frames could be read; the video is cut off or too short"
-        )
-    return frames
+    return frames, number

@@ -199,3 +199,26 @@ def test_model_is_trained_and_evaluated_by_speaker(ten_speakers, tmp_path_factor
     assert about["validation_images"] == 2 * 8 * emotion_corpora.FRAMES
     assert evaluate.main([*data, "--model", str(out / "run" / "best.pt"), "--output", str(out)]) == 0
     assert f"on {2 * 8 * emotion_corpora.FRAMES} images, public" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("claimed", [0, 9, 40])
+def test_frame_count_of_a_container_is_only_a_hint(tmp_path, monkeypatch, claimed):
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 16))
+    for level in range(12):
+        writer.write(np.full((16, 32, 3), 20 * level, np.uint8))
+    writer.release()
+
+    class Capture:
+        def __init__(self, path, capture=cv2.VideoCapture):
+            self._capture = capture(path)
+
+        def __getattr__(self, name):
+            return getattr(self._capture, name)
+
+        def get(self, name):
+            return claimed if name == cv2.CAP_PROP_FRAME_COUNT else self._capture.get(name)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    frames = emotion_corpora._frames(tmp_path / "v.avi")
+    expected = [1, 3, 5, 7, 9, 11] if claimed != 9 else [0, 2, 3, 5, 6, 8]
+    assert np.abs([frame.mean() for frame in frames] - 20.0 * np.array(expected)).max() < 5
