@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,9 @@ class Section:
 
 
 def facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return table rows of names and values; None values are left out."""
-    return [(name.replace("_", " "), _format(value)) for name, value in values.items() if value is not None]
+    """Return table rows of names and values; None values are left out, and a command is quoted for the shell."""
+    quoted = {name: shlex.join(value) if name == "command" else value for name, value in values.items()}
+    return [(name.replace("_", " "), _format(value)) for name, value in quoted.items() if value is not None]
 
 
 def _format(value: Any) -> str:

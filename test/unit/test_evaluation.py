@@ -18,7 +18,7 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.evaluation import calibration, metrics
+from fer_ros.evaluation import calibration, html, metrics
 
 
 class BrightestRow(nn.Module):
@@ -244,3 +244,10 @@ def test_fer_evaluate_reports_bad_input_in_one_line(model, tmp_path, capsys):
     (other / "happy").rename(other / "contempt")
     assert "1 images of 'contempt'" in error("--model", model, "--data", other, "--split", "all")
     assert not (tmp_path / "out").exists()
+
+
+def test_report_quotes_the_command():
+    assert html.facts({"command": ["fer-train", "--data", "my faces"], "split": "all"}) == [
+        ("command", "fer-train --data 'my faces'"),
+        ("split", "all"),
+    ]

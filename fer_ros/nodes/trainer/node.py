@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 import threading
 import time
@@ -112,7 +113,7 @@ class TrainerNode(Node):
             OSError: the process cannot be started.
         """
         self._training_publishers.start_run(training.folder)
-        self.get_logger().info(f"starting run '{training.run_id}': fer-train {' '.join(training.arguments)}")
+        self.get_logger().info(f"starting run '{training.run_id}': fer-train {shlex.join(training.arguments)}")
         with TrainingProcess(training.arguments, self._settings.nice) as process:
             stopped = self._supervise(process, goal)
             failure = process.failure
