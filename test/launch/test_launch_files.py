@@ -91,7 +91,7 @@ def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
     try:
         recorder = [sys.executable, "-m", "fer_ros.nodes.recorder.node", "--ros-args"]
         rules = ["-r", f"__ns:=/{namespace}", "-r", "image:=eye/image_raw"]
-        settings = [f"output:={tmp_path / 'recording'}", "duration:=1.0", f"patience:={DEADLINE}"]
+        settings = [f"output:={tmp_path / 'recording'}", "duration:=1.0", f"timeout:={DEADLINE}"]
         recorded = subprocess.run(
             [*recorder, *rules, *(argument for setting in settings for argument in ("-p", setting))],
             capture_output=True,
@@ -110,10 +110,10 @@ def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
 @needs_ros2_launch
 def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
     launched = launch("trainer.launch.py", "namespace:=robot_with_trainer", f"output:={tmp_path}")
-    lines = [next(line for line in launched.stdout if "trains on request" in line)]
+    lines = [next(line for line in launched.stdout if "ready to train" in line)]
     launched.send_signal(signal.SIGINT)
     lines.append(finish(launched))
-    assert f"[robot_with_trainer.trainer_node]: trains on request, in {tmp_path}" in lines[0]
+    assert f"[robot_with_trainer.trainer_node]: ready to train; runs go to {tmp_path}" in lines[0]
     assert "process has finished cleanly" in lines[1]
     assert "Traceback" not in lines[1]
 
