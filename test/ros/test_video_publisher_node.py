@@ -119,7 +119,7 @@ def test_unreadable_image_is_named_and_skipped(robot, folder, received):
     start(robot, folder, rate=50.0)
     robot.wait_until(lambda: len(received["image"]) == FRAMES - 1, "the others")
     assert numbers(received["image"]) == [0, *range(2, FRAMES)]
-    robot.wait_until(lambda: robot.logged("1.png skipped"), "a warning with its name")
+    robot.wait_until(lambda: robot.logged("1.png: not a readable image"), "a warning with its name")
 
 
 def test_integer_source_is_a_webcam(robot):
