@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the emotion node on a video, images, a webcam or the built-in scene.
+"""Starts the emotion node on a video, images, a webcam or the synthetic scene.
 
     ros2 launch fer_ros demo.launch.py rviz:=true
     ros2 launch fer_ros demo.launch.py source:=/path/to/video.mp4 loop:=true

@@ -117,7 +117,7 @@ def _annotate(options: argparse.Namespace) -> int:
     for path in annotation.files[:2]:
         print(f"  {printable(path, 500)}")
     if len(annotation.files) > 2:
-        print(f"  and {len(annotation.files) - 2} images and videos in {printable(options.output, 500)}")
+        print(f"  and {len(annotation.files) - 2} more in {printable(options.output, 500)}")
     if annotation.summary.stopped:
         print(f"{PROGRAM}: stopped; --resume continues", file=sys.stderr)
         return STOPPED

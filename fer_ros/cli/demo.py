@@ -30,7 +30,7 @@ _DRAIN = 2.0
 
 _EXAMPLES = """\
 examples:
-  fer-demo                              the built-in scene, into out/demo/
+  fer-demo                              the synthetic scene, into out/demo/
   fer-demo --input clip.mp4 --output out/clip
   fer-demo --input 0                    the first webcam, until Ctrl-C
 """
