@@ -248,7 +248,7 @@ def test_invalid_parameter_changes_are_rejected(robot, create, astronaut):
     for values, text in (
         ({"detector.min_neighbors": -3}, "detector.min_neighbors"),
         ({"detector.scale_factor": 1.0}, "scale_factor"),
-        ({"detector.scale_factor": "fast"}, "type"),
+        ({"detector.scale_factor": "fast"}, "must be a double"),
         ({"detector.min_size": 90, "detector.max_size": 60}, "above detector.max_size (60 px)"),
         ({"tracking.max_roll": 120.0}, "max_roll"),
         ({"alignment": "always"}, "expected one of: off, tilted, on"),
@@ -266,7 +266,11 @@ def test_invalid_parameter_changes_are_rejected(robot, create, astronaut):
     [
         ({"detector.min_neighbors": -3}, ["min_neighbors must be an integer, 0 to 100", "-3"]),
         ({"detector.min_neighbors": "many"}, ["min_neighbors must be an integer", "many"]),
-        ({"smoothing.time_constant": 1}, ["smoothing.time_constant must be a double", "decimal point"]),
+        ({"smoothing.time_constant": "long"}, ["smoothing.time_constant must be a double", "long"]),
+        ({"smoothing.time_constant": 61}, ["smoothing.time_constant must be a double, 0.0 to 60.0", "61"]),
+        ({"model": 5}, ["model must be a string", "quotes"]),
+        ({"alignment": 1}, ["alignment must be a string, off, tilted, on"]),
+        ({"tracking.contrast": True}, ["tracking.contrast must be a string, off, auto, equalize", "True"]),
     ],
 )
 def test_invalid_initial_parameters_are_rejected(robot, parameters, texts):

@@ -7,7 +7,7 @@ A field of a table is a parameter (see `parameter`) or a group of them: another 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,11 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
+from fer_ros.nodes.common import parameter_overrides
+from fer_ros.text import printable
+
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
 Table = TypeVar("Table")
+_BOOLEAN_WORDS = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+"""Words that YAML, and therefore `-p`, `ros2 param set` and parameter files, take for booleans."""
 _ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "string_array"}
 
 
@@ -54,6 +59,39 @@ class Row:
         if self.range:
             return "{} to {}".format(*self.range)
         return ", ".join(self.choices)
+
+    @property
+    def dynamically_typed(self) -> bool:
+        """Whether ROS lets values of other types pass, for `converted`."""
+        return self.any_type or isinstance(self.default, float) or any(word in _BOOLEAN_WORDS for word in self.choices)
+
+    def converted(self, value: Any) -> Any:
+        """Return a value from ROS as this parameter's type.
+
+        Takes an integer for a double, and a boolean for a choice such as "off", which YAML takes for one.
+
+        Raises:
+            ParameterError: the value has another type or is out of range.
+        """
+        wanted = type(self.default)
+        if value is not None and (self.any_type or wanted is tuple):
+            return wanted(value)
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if wanted is str and isinstance(value, bool):
+            value = next((word for word in self.choices if _BOOLEAN_WORDS.get(word) is value), value)
+        if type(value) is not wanted or (self.range and not self.range[0] <= value <= self.range[1]):
+            raise ParameterError(f"parameter {self.name} must be {self.expectation}, not {printable(repr(value))}")
+        return value
+
+    @property
+    def expectation(self) -> str:
+        """Type and allowed values, for an error message."""
+        article = "an" if self.ros_type == "integer" else "a"
+        allowed = f", {self.allowed}" if self.allowed else ""
+        needs_quotes = self.ros_type == "string" and not self.choices
+        hint = """ (a number or a boolean needs quotes: "'1'")""" if needs_quotes else ""
+        return f"{article} {self.ros_type}{allowed}{hint}"
 
 
 def parameter(
@@ -100,12 +138,20 @@ def check_choices(settings: Any) -> None:
             raise ParameterError(f"{row.name} is '{value}', expected one of: {row.allowed}")
 
 
-def declare(node: Node, table: type) -> None:
+def declare(node: Node, table: type, arguments: Sequence[str] | None = None) -> None:
     """Declare every parameter of `table` on `node`, which applies the values the node was started with.
 
+    Args:
+        node: just created.
+        table: of its parameters.
+        arguments: `cli_args` of the node.
+
     Raises:
-        ParameterError: one of these values has the wrong type or is out of range.
+        ParameterError: one of these values has the wrong type or is out of range, or there is no such parameter.
     """
+    errors = parameter_overrides.check(node, {row.name for row in rows(table)}, arguments or ())
+    if errors:
+        raise ParameterError("; ".join(errors))
     for row in rows(table):
         _declare_row(node, row)
 
@@ -119,16 +165,16 @@ def read(node: Node, table: type[Table], changes: Iterable[Parameter] = ()) -> T
     values = {row.name: node.get_parameter(row.name).value for row in rows(table)}
     values |= {change.name: change.value for change in changes if change.name in values}
     for row in rows(table):
-        if row.any_type or isinstance(row.default, tuple):
-            values[row.name] = type(row.default)(values[row.name])
+        values[row.name] = row.converted(values[row.name])
     return _create(table, values)
 
 
 def _declare_row(node: Node, row: Row) -> None:
     try:
-        node.declare_parameter(row.name, row.default, _descriptor(row))
+        declared = node.declare_parameter(row.name, row.default, _descriptor(row))
     except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-        raise ParameterError(f"parameter {row.name} must be {_expectation(row)}: {error}") from error
+        raise ParameterError(f"parameter {row.name} must be {row.expectation}: {error}") from error
+    row.converted(declared.value)
 
 
 def _create(table: type[Table], values: Mapping[str, Any], prefix: str = "") -> Table:
@@ -147,7 +193,7 @@ def _descriptor(row: Row) -> ParameterDescriptor:
         name=row.name,
         description=row.description,
         read_only=not row.dynamic,
-        dynamic_typing=row.any_type,
+        dynamic_typing=row.dynamically_typed,
     )
     if row.choices:
         descriptor.additional_constraints = f"one of: {row.allowed}"
@@ -158,9 +204,3 @@ def _descriptor(row: Row) -> ParameterDescriptor:
         else:
             descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return descriptor
-
-
-def _expectation(row: Row) -> str:
-    article = "an" if row.ros_type == "integer" else "a"
-    limits = f", {row.allowed}" if row.allowed else ""
-    return f"{article} {row.ros_type}{limits}" + (" (with a decimal point)" if row.ros_type == "double" else "")

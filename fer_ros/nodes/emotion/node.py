@@ -59,7 +59,7 @@ class EmotionNode(LifecycleNode):
         self._enabled = True
         self.finished = Future()
         """See `fer_ros.nodes.common.run`; this node never ends by itself."""
-        parameters.declare(self, Settings)
+        parameters.declare(self, Settings, options.get("cli_args"))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         # The services exist in every state, because rclpy fails if a service is destroyed before its last response is
         # sent. load_model has its own group, because loading a model takes a second.

@@ -92,7 +92,7 @@ class EmotionRecorderNode(Node):
 
     def __init__(self, **options):
         super().__init__(_NAME, **options)
-        parameters.declare(self, RecorderSettings)
+        parameters.declare(self, RecorderSettings, options.get("cli_args"))
         self._settings = settings = parameters.read(self, RecorderSettings)
         self.finished = Future()
         self._folder = Path(settings.output).expanduser()

@@ -46,7 +46,7 @@ class TrainerNode(Node):
 
     def __init__(self, **options):
         super().__init__(_NAME, **options)
-        parameters.declare(self, TrainerSettings)
+        parameters.declare(self, TrainerSettings, options.get("cli_args"))
         self._settings = settings = parameters.read(self, TrainerSettings)
         self.finished = Future()
         """For `fer_ros.nodes.common.run`; this node never ends by itself."""

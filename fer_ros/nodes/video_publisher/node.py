@@ -95,7 +95,7 @@ class VideoPublisherNode(Node):
 
     def __init__(self, **options):
         super().__init__(_NAME, **options)
-        parameters.declare(self, PublisherSettings)
+        parameters.declare(self, PublisherSettings, options.get("cli_args"))
         self._settings = settings = parameters.read(self, PublisherSettings)
         self.finished = Future()
         self._source = open_source(

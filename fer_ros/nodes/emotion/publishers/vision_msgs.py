@@ -47,7 +47,7 @@ class VisionMsgsPublisher(CameraPublisher):
         """See `Publisher`; publishes the classes when they have changed."""
         if result.labels != self._labels.get(camera):
             self._labels[camera] = result.labels
-            threshold = self._node.get_parameter("smoothing.min_confidence").value
+            threshold = float(self._node.get_parameter("smoothing.min_confidence").value)
             self._label_info[camera].publish(_label_info(result, threshold))
         if self._detections[camera].get_subscription_count():
             detections = [_detection(face, result) for face in result.faces]
