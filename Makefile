@@ -18,8 +18,8 @@ setup: ## create the environment and build the package in it
 demo: setup ## run the nodes on a video, a folder of images or a webcam: INPUT=path
 	@$(IN_ENV) fer-demo $(if $(INPUT),--input "$(INPUT)") $(ARGS)
 
-test: setup ## run all tests; ARGS="-k tracker" goes to pytest
-	@$(IN_ENV) python -m pytest --cov --cov-report= $(ARGS)
+test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" goes to pytest, ARGS="-n 0 --pdb" debugs
+	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report= $(ARGS)
 
 fuzz: setup ## read mutated images, calibrations, data sets and recipes; MINUTES=10, exits with 1 if one is a finding
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)

@@ -2,6 +2,7 @@
 """Fixtures of the tests that need ROS."""
 
 import functools
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def model(tmp_path_factory) -> Path:
     from robot import untrained_model
 
     return untrained_model(tmp_path_factory.mktemp("models") / "untrained.pt")
+
+
+@pytest.fixture(scope="module")
+def measure_children():
+    """Measure the coverage of child processes where that of this process is measured.
+
+    Not for all tests: each process would take half a second longer to start.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        coverage = sys.modules.get("coverage")
+        if coverage and coverage.Coverage.current():
+            patch.setenv("COVERAGE_PROCESS_START", str(Path(__file__).parents[2] / "pyproject.toml"))
+        yield
 
 
 @pytest.fixture(scope="session")

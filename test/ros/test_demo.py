@@ -21,18 +21,9 @@ from fer_ros import resources
 from fer_ros.cli import demo, errors
 
 COMMAND = [sys.executable, "-m", "fer_ros.cli.demo"]
-ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def measure_children(monkeypatch):
-    """Measure the coverage of the demo's processes where that of this process is measured.
-
-    Not for all child processes of the tests: each would take half a second longer to start.
-    """
-    coverage = sys.modules.get("coverage")
-    if coverage and coverage.Coverage.current():
-        monkeypatch.setenv("COVERAGE_PROCESS_START", str(ROOT / "pyproject.toml"))
+pytestmark = pytest.mark.usefixtures("measure_children")
 
 
 def rows(folder: Path) -> list[dict[str, str]]:

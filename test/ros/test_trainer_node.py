@@ -56,7 +56,7 @@ def robot(_ros):
 
 
 @pytest.fixture(scope="module")
-def node(robot, place):
+def node(robot, place, measure_children):
     with trainer(robot, place, place / "trainer.log") as node:
         yield node
 

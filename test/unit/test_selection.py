@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from training_data import arrays, bars, class_folders, recipe
+from training_data import arrays, bars, class_folders, recipe, undrawn
 
 from fer_ros.cli import compare, evaluate, train
 from fer_ros.datasets.face_images import DataError, FaceImages
@@ -13,7 +13,13 @@ from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.evaluation.selection import find_provenance, select
 
-pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_plots():
+    with undrawn():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,33 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recipe with stages: order, teachers, interruption between stages, and what the run folder holds at the end."""
 
+import contextlib
+import io
 import json
-import subprocess
+import signal
 import sys
 
 import pytest
 import torch
 import yaml
-from training_data import arrays, recipe
+from training_data import arrays, recipe, undrawn
 
-from fer_ros.cli import export, train
+from fer_ros.cli import errors, export, train
 from fer_ros.emotion.model_file import read_metadata
 from fer_ros.training import checkpoint, run_folder
 
 STAGES = [
     {"name": "first"},
-    {"name": "teacher", "network": "res_se", "teachers": ["first"]},
+    {"name": "teacher", "network_options": {"width": 4}, "teachers": ["first"]},
     {"name": "last", "epochs": 1, "learning_rate": 0.01, "teachers": ["teacher"], "seed": 3},
 ]
 SETTINGS = {"epochs": 2, "batch_size": 14}
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("undrawn")]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_plots():
+    with undrawn():
+        yield
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    arrays(folder / "train.npz", 56, 0, seed=1)
+    arrays(folder / "train.npz", 28, 0, seed=1)
     arrays(folder / "public.npz", 14, 1, seed=2)
     return folder
 
@@ -35,10 +43,6 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory):
     return recipe(tmp_path_factory.mktemp("recipe") / "staged.yaml", **SETTINGS, stages=STAGES)
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "fer_ros.cli.train", *map(str, arguments), "--threads", "1", "--progress", "json"]
 
 
 def fer_train(*arguments):
@@ -59,9 +63,24 @@ def events_of(output):
 def run(data, staged, tmp_path_factory):
     """Return the folder of an uninterrupted run, and what it printed."""
     folder = tmp_path_factory.mktemp("run") / "run"
-    arguments = command("--data", data, "--recipe", staged, "--output", folder)
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    return folder, ended.stdout
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert fer_train("--data", data, "--recipe", staged, "--output", folder) == 0
+    return folder, output.getvalue()
+
+
+class TerminatingOutput(io.StringIO):
+    """Standard output that sends SIGTERM to this process after the event `last`, as another process might."""
+
+    def __init__(self, last):
+        super().__init__()
+        self._last = last
+
+    def write(self, text):
+        written = super().write(text)
+        if text.endswith("\n") and events_of(self.getvalue())[-1:] == [self._last]:
+            self._last = None
+            signal.raise_signal(signal.SIGTERM)
+        return written
 
 
 def test_stages_run_in_order(run):
@@ -109,18 +128,12 @@ def test_stage_starts_from_the_best_weights_of_an_earlier_one(run, data, tmp_pat
 
 
 @pytest.mark.parametrize("interrupted_at", [("end", "first"), ("epoch", "teacher")])
-def test_run_resumes_between_and_inside_stages(interrupted_at, run, data, staged, tmp_path, capsys):
-    folder, begun = tmp_path / "run", []
-    with subprocess.Popen(
-        command("--data", data, "--recipe", staged, "--output", folder), stdout=subprocess.PIPE, text=True
-    ) as child:
-        for line in child.stdout:
-            begun.append(line)
-            if events_of("".join(begun))[-1:] == [interrupted_at]:
-                child.terminate()
-                break
-        begun.append(child.communicate(timeout=120)[0])
-    assert child.returncode == 130
+def test_run_resumes_between_and_inside_stages(interrupted_at, run, data, staged, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch, contextlib.redirect_stdout(TerminatingOutput(interrupted_at)):
+        patch.setattr(errors, "end_now", sys.exit)  # not without the interpreter's shutdown, which is this process's
+        with pytest.raises(SystemExit, match="130"):
+            fer_train("--data", data, "--recipe", staged, "--output", folder)
     assert not (folder / "best.pt").exists()
     assert run_folder.latest_stage(folder).name in ("first", "teacher")
     assert export.main([str(folder), "--output", str(tmp_path / "a.pt")]) == 2
