@@ -126,8 +126,9 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = 3) -> R
 def rotated(pixels: np.ndarray, degrees: float) -> np.ndarray:
     """Rotate (N, size, size) uint8 images counterclockwise about their centers, replicating the border."""
     size = pixels.shape[1]
-    turn = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), degrees, 1.0)
-    return np.stack([cv2.warpAffine(image, turn, (size, size), borderMode=cv2.BORDER_REPLICATE) for image in pixels])
+    rotation = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), degrees, 1.0)
+    border = cv2.BORDER_REPLICATE
+    return np.stack([cv2.warpAffine(image, rotation, (size, size), borderMode=border) for image in pixels])
 
 
 def brightened(pixels: np.ndarray, factor: float) -> np.ndarray:

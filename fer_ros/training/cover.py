@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cover a part of each training face, as hands, masks, glasses, hair and caps do."""
+"""Cover a region of each training face, as hands, masks, glasses, hair and caps do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import IntEnum
 import torch
 
 
-class Part(IntEnum):
-    """The part of a face that is covered; all are equally likely. Lengths are shares of the side of the crop."""
+class CoveredRegion(IntEnum):
+    """The region of a face that is covered; all are equally likely. Lengths are shares of the side of the crop."""
 
     LEFT = 0
     """Columns from the left edge to 0.30..0.55."""
@@ -28,7 +28,7 @@ class Part(IntEnum):
 def cover(faces: torch.Tensor, probability: float) -> torch.Tensor:
     """Return a copy of the faces in which each is covered with the given probability.
 
-    Half of the covers are one gray. The others show a part of another face of the batch, upside down, in one of five
+    Half of the covers are one gray. The others show a region of another face of the batch, upside down, in one of five
     cases, and else a gray with noise. Randomness comes from torch's global generator.
 
     Args:
@@ -36,51 +36,51 @@ def cover(faces: torch.Tensor, probability: float) -> torch.Tensor:
         probability: of covering a face, 0..1.
     """
     count, size, device = len(faces), faces.shape[-1], faces.device
-    part = torch.randint(0, len(Part), (count,), device=device)
+    region = torch.randint(0, len(CoveredRegion), (count,), device=device)
     chosen = torch.rand(count, device=device) < probability
-    covered = chosen[:, None, None] & areas(part, torch.rand(count, 4, device=device), size)
+    covered = chosen[:, None, None] & areas(region, torch.rand(count, 4, device=device), size)
     return torch.where(covered, _fill(faces), faces)
 
 
-def areas(part: torch.Tensor, random: torch.Tensor, size: int) -> torch.Tensor:
+def areas(region: torch.Tensor, random: torch.Tensor, size: int) -> torch.Tensor:
     """Return the pixels that are covered, as (N, size, size) bool.
 
     Args:
-        part: (N,) int64, see `Part`.
+        region: (N,) int64, see `CoveredRegion`.
         random: (N, 4) float32, uniform in 0..1; places the edges inside their ranges.
         size: side of the crops, pixels.
     """
-    left, right = _columns(part, random)
-    top, bottom = _rows(part, random)
-    center = (torch.arange(size, device=part.device) + 0.5) / size
+    left, right = _columns(region, random)
+    top, bottom = _rows(region, random)
+    center = (torch.arange(size, device=region.device) + 0.5) / size
     across = (center >= left[:, None]) & (center < right[:, None])
     down = (center >= top[:, None]) & (center < bottom[:, None])
     return down[:, :, None] & across[:, None, :]
 
 
-def _columns(part: torch.Tensor, random: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _columns(region: torch.Tensor, random: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the left and the right edge, (N,) each, as shares of the width."""
     edge, place = random[:, 0], random[:, 2]
     width = 0.2 + 0.35 * edge
     left, right = torch.zeros_like(edge), torch.ones_like(edge)
-    right = torch.where(part == Part.LEFT, 0.30 + 0.25 * edge, right)
-    left = torch.where(part == Part.RIGHT, 0.45 + 0.25 * edge, left)
-    left = torch.where(part == Part.RECTANGLE, place * (1 - width), left)
-    right = torch.where(part == Part.RECTANGLE, place * (1 - width) + width, right)
+    right = torch.where(region == CoveredRegion.LEFT, 0.30 + 0.25 * edge, right)
+    left = torch.where(region == CoveredRegion.RIGHT, 0.45 + 0.25 * edge, left)
+    left = torch.where(region == CoveredRegion.RECTANGLE, place * (1 - width), left)
+    right = torch.where(region == CoveredRegion.RECTANGLE, place * (1 - width) + width, right)
     return left, right
 
 
-def _rows(part: torch.Tensor, random: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _rows(region: torch.Tensor, random: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the upper and the lower edge, (N,) each, as shares of the height."""
     edge, second_edge, place = random[:, 0], random[:, 1], random[:, 3]
     height = 0.2 + 0.35 * second_edge
     top, bottom = torch.zeros_like(edge), torch.ones_like(edge)
-    top = torch.where(part == Part.MOUTH, 0.50 + 0.2 * edge, top)
-    top = torch.where(part == Part.EYES, 0.12 + 0.16 * edge, top)
-    bottom = torch.where(part == Part.EYES, 0.42 + 0.14 * second_edge, bottom)
-    bottom = torch.where(part == Part.FOREHEAD, 0.15 + 0.2 * edge, bottom)
-    top = torch.where(part == Part.RECTANGLE, place * (1 - height), top)
-    bottom = torch.where(part == Part.RECTANGLE, place * (1 - height) + height, bottom)
+    top = torch.where(region == CoveredRegion.MOUTH, 0.50 + 0.2 * edge, top)
+    top = torch.where(region == CoveredRegion.EYES, 0.12 + 0.16 * edge, top)
+    bottom = torch.where(region == CoveredRegion.EYES, 0.42 + 0.14 * second_edge, bottom)
+    bottom = torch.where(region == CoveredRegion.FOREHEAD, 0.15 + 0.2 * edge, bottom)
+    top = torch.where(region == CoveredRegion.RECTANGLE, place * (1 - height), top)
+    bottom = torch.where(region == CoveredRegion.RECTANGLE, place * (1 - height) + height, bottom)
     return top, bottom
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fer_ros.training.augmentation import RESAMPLING, Augmentation
-from fer_ros.training.cover import Part, areas, cover
+from fer_ros.training.cover import CoveredRegion, areas, cover
 
 
 def faces(count, size=48):
@@ -28,12 +28,12 @@ def test_bicubic_resampling_keeps_detail_and_gray_levels():
 @pytest.mark.parametrize(
     ("part", "columns", "rows"),
     [
-        (Part.LEFT, [(0, 0), (0.30, 0.55)], [(0, 0), (1, 1)]),
-        (Part.RIGHT, [(0.45, 0.70), (1, 1)], [(0, 0), (1, 1)]),
-        (Part.MOUTH, [(0, 0), (1, 1)], [(0.50, 0.70), (1, 1)]),
-        (Part.EYES, [(0, 0), (1, 1)], [(0.12, 0.28), (0.42, 0.56)]),
-        (Part.FOREHEAD, [(0, 0), (1, 1)], [(0, 0), (0.15, 0.35)]),
-        (Part.RECTANGLE, [(0, 0.80), (0.20, 1)], [(0, 0.80), (0.20, 1)]),
+        (CoveredRegion.LEFT, [(0, 0), (0.30, 0.55)], [(0, 0), (1, 1)]),
+        (CoveredRegion.RIGHT, [(0.45, 0.70), (1, 1)], [(0, 0), (1, 1)]),
+        (CoveredRegion.MOUTH, [(0, 0), (1, 1)], [(0.50, 0.70), (1, 1)]),
+        (CoveredRegion.EYES, [(0, 0), (1, 1)], [(0.12, 0.28), (0.42, 0.56)]),
+        (CoveredRegion.FOREHEAD, [(0, 0), (1, 1)], [(0, 0), (0.15, 0.35)]),
+        (CoveredRegion.RECTANGLE, [(0, 0.80), (0.20, 1)], [(0, 0.80), (0.20, 1)]),
     ],
 )
 def test_cover_lies_in_the_documented_range(part, columns, rows):
