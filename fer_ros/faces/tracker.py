@@ -14,10 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_ros.faces.motion import Motion
+from fer_ros.image_period import ImagePeriod
 from fer_ros.types import Box, Detection, TrackedFace
 
 DEFAULT_KEEP_FOR = 1.0
 DEFAULT_MIN_HITS = 1
+_KEEP_PERIODS = 2.5
+"""Periods of the images for which an unseen face keeps its id at least: with a slow camera, it may be missed once."""
 _MAX_DISTANCE = 0.7
 """Largest distance between a detection and the prediction of a track seen in the last frame, in widths of the face."""
 _MAX_DISTANCE_GROWTH = 1.5
@@ -66,7 +69,8 @@ class OverlapTracker:
     `keep_for` drop all tracks. Ids are never reused.
 
     Args:
-        keep_for: seconds for which an unseen face keeps its id.
+        keep_for: seconds for which an unseen face keeps its id; at least two and a half times the period of the images,
+            so that the same values serve from 0.1 to 100 images per second.
         min_hits: consecutive frames in which a new face must be detected before it is reported.
 
     Raises:
@@ -84,6 +88,7 @@ class OverlapTracker:
         self._track_count = 0
         self._id_count = 0
         self._last_stamp = -math.inf
+        self._period = ImagePeriod()
 
     @property
     def known_ids(self) -> set[str]:
@@ -94,6 +99,7 @@ class OverlapTracker:
         """Drop all tracks; the next face gets a new id, and the next stamp may be any."""
         self._tracks.clear()
         self._last_stamp = -math.inf
+        self._period = ImagePeriod()
 
     def predict(self, stamp: float) -> list[PredictedTrack]:
         """Return all tracks as they are expected to be at a time, s."""
@@ -115,6 +121,7 @@ class OverlapTracker:
         """
         self._tracks = [track for track in self._tracks if self._is_alive(track, stamp)]
         self._last_stamp = stamp
+        self._period.add(stamp)
         matches = self._assign(detections, stamp)
         faces = []
         for index, detection in enumerate(detections):
@@ -132,7 +139,8 @@ class OverlapTracker:
         return faces
 
     def _is_alive(self, track: _Track, stamp: float) -> bool:
-        return stamp >= self._last_stamp - _REORDERING_TOLERANCE and stamp - track.last_seen <= self._keep_for
+        keep_for = max(self._keep_for, _KEEP_PERIODS * self._period.until(stamp))
+        return stamp >= self._last_stamp - _REORDERING_TOLERANCE and stamp - track.last_seen <= keep_for
 
     def _assign(self, detections: Sequence[Detection], stamp: float) -> dict[int, _Track]:
         """Return the track of each detection, by the detection's index, that minimizes the sum of all costs."""

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from fer_ros.image_period import ImagePeriod
 from fer_ros.people.attention import DominantFace, check_rule
 from fer_ros.people.hysteresis import TIME_TOLERANCE
 from fer_ros.types import FaceResult, Position
+
+_LOST_PERIODS = 1.5
+"""Periods of the images for which a face must be unseen at least before it is LOST: missed in two consecutive ones."""
 
 
 class EventKind(IntEnum):
@@ -51,7 +55,7 @@ class EventSettings:
     """Seconds that a face must be seen without a gap before it has APPEARED, so that false detections in single images
     give no events; 0 reports each face at once."""
     lost_after: float = 1.0
-    """Seconds that a face must be unseen before it is LOST."""
+    """Seconds that a face must be unseen before it is LOST; with a slow camera, in at least two images."""
     dominant_rule: str = "largest"
     """What makes a face dominant: one of `fer_ros.people.attention.DOMINANT_RULES`."""
 
@@ -86,6 +90,7 @@ class FaceEvents:
         self._dominant = DominantFace(settings.dominant_rule)
         self._tracks: dict[str, _Track] = {}
         self._last_stamp = -math.inf
+        self._period = ImagePeriod()
 
     def with_settings(self, settings: EventSettings) -> FaceEvents:
         """Return an object that continues with the same faces under other settings; do not use this one any more.
@@ -93,7 +98,7 @@ class FaceEvents:
         No face appears again or is lost because of the change.
         """
         other = FaceEvents(settings)
-        other._tracks, other._last_stamp = self._tracks, self._last_stamp
+        other._tracks, other._last_stamp, other._period = self._tracks, self._last_stamp, self._period
         other._dominant.set(self.dominant_id)
         return other
 
@@ -122,6 +127,7 @@ class FaceEvents:
         for face in faces:
             self._add(face, stamp)
         self._last_stamp = stamp
+        self._period.add(stamp)
         self._update_dominant(faces, stamp, image_size)
         return lost + [event for face in faces for event in self._pending_events(self._tracks[face.id])]
 
@@ -131,14 +137,16 @@ class FaceEvents:
         self._tracks.clear()
         self._dominant.set("")
         self._last_stamp = -math.inf
+        self._period = ImagePeriod()
         return events
 
     def _drop_lost(self, stamp: float, faces: Sequence[FaceResult]) -> list[Event]:
         seen = {face.id for face in faces}
+        lost_after = max(self._settings.lost_after, _LOST_PERIODS * self._period.seconds)
         lost_ids = [
             face_id
             for face_id, track in self._tracks.items()
-            if face_id not in seen and stamp - track.last_seen >= self._settings.lost_after - TIME_TOLERANCE
+            if face_id not in seen and stamp - track.last_seen >= lost_after - TIME_TOLERANCE
         ]
         tracks = [self._tracks.pop(face_id) for face_id in lost_ids]
         return [self._lost_event(track) for track in tracks if track.reported]

@@ -29,6 +29,8 @@ COLUMNS = ("stamp", "face_id", "x", "y", "width", "height", "label")
 
 _DEFAULT_RATE = 10.0
 """Images per second of a video whose stamps do not increase."""
+_LOWEST_RATE = 0.1
+"""Images per second; a video of images that are farther apart is played faster."""
 _BEST_COMPRESSION = (cv2.IMWRITE_PNG_COMPRESSION, 9)
 _CODECS = {".mp4": "mp4v", ".webm": "VP80"}
 """Codec by the suffix of the file."""
@@ -274,7 +276,7 @@ def _standard_error_closed() -> Iterator[None]:
 def frame_rate(stamps: Sequence[int]) -> float:
     """Return images per second from stamps in nanoseconds; robust to pauses and repeated stamps."""
     steps = [later - earlier for earlier, later in pairwise(stamps) if later > earlier]
-    return min(max(1e9 / statistics.median(steps), 1.0), 240.0) if steps else _DEFAULT_RATE
+    return min(max(1e9 / statistics.median(steps), _LOWEST_RATE), 240.0) if steps else _DEFAULT_RATE
 
 
 def video_size(image: np.ndarray, max_side: int) -> tuple[int, int]:

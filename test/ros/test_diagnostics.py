@@ -3,6 +3,7 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from robot import image_message
 from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes.emotion import diagnostics
 from fer_ros.nodes.emotion.node import EmotionNode
+from fer_ros.nodes.emotion.parameters import DiagnosticsParameters
 from fer_ros.nodes.emotion.state import NodeState
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,25 @@ def test_diagnostics_warn_then_fail_without_images(robot, start, astronaut):
     wait_for(robot, reports, name, DiagnosticStatus.WARN, "no image for")
     values = wait_for(robot, reports, name, DiagnosticStatus.ERROR, "no image for")
     assert float(values["time since last image (s)"]) >= 1.5
+
+
+@pytest.mark.parametrize(
+    ("period", "waited", "level"),
+    [
+        (0.1, 2.1, DiagnosticStatus.WARN),
+        (0.1, 5.1, DiagnosticStatus.ERROR),
+        (2.0, 4.9, DiagnosticStatus.OK),
+        (2.0, 5.1, DiagnosticStatus.WARN),
+        (10.0, 24.0, DiagnosticStatus.OK),
+        (10.0, 26.0, DiagnosticStatus.WARN),
+        (10.0, 63.0, DiagnosticStatus.ERROR),
+    ],
+)
+def test_diagnostics_limits_follow_a_slow_camera(period, waited, level):
+    arrivals = SimpleNamespace(count=9, since_last=waited, period=SimpleNamespace(seconds=period))
+    camera = SimpleNamespace(subscribed=True, statistics=SimpleNamespace(arrivals=arrivals))
+    rates = diagnostics._Rates(received=1.0, processed=1.0, skipped=0.0, unreadable=0.0)
+    assert diagnostics._level(camera, rates, DiagnosticsParameters())[0] == level
 
 
 def test_diagnostics_warn_about_unreadable_images(robot, start, astronaut):

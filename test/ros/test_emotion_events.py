@@ -8,10 +8,11 @@ import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import qos_profile_sensor_data
-from robot import camera_info
+from robot import camera_info, image_message
 from sensor_msgs.msg import CameraInfo
 
 from fer_ros.msg import EmotionEvent
@@ -25,6 +26,10 @@ def node(robot, model, quick_start):
     robot.events = []
     robot.node.create_subscription(EmotionEvent, "emotion_events", robot.events.append, 50)
     return robot.start(lambda **options: started(EmotionNode(**options)), model=str(model), position__face_width=0.2)
+
+
+def to_time(seconds: float) -> Time:
+    return Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9))
 
 
 def started(node):
@@ -56,6 +61,17 @@ def test_face_appears_once_and_is_lost_once(robot, node, astronaut):
     assert appeared.header in [each.header for each in robot.results]
     assert (lost.previous, lost.current) == (result.faces[0].emotion, "")
     assert math.isnan(lost.confidence)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.9, 100.0])
+def test_face_keeps_id_and_appears_once_at_any_rate(robot, node, astronaut, rate):
+    camera = robot.matched_camera()
+    images = max(5, int(0.4 * rate))
+    for number in range(images):
+        robot.process(camera, image_message(astronaut, to_time(2000 + number / rate)))
+    appeared = event(robot, EmotionEvent.APPEARED)
+    assert {face.face_id for result in robot.results for face in result.faces} == {appeared.face_id}
+    assert [e.kind for e in robot.events] == [EmotionEvent.APPEARED]
 
 
 def test_deactivation_publishes_lost(robot, node, astronaut):

@@ -10,10 +10,10 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.nodes import parameter_docs
-from fer_ros.nodes.common.parameters import rows
+from fer_ros.nodes.common.parameters import ParameterError, rows
 from fer_ros.nodes.emotion import parameters
 from fer_ros.nodes.emotion.node import EmotionNode
-from fer_ros.nodes.emotion.parameters import Settings
+from fer_ros.nodes.emotion.parameters import EventParameters, Settings
 from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
 from fer_ros.registry import Entry, option
 
@@ -47,6 +47,21 @@ def test_registered_publisher_gets_parameter():
     finally:
         PUBLISHERS.unregister("toy")
     assert {row.name: row.description for row in rows(table)}["toy"] == "Publish toys."
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"max_rate": 0.05}, r"max_rate is 0.05 images/s, expected 0 \(no limit\) or at least 0.1"),
+        (
+            {"events": EventParameters(lost_after=3.0)},
+            r"events.lost_after \(3.0 s\) is above tracking.keep_for \(1.0 s\)",
+        ),
+    ],
+)
+def test_times_that_cannot_work_together_are_rejected(values, reason):
+    with pytest.raises(ParameterError, match=reason):
+        Settings(**values)
 
 
 def test_declared_parameters_match_their_table(robot):

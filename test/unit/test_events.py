@@ -65,6 +65,13 @@ def test_event_times_are_in_seconds_at_any_rate(rate):
     assert lost[0] - 1.7e9 == pytest.approx(3.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9, 100.0])
+def test_face_appears_once_at_any_image_rate(rate):
+    seen, second = [[face()]] * max(3, int(rate)), int(rate)
+    assert [event[1] for event in watch(create(), [*seen, []] * 3 + seen, rate)] == [APPEARED]
+    assert [event[1] for event in watch(create(), seen + [[]] * (2 + second), rate)] == [APPEARED, LOST]
+
+
 def test_false_detections_give_no_events():
     false_detections = [[face("7")], [], [], [face("7")], [], [face("8"), face("9")], []] + [[]] * 20
     face_events = create()

@@ -57,7 +57,7 @@ def test_next_face_does_not_inherit_scores(astronaut, classifier):
     state = camera_state(smoothing=SLOW)
     recognize([(state, Frame(astronaut, 0.0))], classifier)
     mirrored = np.ascontiguousarray(astronaut[:, ::-1])
-    ((face,),) = recognize([(state, Frame(mirrored, 10.0))], classifier)
+    ((face,),) = recognize([(state, Frame(mirrored, 20.0))], classifier)
     assert face.id == "f2"
     assert np.array_equal(face.smoothed_scores, face.scores)
 

@@ -135,6 +135,15 @@ def test_frame_rate_ignores_a_pause():
     assert frame_rate([5, 5, 5]) == 10.0
 
 
+@pytest.mark.parametrize(("period", "rate"), [(2, 0.5), (10, 0.1), (60, 0.1)])
+def test_video_of_slow_camera_has_its_rate(tmp_path, period, rate):
+    video = Video(tmp_path / "v.mp4")
+    for number in range(5):
+        video.add(_image(), number * period * SECOND)
+    video.close()
+    assert cv2.VideoCapture(str(tmp_path / "v.mp4")).get(cv2.CAP_PROP_FPS) == pytest.approx(rate, rel=0.01)
+
+
 def test_best_image_ranks_faces_confidence_and_position(tmp_path):
     best = BestImage(tmp_path / "p.png")
     best.offer(_image(1), _result(1))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tracking through misses, crossings, occlusion and irregular stamps."""
 
+import numpy as np
 import pytest
 
 from fer_ros.faces.tracker import OverlapTracker
@@ -85,9 +86,37 @@ def test_tracker_keeps_id_through_missed_detections():
 def test_tracker_does_not_reuse_the_id_of_a_lost_face():
     tracker = OverlapTracker(keep_for=1.0)
     tracker.update(detections((0, 0, 50, 50)), 0.0)
-    tracker.update([], 1.5)
+    for stamp in (0.5, 1.0, 1.5):
+        tracker.update([], stamp)
     assert tracker.known_ids == set()
     assert ids(tracker.update(detections((0, 0, 50, 50)), 1.6)) == ["f2"]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9, 1.0, 2.0, 100.0])
+def test_tracker_keeps_id_at_any_image_rate(rate):
+    tracker = OverlapTracker()
+    random = np.random.default_rng(0)
+    for number in range(30):
+        stamp = (number + random.uniform(0, 0.2)) / rate
+        box = (100 + random.uniform(-3, 3), 50, 60, 60)
+        missed = number == 5
+        assert ids(tracker.update([] if missed else detections(box), stamp)) == ([] if missed else ["f1"])
+
+
+def test_tracker_drops_ids_after_a_pause_of_a_fast_camera():
+    tracker = OverlapTracker()
+    for number in range(10):
+        tracker.update(detections((0, 0, 50, 50)), number / 10)
+    assert ids(tracker.update(detections((0, 0, 50, 50)), 5.0)) == ["f2"]
+
+
+def test_tracker_takes_images_a_minute_apart_as_unrelated():
+    tracker = OverlapTracker()
+    assert [ids(tracker.update(detections((0, 0, 50, 50)), 60.0 * number)) for number in range(3)] == [
+        ["f1"],
+        ["f2"],
+        ["f3"],
+    ]
 
 
 def test_tracker_assigns_each_track_once():

@@ -11,11 +11,15 @@ from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.utilities import get_rmw_implementation_identifier
 
+from fer_ros.image_period import ImagePeriod
+
 if TYPE_CHECKING:
     from rclpy.node import Node
 
 TIMEOUT = 5.0
-"""Seconds without an image after which the reason is logged."""
+"""Seconds without an image after which the reason is logged; longer for a camera that is slower than that."""
+MISSED_PERIODS = 2.5
+"""Periods of the images after which a camera counts as silent at the earliest."""
 
 _FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
 _REMEDIES = {
@@ -43,15 +47,19 @@ class ArrivalCounter:
         """Images received."""
         self.last = time.monotonic()
         """`time.monotonic` of the last image, or of the subscription if that is later."""
+        self.period = ImagePeriod()
+        """Of the images, by their arrival."""
 
     def restart(self) -> None:
         """Measure the time without an image from now on; called when the topic is subscribed to."""
         self.last = time.monotonic()
+        self.period.pause()
 
     def add(self) -> None:
         """Count one image."""
         self.count += 1
         self.last = time.monotonic()
+        self.period.add(self.last)
 
     @property
     def since_last(self) -> float:
@@ -101,7 +109,7 @@ class ImageMonitor:
         if present != self._publishers:
             # A new publisher gets the full time-out; the name of its node may not have been discovered yet.
             self._publishers, self._waiting_since = present, time.monotonic()
-        elif time.monotonic() - self._waiting_since >= TIMEOUT:
+        elif time.monotonic() - self._waiting_since >= max(TIMEOUT, MISSED_PERIODS * self._arrivals.period.seconds):
             self._report(publishers)
 
     def _report(self, publishers: Sequence[Any]) -> None:

@@ -14,6 +14,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
+from fer_ros.nodes.common.image_monitor import MISSED_PERIODS
 from fer_ros.nodes.common.messages import to_seconds
 from fer_ros.nodes.common.qos import create_publisher, reliable
 from fer_ros.nodes.emotion.camera import Camera
@@ -118,9 +119,11 @@ def _level(camera: Camera, rates: _Rates, parameters: DiagnosticsParameters) -> 
         return DiagnosticStatus.OK, "idle"
     arrivals = camera.statistics.arrivals
     waited = arrivals.since_last
-    if waited >= parameters.error_after:
+    # For a camera that is slower than the limits assume, both are longer.
+    factor = max(1.0, MISSED_PERIODS * arrivals.period.seconds / parameters.warn_after)
+    if waited >= factor * parameters.error_after:
         return (DiagnosticStatus.ERROR if arrivals.count else DiagnosticStatus.STALE), f"no image for {waited:.1f} s"
-    if waited >= parameters.warn_after:
+    if waited >= factor * parameters.warn_after:
         return DiagnosticStatus.WARN, f"no image for {waited:.1f} s"
     if rates.unreadable:
         return DiagnosticStatus.WARN, f"{rates.unreadable:.1f} of {rates.received:.1f} images/s are unreadable"

@@ -24,6 +24,9 @@ from fer_ros.people.hysteresis import HysteresisSettings
 from fer_ros.people.smoothing import SmoothingSettings
 from fer_ros.pipeline import CameraSettings
 
+_MIN_RATE = 0.1
+"""Images per second; see `fer_ros.image_period`."""
+
 
 def _default(of: Callable[..., Any], name: str) -> Any:
     """Return the library's default of its argument `name`: the node and the library share their defaults."""
@@ -107,7 +110,8 @@ class TrackingParameters:
     )
     keep_for: float = parameter(
         _default(TrackingSettings, "keep_for"),
-        "Seconds for which an undetected face keeps its face_id.",
+        "Seconds for which an undetected face keeps its face_id; longer with a slow camera, for two and a half times "
+        "the time between its images. At least events.lost_after.",
         range=(0.0, 60.0),
     )
     min_hits: int = parameter(
@@ -176,7 +180,8 @@ class EventParameters:
     )
     lost_after: float = parameter(
         _default(EventSettings, "lost_after"),
-        "Seconds for which a face must be unseen before LOST is published.",
+        "Seconds for which a face must be unseen before LOST is published; with a slow camera, in two consecutive "
+        "images at least. At most tracking.keep_for.",
         range=(0.05, 60.0),
         dynamic=True,
     )
@@ -210,13 +215,13 @@ class DiagnosticsParameters:
 
     warn_after: float = parameter(
         2.0,
-        "Seconds without an image after which /diagnostics reports WARN.",
+        "Seconds without an image after which /diagnostics reports WARN; longer for a camera that is slower than that.",
         range=(0.1, 3600.0),
         dynamic=True,
     )
     error_after: float = parameter(
         5.0,
-        "Seconds without an image after which /diagnostics reports ERROR.",
+        "Seconds without an image after which /diagnostics reports ERROR; longer in the same proportion.",
         range=(0.1, 3600.0),
         dynamic=True,
     )
@@ -290,7 +295,7 @@ class Settings:
     max_rate: float = parameter(
         0.0,
         "Maximum number of images processed per second and camera, by the clock of this machine; the others are "
-        "skipped. 0 means no limit.",
+        "skipped. 0 means no limit; otherwise at least 0.1, because faces are not tracked over more than 10 s.",
         range=(0.0, 1000.0),
         dynamic=True,
     )
@@ -329,6 +334,17 @@ class Settings:
             raise ParameterError(
                 f"diagnostics.error_after ({error_after} s) is below diagnostics.warn_after ({warn_after} s): "
                 "raise the first or lower the second"
+            )
+        if 0 < self.max_rate < _MIN_RATE:
+            raise ParameterError(
+                f"max_rate is {self.max_rate} images/s, expected 0 (no limit) or at least {_MIN_RATE}: faces are not "
+                "tracked between images that are farther apart"
+            )
+        keep_for, lost_after = self.tracking.keep_for, self.events.lost_after
+        if lost_after > keep_for:
+            raise ParameterError(
+                f"events.lost_after ({lost_after} s) is above tracking.keep_for ({keep_for} s), so that a face would "
+                "get a new id before it is LOST under its old one: lower the first or raise the second"
             )
         smallest, largest = self.detector.min_size, self.detector.max_size
         if 0 < largest < smallest:

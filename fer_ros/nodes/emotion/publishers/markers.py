@@ -11,7 +11,9 @@ from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from fer_ros.image_period import ImagePeriod
 from fer_ros.media import drawing
+from fer_ros.nodes.common.messages import to_duration
 from fer_ros.nodes.common.qos import reliable
 from fer_ros.nodes.emotion.publishers.base import CameraPublisher
 from fer_ros.people.events import Event, EventKind
@@ -28,8 +30,10 @@ _DIAMETER = 0.2
 """Meters; about the size of a head."""
 _TEXT_HEIGHT = 0.1
 """Meters, of a capital letter."""
-_LIFETIME = Duration(sec=1)
-"""Removes the markers of faces that never had an event, and those of a node that has ended."""
+_LIFETIME = 1.0
+"""Seconds; removes the markers of faces that never had an event, and those of a node that has ended."""
+_LIFETIME_PERIODS = 2.5
+"""Periods of the images that the markers last at least."""
 
 
 class MarkersPublisher(CameraPublisher):
@@ -42,13 +46,19 @@ class MarkersPublisher(CameraPublisher):
 
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
         super().__init__(node, cameras)
+        self._periods = {camera: ImagePeriod() for camera in cameras}
         self._markers = self._create_publishers(MarkerArray, "emotions/markers", reliable(depth=10))
 
     def publish(self, camera: str, result: Result) -> None:
         """See `Publisher`; faces without a position have no markers."""
+        period = self._periods[camera]
+        period.add(result.frame.stamp)
         if self.has_subscribers(camera):
+            lifetime = to_duration(max(_LIFETIME, _LIFETIME_PERIODS * period.seconds))
             located = [(face, face.position) for face in result.faces if face.position]
-            self._send(camera, [marker for face, at in located for marker in _markers(face, at, result.header)])
+            self._send(
+                camera, [marker for face, at in located for marker in _markers(face, at, result.header, lifetime)]
+            )
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
         """See `Publisher`; deletes the markers of lost faces."""
@@ -61,10 +71,10 @@ class MarkersPublisher(CameraPublisher):
             self._markers[camera].publish(MarkerArray(markers=markers))
 
 
-def _markers(face: FaceResult, position: Position, header: Header) -> Iterator[Marker]:
+def _markers(face: FaceResult, position: Position, header: Header, lifetime: Duration) -> Iterator[Marker]:
     x, y, z = position
     blue, green, red = (channel / 255 for channel in drawing.color_of(face.emotion))
-    appearance = {"action": Marker.ADD, "lifetime": _LIFETIME, "color": ColorRGBA(r=red, g=green, b=blue, a=1.0)}
+    appearance = {"action": Marker.ADD, "lifetime": lifetime, "color": ColorRGBA(r=red, g=green, b=blue, a=1.0)}
     yield Marker(
         header=header,
         ns=face.id,
