@@ -12,15 +12,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from fer_ros.image_period import ImagePeriod
 from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.types import FaceResult
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BAR = 5
 """Length of a bar of '#' for a score of 1."""
+_MISSED_PERIODS = 2.5
+"""Periods of the images without a result after which a line says so."""
 _MAX_FACES = 3
 """Faces in one line."""
 _BOLD_GREEN, _DIM, _PLAIN = "\033[1;32m", "\033[2m", "\033[0m"
+
+
+def _known(latencies: Sequence[float]) -> list[float]:
+    return [latency for latency in latencies if not math.isnan(latency)]
 
 
 def supports_color(stream: TextIO) -> bool:
@@ -40,7 +47,10 @@ class ConsoleReport:
     def __init__(self, color: bool):
         self._color = color
         self._latencies = array("d")
+        self._period = ImagePeriod()
         self._reported = 0
+        self._last_line: float | None = None
+        """Seconds from the start to the last line."""
         self._last: ImageResult | None = None
 
     @property
@@ -49,23 +59,30 @@ class ConsoleReport:
         return len(self._latencies)
 
     def add(self, result: ImageResult, latency: float) -> None:
-        """Add a result that arrived `latency` seconds after the stamp of its image."""
+        """Add a result that arrived `latency` seconds after its image was taken; NaN if that is unknown."""
         self._last = result
         self._latencies.append(latency)
+        self._period.add(result.stamp * 1e-9)
 
     def line(self, elapsed: float, interval: float) -> str:
-        """Return one line about the results since the previous call.
+        """Return one line about the results since the previous call; empty if the next result is not due yet.
 
         Args:
             elapsed: seconds since the start.
             interval: seconds since the previous call.
         """
         new, self._reported = self._latencies[self._reported :], len(self._latencies)
+        since_last = interval if self._last_line is None else elapsed - self._last_line
+        if not new and since_last < _MISSED_PERIODS * self._period.seconds:
+            return ""
+        self._last_line = elapsed
         if not new or self._last is None:
             return f"{elapsed:6.1f} s  no emotions arrive"
         faces = self._last.faces
+        known = _known(new)
+        latency = f"{statistics.median(known) * 1000:4.0f} ms  " if known else ""
         head = (
-            f"{elapsed:6.1f} s  {len(new) / interval:4.1f} images/s  {statistics.median(new) * 1000:4.0f} ms  "
+            f"{elapsed:6.1f} s  {len(new) / since_last:4.1f} images/s  {latency}"
             f"{len(faces)} face{'' if len(faces) == 1 else 's'}"
         )
         shown = [self._face(face, self._last.labels) for face in faces[:_MAX_FACES]]
@@ -82,8 +99,8 @@ class ConsoleReport:
             files: that were written.
         """
         lines = [f"{self.results} of {images} images processed"]
-        if self._latencies:
-            ordered = sorted(self._latencies)
+        ordered = sorted(_known(self._latencies))
+        if ordered:
             lines[0] += (
                 f", latency {statistics.median(ordered) * 1000:.0f} ms (median), "
                 f"{ordered[math.ceil(0.95 * len(ordered)) - 1] * 1000:.0f} ms (95th percentile)"

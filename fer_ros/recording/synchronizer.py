@@ -15,7 +15,7 @@ class ImageResult:
     """Faces that were recognized in one image."""
 
     stamp: int
-    """Of the image, nanoseconds."""
+    """Time of the image, nanoseconds: its stamp, or counted by arrival if the stamps do not advance."""
     labels: tuple[str, ...]
     """Order of every score vector."""
     faces: tuple[FaceResult, ...]
@@ -47,7 +47,7 @@ class Synchronizer:
         self._max_results = max_results
         self._images: OrderedDict[int, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
-        self._results: deque[ImageResult] = deque()
+        self._results: deque[tuple[int, ImageResult]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -63,26 +63,31 @@ class Synchronizer:
             self._drop(next(iter(self._images)))
         return self._pop_complete()
 
-    def add_result(self, result: ImageResult) -> list[Pair]:
-        """Add a result; return the pairs that are complete now."""
-        self._results.append(result)
+    def add_result(self, result: ImageResult, stamp: int | None = None) -> list[Pair]:
+        """Add a result; return the pairs that are complete now.
+
+        Args:
+            result: is paired with an image.
+            stamp: of that image, nanoseconds; None means that of `result`.
+        """
+        self._results.append((result.stamp if stamp is None else stamp, result))
         return self._pop_complete()
 
     def flush(self) -> list[Pair]:
         """Return the results that still wait, without images."""
-        pairs = [Pair(None, result) for result in self._results]
+        pairs = [Pair(None, result) for _, result in self._results]
         self._results.clear()
         return pairs
 
     def _pop_complete(self) -> list[Pair]:
-        found = [index for index, result in enumerate(self._results) if result.stamp in self._images]
+        found = [index for index, (stamp, _) in enumerate(self._results) if stamp in self._images]
         count = found[-1] + 1 if found else len(self._results) - self._max_results
-        return [self._pair(self._results.popleft()) for _ in range(count)]
+        return [self._pair(*self._results.popleft()) for _ in range(count)]
 
-    def _pair(self, result: ImageResult) -> Pair:
-        image, _ = self._images.get(result.stamp, (None, 0))
+    def _pair(self, stamp: int, result: ImageResult) -> Pair:
+        image, _ = self._images.get(stamp, (None, 0))
         # Images before one with a result were skipped by the emotion node: their results will never arrive.
-        while result.stamp in self._images:
+        while stamp in self._images:
             self._drop(next(iter(self._images)))
         return Pair(image, result)
 

@@ -103,7 +103,8 @@ def test_diagnostics_warn_then_fail_without_images(robot, start, astronaut):
 )
 def test_diagnostics_limits_follow_a_slow_camera(period, waited, level):
     arrivals = SimpleNamespace(count=9, since_last=waited, period=SimpleNamespace(seconds=period))
-    camera = SimpleNamespace(subscribed=True, statistics=SimpleNamespace(arrivals=arrivals))
+    statistics = SimpleNamespace(arrivals=arrivals, stamps_stand_still=False)
+    camera = SimpleNamespace(subscribed=True, statistics=statistics)
     rates = diagnostics._Rates(received=1.0, processed=1.0, skipped=0.0, unreadable=0.0)
     assert diagnostics._level(camera, rates, DiagnosticsParameters())[0] == level
 
@@ -122,6 +123,14 @@ def test_diagnostics_warn_about_unreadable_images(robot, start, astronaut):
         lambda: camera.publish(broken),
     )
     assert int(values["images unreadable"]) > 0
+
+
+def test_diagnostics_warn_about_stamps_that_stand_still(robot, start, astronaut):
+    reports = start(diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
+    camera, name = robot.matched_camera(), "emotion_node: camera"
+    same = image_message(astronaut, robot.stamp())
+    wait_for(robot, reports, name, DiagnosticStatus.WARN, "stamps of the images do not", lambda: camera.publish(same))
+    wait_for(robot, reports, name, DiagnosticStatus.OK, "processing", lambda: robot.process(camera, astronaut))
 
 
 def test_diagnostics_warn_when_too_slow(robot, start, astronaut, monkeypatch):

@@ -74,6 +74,25 @@ def test_face_keeps_id_and_appears_once_at_any_rate(robot, node, astronaut, rate
     assert [e.kind for e in robot.events] == [EmotionEvent.APPEARED]
 
 
+@pytest.mark.parametrize("stamp", [Time(), Time(sec=12, nanosec=500_000_000)])
+def test_time_counts_by_arrival_while_stamps_stand_still(robot, node, astronaut, stamp):
+    camera = robot.matched_camera()
+
+    def publish_until(image, kind):
+        def arrived():
+            camera.publish(image_message(image, stamp))
+            return any(e.kind == kind for e in robot.events)
+
+        robot.wait_until(arrived, f"event {kind}")
+
+    publish_until(astronaut, EmotionEvent.APPEARED)
+    publish_until(EMPTY, EmotionEvent.LOST)
+    assert [e.kind for e in robot.events] == [EmotionEvent.APPEARED, EmotionEvent.LOST]
+    (line,) = robot.wait_until(lambda: robot.logged("counted by their arrival"), "a warning")
+    assert f"images on {robot.namespace}/image have " in line
+    assert ("no stamp" if stamp == Time() else "the same stamp, 12.500 s") in line
+
+
 def test_deactivation_publishes_lost(robot, node, astronaut):
     result = appear(robot, robot.matched_camera(), astronaut)
     request = ChangeState.Request().transition

@@ -2,6 +2,7 @@
 """Files of a recording, synchronization of results and images, and the console report."""
 
 import csv
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -204,6 +205,24 @@ def test_console_line_has_rate_latency_faces_and_scores():
     line = report.line(3.0, 1.0)
     assert line == "   3.0 s  15.0 images/s    20 ms  1 face  1: happy 75% [happy:#### sad:# neutral:#]"
     assert report.line(4.0, 1.0) == "   4.0 s  no emotions arrive"
+
+
+def test_console_lines_follow_a_slow_camera():
+    report = ConsoleReport(color=False)
+    heads = []
+    for second in range(1, 15):
+        if second in (1, 3, 5, 7):  # one image in two seconds, then none
+            report.add(_result(second * SECOND), 0.02)
+        heads.append(report.line(float(second), 1.0)[10:33].strip())
+    assert heads[3:9] == ["", "0.5 images/s    20 ms", "", "0.5 images/s    20 ms", "", ""]
+    assert [head for head in heads[9:] if head] == ["no emotions arrive"]
+
+
+def test_console_leaves_out_an_unknown_latency():
+    report = ConsoleReport(color=False)
+    report.add(_result(0, _face("1")), math.nan)
+    assert report.line(1.0, 1.0).startswith("   1.0 s   1.0 images/s  1 face  1: happy")
+    assert report.summary(1, Counter(happy=1), []).splitlines()[0] == "1 of 1 images processed"
 
 
 def test_console_line_limits_faces():

@@ -14,6 +14,11 @@ from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.types import Box, FaceResult, Position
 
 
+def to_nanoseconds(stamp: Time) -> int:
+    """Return a stamp in nanoseconds since the epoch of its clock."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
 def to_seconds(stamp: Time) -> float:
     """Return a stamp in seconds since the epoch of its clock."""
     return stamp.sec + stamp.nanosec * 1e-9
@@ -38,9 +43,9 @@ def from_point(point: Point) -> Position | None:
 
 def from_face_emotion_array(message: FaceEmotionArray) -> ImageResult:
     """Return the content of a message of the topic `emotions`."""
-    stamp, labels = message.header.stamp, tuple(message.labels)
+    labels = tuple(message.labels)
     return ImageResult(
-        stamp=stamp.sec * 1_000_000_000 + stamp.nanosec,
+        stamp=to_nanoseconds(message.header.stamp),
         labels=labels,
         faces=tuple(_from_face_emotion(face, labels) for face in message.faces),
         dominant_face_id=message.dominant_face_id,

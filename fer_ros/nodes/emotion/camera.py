@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from builtin_interfaces.msg import Time
 from rclpy.callback_groups import CallbackGroup
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from fer_ros.media.image_header import ImageError
+from fer_ros.nodes.common.image_clock import ImageClock, explain_standstill
 from fer_ros.nodes.common.image_subscription import ImageSubscription, camera_topic
 from fer_ros.nodes.common.log_throttle import LogThrottle
+from fer_ros.nodes.common.messages import to_nanoseconds
 from fer_ros.nodes.emotion.camera_info import CameraInfoSubscriber
 from fer_ros.nodes.emotion.camera_statistics import CameraStatistics
 from fer_ros.nodes.emotion.image_gate import Decision, ImageGate
@@ -48,8 +51,10 @@ class Camera:
         self._camera_info: CameraInfoSubscriber | None = None
         self._last_header = Header()
         """Of the last processed image."""
+        self._clock = ImageClock()
         self._gate = ImageGate()
         self._throttle = LogThrottle()
+        self._standstill_logged = False
         self.statistics = CameraStatistics()
         """What happened to its images."""
 
@@ -100,9 +105,20 @@ class Camera:
             self._camera_info.close()
         self._images = self._camera_info = None
         self._gate.reset()
+        self._clock = ImageClock()
+
+    def time_of(self, stamp: Time) -> float:
+        """Return the time (s) of the next image: its stamp, or counted by arrival if stamps do not advance."""
+        nanoseconds = to_nanoseconds(stamp)
+        time_ = self._clock.time(nanoseconds, time.monotonic_ns())
+        if self._clock.stands_still and not self._standstill_logged:
+            self._standstill_logged = True
+            self._node.get_logger().warning(explain_standstill(self.image_topic, nanoseconds))
+        self.statistics.stamps_stand_still = self._clock.stands_still
+        return time_ * 1e-9
 
     def decide(self, stamp: float, max_rate: float) -> Decision:
-        """Return what happens to an image with this stamp (s), and count it if it is not processed."""
+        """Return what happens to an image of this time (s), and count it if it is not processed."""
         decision = self._gate.decide(stamp, time.monotonic(), max_rate)
         if decision == Decision.LATE:
             self.statistics.late += 1

@@ -28,6 +28,8 @@ class CameraStatistics:
     """Overtaken by a newer image on their way."""
     above_max_rate: int = 0
     unreadable: int = 0
+    stamps_stand_still: bool = False
+    """Whether the stamps of the latest images do not advance."""
     faces: int = 0
     """In the last processed image."""
     stamp: Time = field(default_factory=Time)

@@ -108,9 +108,9 @@ class Diagnostics:
         )
 
     def _age(self, stamp: Time) -> str:
-        """Return the seconds since the image was taken, by the camera's clock; empty without a stamp."""
-        taken = to_seconds(stamp)
-        return f"{self._node.get_clock().now().nanoseconds * 1e-9 - taken:.3f}" if taken else ""
+        """Return the seconds since the image was taken, by the camera's clock; empty if either time is 0."""
+        taken, now = to_seconds(stamp), self._node.get_clock().now().nanoseconds * 1e-9
+        return f"{now - taken:.3f}" if taken and now else ""
 
 
 def _level(camera: Camera, rates: _Rates, parameters: DiagnosticsParameters) -> tuple[bytes, str]:
@@ -127,6 +127,8 @@ def _level(camera: Camera, rates: _Rates, parameters: DiagnosticsParameters) -> 
         return DiagnosticStatus.WARN, f"no image for {waited:.1f} s"
     if rates.unreadable:
         return DiagnosticStatus.WARN, f"{rates.unreadable:.1f} of {rates.received:.1f} images/s are unreadable"
+    if camera.statistics.stamps_stand_still:
+        return DiagnosticStatus.WARN, "the stamps of the images do not advance"
     if rates.skipped > _MAX_SKIPPED * rates.received:
         return DiagnosticStatus.WARN, f"too slow: processing {rates.processed:.1f} of {rates.received:.1f} images/s"
     return DiagnosticStatus.OK, f"processing {rates.processed:.1f} images/s"

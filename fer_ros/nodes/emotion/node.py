@@ -17,6 +17,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from fer_ros.emotion.model_cache import ModelCache
 from fer_ros.nodes.common import parameters
+from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.run import run
 from fer_ros.nodes.emotion.executor import ImageExecutor
 from fer_ros.nodes.emotion.parameters import Settings
@@ -60,6 +61,7 @@ class EmotionNode(LifecycleNode):
         self.finished = Future()
         """See `fer_ros.nodes.common.run`; this node never ends by itself."""
         parameters.declare(self, Settings, options.get("cli_args"))
+        warn_without_clock(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         # The services exist in every state, because rclpy fails if a service is destroyed before its last response is
         # sent. load_model has its own group, because loading a model takes a second.

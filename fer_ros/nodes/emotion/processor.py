@@ -16,7 +16,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from fer_ros.media.image_header import ImageError
 from fer_ros.nodes.common.image_conversion import choose_converter
 from fer_ros.nodes.common.log_throttle import LogThrottle
-from fer_ros.nodes.common.messages import to_seconds
 from fer_ros.nodes.emotion.camera import Camera
 from fer_ros.nodes.emotion.diagnostics import Diagnostics
 from fer_ros.nodes.emotion.image_gate import Decision
@@ -177,7 +176,7 @@ class ImageProcessor:
     def _frame(self, camera: Camera, latest: LatestImage) -> Frame | None:
         """Return the image as a frame; None if it cannot be read or is not to be processed."""
         camera.statistics.skipped += latest.skipped
-        stamp = self._stamp(latest.image)
+        stamp = camera.time_of(latest.image.header.stamp)
         decision = camera.decide(stamp, self._state.settings.max_rate) if camera.subscribed else Decision.LATE
         if decision in (Decision.LATE, Decision.ABOVE_MAX_RATE):
             return None
@@ -215,10 +214,6 @@ class ImageProcessor:
                 bgr=cache(lambda: self._converter.bgr(image)),
             )
         )
-
-    def _stamp(self, image: Image | CompressedImage) -> float:
-        """Return the stamp in seconds; an image without one gets the current time."""
-        return to_seconds(image.header.stamp) or self._node.get_clock().now().nanoseconds * 1e-9
 
     @contextmanager
     def _errors_logged(self) -> Iterator[None]:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
-from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.media import drawing
 from fer_ros.media.image_header import MAX_PIXELS, ImageError
 from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes.common import messages, parameters, qos
+from fer_ros.nodes.common.image_clock import ImageClock, explain_standstill, warn_without_clock
 from fer_ros.nodes.common.image_conversion import Converter
 from fer_ros.nodes.common.image_subscription import ImageSubscription
 from fer_ros.nodes.common.log_throttle import LogThrottle
@@ -36,6 +37,8 @@ _LINE_PERIOD = 1.0
 """Seconds."""
 _QUEUE = 30
 """Depth of the subscriptions: one second at 30 Hz, for while an image is being encoded."""
+_MAX_LATENCY = 60.0
+"""Seconds between the stamp of an image and the arrival of its result above which the two clocks differ."""
 _NOT_ARRIVED = ImageError("its image has not arrived", "not arrived")
 
 
@@ -93,6 +96,7 @@ class EmotionRecorderNode(Node):
     def __init__(self, **options):
         super().__init__(_NAME, **options)
         parameters.declare(self, RecorderSettings, options.get("cli_args"))
+        warn_without_clock(self)
         self._settings = settings = parameters.read(self, RecorderSettings)
         self.finished = Future()
         self._folder = Path(settings.output).expanduser()
@@ -100,7 +104,9 @@ class EmotionRecorderNode(Node):
         self._report = ConsoleReport(supports_color(sys.stdout))
         self._synchronizer = Synchronizer()
         self._converter = Converter(max_pixels=round(settings.max_megapixels * 1e6))
+        self._image_clock = ImageClock()
         self._throttle = LogThrottle()
+        self._once = LogThrottle(interval=math.inf)
         self._images = 0
         self._started = time.monotonic()
         """Time of the first result; before it, of the start."""
@@ -144,16 +150,31 @@ class EmotionRecorderNode(Node):
 
     def _add_image(self, image: Image | CompressedImage) -> None:
         self._images += 1
-        stamp = Time.from_msg(image.header.stamp).nanoseconds
+        stamp = messages.to_nanoseconds(image.header.stamp)
         self._record(self._synchronizer.add_image(stamp, image, len(image.data)))
 
     def _add_result(self, message: FaceEmotionArray) -> None:
-        result = messages.from_face_emotion_array(message)
+        received = messages.from_face_emotion_array(message)
+        result = replace(received, stamp=self._image_clock.time(received.stamp, time.monotonic_ns()))
         if not self._report.results:
             self._start()
-        self._report.add(result, (self.get_clock().now().nanoseconds - result.stamp) * 1e-9)
+        self._report.add(result, self._latency(received.stamp))
         self._recording.add_result(result)
-        self._record(self._synchronizer.add_result(result))
+        self._record(self._synchronizer.add_result(result, received.stamp))
+
+    def _latency(self, stamp: int) -> float:
+        """Return the seconds since `stamp` (ns); NaN, and the reason in the log once, if that is no latency."""
+        latency = (self.get_clock().now().nanoseconds - stamp) * 1e-9
+        if stamp and not self._image_clock.stands_still and abs(latency) <= _MAX_LATENCY:
+            return latency
+        if self._image_clock.stands_still and self._once.allows("standstill"):
+            self.get_logger().warning(explain_standstill(self._input.topic, stamp))
+        elif stamp and abs(latency) > _MAX_LATENCY and self._once.allows("latency"):
+            self.get_logger().warning(
+                f"latency unknown: images are stamped {latency:.0f} s before the time of this node. Play recordings "
+                "with `ros2 bag play --clock 100`, and set use_sim_time to true in all nodes"
+            )
+        return math.nan
 
     def _record(self, pairs: Iterable[Pair]) -> None:
         for image, result in pairs:
@@ -187,7 +208,9 @@ class EmotionRecorderNode(Node):
 
     def _print_line(self) -> None:
         if self._report.results:
-            self._print(self._report.line(time.monotonic() - self._started, _LINE_PERIOD))
+            line = self._report.line(time.monotonic() - self._started, _LINE_PERIOD)
+            if line:
+                self._print(line)
 
     def _print(self, text: str) -> None:
         try:

@@ -20,6 +20,7 @@ from rclpy.task import Future
 
 from fer_ros.action import TrainModel
 from fer_ros.nodes.common import parameters
+from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.parameters import ParameterError
 from fer_ros.nodes.common.run import run
 from fer_ros.nodes.trainer.deployment import Deployment
@@ -47,6 +48,7 @@ class TrainerNode(Node):
     def __init__(self, **options):
         super().__init__(_NAME, **options)
         parameters.declare(self, TrainerSettings, options.get("cli_args"))
+        warn_without_clock(self)
         self._settings = settings = parameters.read(self, TrainerSettings)
         self.finished = Future()
         """For `fer_ros.nodes.common.run`; this node never ends by itself."""

@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 
 from fer_ros.media.sources import SourceError, images, open_source, scaled
 from fer_ros.nodes.common import parameters
+from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.image_conversion import to_message
 from fer_ros.nodes.common.parameters import parameter
 from fer_ros.nodes.common.qos import best_effort
@@ -96,6 +97,7 @@ class VideoPublisherNode(Node):
     def __init__(self, **options):
         super().__init__(_NAME, **options)
         parameters.declare(self, PublisherSettings, options.get("cli_args"))
+        warn_without_clock(self)
         self._settings = settings = parameters.read(self, PublisherSettings)
         self.finished = Future()
         self._source = open_source(
