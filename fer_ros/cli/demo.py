@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -112,6 +113,7 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 def show(plan: Plan) -> int:
     """Run the demo; return the exit status."""
     nodes = environment(os.environ)
+    started = time.time() - 1  # a file system's times are not exact
     processes: list[ChildProcess] = []
 
     def start(name: str, **parameters: object) -> ChildProcess:
@@ -129,10 +131,14 @@ def show(plan: Plan) -> int:
             failed = _watch(recorder, node, publisher, interrupts)
         finally:
             stop_all(processes[::-1])
-    if interrupts.received and recorder.status == -signal.SIGTERM:
+    if interrupts.received and recorder.status in (-signal.SIGTERM, STOPPED):
         return STOPPED  # interrupted before there was anything to record
     if recorder.status and not failed:
         failed.append(recorder)
+    table = plan.output / "emotions.csv"
+    if not failed and not interrupts.received and not (table.exists() and table.stat().st_mtime >= started):
+        print(f"fer-demo: error: no emotions arrived from {plan.source}", file=sys.stderr)
+        return FAILED
     for process in failed:
         print(process.exit_summary, file=sys.stderr)
     return FAILED if failed else 0

@@ -234,7 +234,7 @@ def _row_heights(image: np.ndarray, box: Box, rows: int) -> list[int]:
     """Return heights in pixels of a panel's rows, to be tried in turn: proportional to the face, and the minimum."""
     full = round(1.2 * _text_height(image))
     smallest = full // 2
-    preferred = max(min(full, round(1.2 * box.height / rows)), smallest)
+    preferred = max(min(full, round(1.2 * box.height / max(rows, 1))), smallest)
     return list(dict.fromkeys((preferred, max(round(0.75 * preferred), smallest), smallest)))
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_ros.files import check_writable
 from fer_ros.media.resize import resize
 from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.types import FaceResult
@@ -87,7 +88,7 @@ class EmotionsCsv:
         box = face.box
         scores = dict(zip(result.labels, face.smoothed_scores, strict=False))
         return [
-            f"{result.stamp // 10**9}.{result.stamp % 10**9:09d}",
+            f"{'-' * (result.stamp < 0)}{abs(result.stamp) // 10**9}.{abs(result.stamp) % 10**9:09d}",
             face.id,
             *(box.x, box.y, box.width, box.height),
             face.emotion,
@@ -197,48 +198,64 @@ class BestImage:
 
 
 class Recording:
-    """Writes emotions.csv, annotated.mp4 and annotated.png.
+    """Writes emotions.csv, annotated.mp4 and annotated.png; touches no file before the first result.
 
     Args:
-        folder: is created; an older recording in it is replaced.
+        folder: is created with the first result, which also removes an older recording in it.
 
     Raises:
         RecordingError: by every method, if a file cannot be written.
     """
 
     def __init__(self, folder: Path):
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._csv = EmotionsCsv(folder / "emotions.csv")
-        self._video = Video(folder / "annotated.mp4")
-        self._best = BestImage(folder / "annotated.png")
-        with writing(folder / "annotated.png"):
-            (folder / "annotated.png").unlink(missing_ok=True)
+        try:
+            check_writable(folder)
+        except OSError as error:
+            raise RecordingError(str(error)) from error
+        self._folder = folder
+        self._files: tuple[EmotionsCsv, Video, BestImage] | None = None
 
     @property
     def emotions(self) -> Counter[str]:
         """Number of recorded faces by emotion."""
-        return self._csv.emotions
+        return self._files[0].emotions if self._files else Counter()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that exist, once there was a result."""
+        names = ("annotated.mp4", "annotated.png", "emotions.csv") if self._files else ()
+        return [path for name in names if (path := self._folder / name).exists()]
 
     def add_result(self, result: ImageResult) -> None:
-        """Add a result to the table."""
-        self._csv.add(result)
+        """Add a result to the table; before its image is added."""
+        self._files = self._files or self._open()
+        self._files[0].add(result)
 
     def add_image(self, image: np.ndarray, result: ImageResult) -> None:
         """Append the annotated BGR image of a result to the video."""
-        self._video.add(image, result.stamp)
-        self._best.offer(image, result)
+        _, video, best = self._files = self._files or self._open()
+        video.add(image, result.stamp)
+        best.offer(image, result)
 
     def close(self) -> None:
         """Complete every file, also if one of them fails."""
         failures = []
-        for file in (self._csv, self._video, self._best):
+        for file in self._files or ():
             try:
                 file.close()
             except RecordingError as error:  # noqa: PERF203 (each of the three can fail)
                 failures.append(str(error))
         if failures:
             raise RecordingError("; ".join(failures))
+
+    def _open(self) -> tuple[EmotionsCsv, Video, BestImage]:
+        video, best = self._folder / "annotated.mp4", self._folder / "annotated.png"
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        table = EmotionsCsv(self._folder / "emotions.csv")
+        with writing(best):
+            best.unlink(missing_ok=True)
+        return table, Video(video), BestImage(best)
 
 
 @cache

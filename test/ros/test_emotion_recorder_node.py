@@ -49,6 +49,8 @@ def gray_image(level: int) -> np.ndarray:
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
+    if not (folder / "emotions.csv").exists():
+        return []
     with open(folder / "emotions.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -196,8 +198,50 @@ def test_recorder_ends_after_duration_or_timeout(robot, node_and_camera, tmp_pat
 
 def test_recorder_names_unwritable_folder(robot, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RecordingError, match=r"cannot write .*file/recording: Not a directory"):
+    with pytest.raises(RecordingError, match=r"file/recording cannot be written: .*file: Not a directory"):
         robot.start(EmotionRecorderNode, output=str(tmp_path / "file" / "recording"))
+
+
+def test_recorder_survives_any_message(robot, node_and_camera, tmp_path):
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path))
+    camera, emotions = node_and_camera()
+    wait_for_images(robot, node, camera, image_message(gray_image(255)))
+    before_epoch = image_message(gray_image(100), Time(sec=-2, nanosec=500_000_000))
+    camera.publish(before_epoch)
+    emotions.publish(results(before_epoch.header, "a"))
+    wait_for_pairs(robot, node, 1)
+    odd = face("b")
+    odd.roi = RegionOfInterest(x_offset=2**32 - 1, y_offset=2**32 - 1, width=2**32 - 1, height=2**32 - 1)
+    odd.face_id, odd.emotion, odd.confidence = "\x1b[2J" * 50, "happy\nsad", float("nan")
+    image = image_message(gray_image(100), robot.stamp())
+    without_labels = FaceEmotionArray(header=image.header, faces=[FaceEmotion()])
+    messages = [FaceEmotionArray(header=image.header, labels=LABELS, faces=[odd, FaceEmotion()]), without_labels]
+    for scores in ([float("nan")] * 3, [float("inf")] * 3, [1.0] * 4):
+        wrong = face("c")
+        wrong.scores = wrong.smoothed_scores = array("f", scores)
+        messages.append(FaceEmotionArray(header=image.header, labels=LABELS, faces=[wrong]))
+    messages.append(FaceEmotionArray(header=image.header, labels=LABELS, faces=[odd]))
+    for message in messages:
+        image.header.stamp = message.header.stamp = robot.stamp()
+        camera.publish(image)
+        emotions.publish(message)
+    wait_for_pairs(robot, node, 3)
+    node._print_line()
+    robot.close(node)
+    (warning,) = robot.logged("ignored a message")
+    assert "has 0 scores, expected 3 finite ones" in warning
+    assert rows(tmp_path)[0]["stamp"] == "-1.500000000"
+    assert "\x1b" not in (tmp_path / "emotions.csv").read_text()
+    assert len(frames(tmp_path)) == 3
+
+
+def test_recorder_keeps_old_recording_without_results(robot, node_and_camera, tmp_path):
+    (tmp_path / "emotions.csv").write_text("old")
+    node = robot.start(EmotionRecorderNode, output=str(tmp_path))
+    camera, _ = node_and_camera()
+    wait_for_images(robot, node, camera, image_message(gray_image(255)))
+    robot.close(node)
+    assert (tmp_path / "emotions.csv").read_text() == "old"
 
 
 def test_interrupted_recorder_completes_its_files(robot, node_and_camera, tmp_path):
@@ -212,9 +256,9 @@ def test_interrupted_recorder_completes_its_files(robot, node_and_camera, tmp_pa
             camera.publish(image)
             emotions.publish(results(image.header, "a"))
             time.sleep(0.02)
-        # Two signals, as from the terminal and from `ros2 launch`.
-        recorder.send_signal(signal.SIGINT)
-        recorder.send_signal(signal.SIGTERM)
+        # Several signals, as from a terminal that is closed and from `ros2 launch`.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            recorder.send_signal(number)
         output, log = recorder.communicate(timeout=DEADLINE)
     finally:
         recorder.kill()

@@ -69,10 +69,28 @@ def test_csv_keeps_scores_in_columns_when_labels_change(tmp_path):
     assert (last["sad"], last["happy"], last["neutral"]) == ("0.750000", "0.125000", "")
 
 
-def test_recording_without_results_has_fixed_columns(tmp_path):
+def test_csv_writes_stamps_before_the_epoch(tmp_path):
+    table = EmotionsCsv(tmp_path / "e.csv")
+    table.add(_result(-3 * SECOND // 2, _face()))
+    table.close()
+    assert _rows(tmp_path / "e.csv")[0]["stamp"] == "-1.500000000"
+
+
+def test_recording_touches_nothing_before_first_result(tmp_path):
+    old = {tmp_path / name: name.encode() for name in ("emotions.csv", "annotated.mp4", "annotated.png")}
+    for path, content in old.items():
+        path.write_bytes(content)
+    recording = Recording(tmp_path)
+    recording.close()
+    assert recording.paths == []
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
     Recording(tmp_path / "new" / "folder").close()
-    assert (tmp_path / "new/folder/emotions.csv").read_text() == "stamp,face_id,x,y,width,height,label\n"
-    assert [path.name for path in (tmp_path / "new/folder").iterdir()] == ["emotions.csv"]
+    assert not (tmp_path / "new").exists()
+    recording = Recording(tmp_path)
+    recording.add_result(_result(SECOND))
+    recording.close()
+    assert recording.paths == [tmp_path / "emotions.csv"] == list(tmp_path.iterdir())
+    assert (tmp_path / "emotions.csv").read_text() == "stamp,face_id,x,y,width,height,label,happy,sad,neutral\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -85,7 +103,7 @@ def test_csv_reports_full_disk_at_first_row(tmp_path):
 
 def test_recording_names_unwritable_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RecordingError, match=r"cannot write .*file/demo: Not a directory"):
+    with pytest.raises(RecordingError, match=r"file/demo cannot be written: .*file: Not a directory"):
         Recording(tmp_path / "file" / "demo")
 
 

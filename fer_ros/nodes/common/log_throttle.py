@@ -4,6 +4,11 @@
 from __future__ import annotations
 
 import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rclpy.impl.rcutils_logger import RcutilsLogger
 
 _MAX_KINDS = 32
 
@@ -41,3 +46,20 @@ class LogThrottle:
         """Return a note for the end of the message just allowed: how many of its kind were not logged before it."""
         count = self._reported.get(kind, 0)
         return f" ({count} more of this kind since the last such message)" if count else ""
+
+
+def log_unhandled(logger: RcutilsLogger | Any, throttle: LogThrottle, error: BaseException, activity: str) -> None:
+    """Log an unexpected exception with its traceback, at most once per interval of the throttle and place of the code.
+
+    Args:
+        logger: of the node.
+        throttle: of the caller.
+        error: caught.
+        activity: what failed, as in "processing an image".
+    """
+    # By its type and place: its text may have numbers that differ with every message.
+    place = (traceback.extract_tb(error.__traceback__) or [None])[-1]
+    kind = f"{type(error).__name__} in {place.filename}:{place.lineno}" if place else type(error).__name__
+    if throttle.allows(kind):
+        lines = "".join(traceback.format_exception(error)).rstrip()
+        logger.error(f"unhandled error while {activity}; the node keeps running{throttle.repeats(kind)}:\n{lines}")

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import gc
-import signal
-import socket
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import rclpy
@@ -15,6 +13,10 @@ from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+
+from fer_ros.nodes.common import stop_signals
+from fer_ros.nodes.common.log_throttle import LogThrottle, log_unhandled
+from fer_ros.nodes.common.stop_signals import STOPPED, StopSignals
 
 
 class EndingNode(Protocol):
@@ -33,67 +35,80 @@ def run(
     expected_errors: tuple[type[Exception], ...],
     args: Sequence[str] | None,
     create_executor: Callable[[Any], Executor] = lambda node: SingleThreadedExecutor(),
+    completes_files: bool = False,
 ) -> int:
     """Create a node and run it until it ends by itself or is interrupted.
+
+    An interrupted node ends within two seconds. No other exception of a callback ends the node: it is logged.
 
     Args:
         name: of the node, for errors before it exists.
         create: returns the node, an `EndingNode`.
-        expected_errors: exceptions that are logged in one line, without a traceback.
+        expected_errors: exceptions that end the node; they are logged in one line, without a traceback.
         args: of the command line; None means those of the process.
         create_executor: returns the executor of a node.
+        completes_files: whether callbacks write files that `close` completes; the process waits for that without limit.
 
     Returns:
-        The exit status: that of the node, 0 if it was interrupted, 1 if one of `expected_errors` ended it.
+        The exit status: that of the node, 0 if it was interrupted, 1 if one of `expected_errors` ended it, and 130 if
+        it was interrupted before it ran.
     """
-    interrupts = _Interrupts()
+    signals = stop_signals.install()
+    signals.on_stop(lambda: None)
     try:
         # Parameters are parsed in the first, parameter files in the second.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = create()
     except (RuntimeError, ValueError, *expected_errors) as error:  # type: ignore[misc]
-        get_logger(name).fatal(str(error))
+        if not signals.received:
+            get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
-        return 1
-    threading.Thread(target=_finish_on, args=(interrupts, node.finished), daemon=True).start()
-    executor = create_executor(node)
+        signals.ignore()
+        return STOPPED if signals.received else 1
     try:
-        spun = _succeeds(name, expected_errors, lambda: rclpy.spin_until_future_complete(node, node.finished, executor))
+        return _run_until_finished(name, node, expected_errors, create_executor(node), signals, completes_files)
     finally:
-        closed = _succeeds(name, expected_errors, node.close)
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
+        signals.ignore()
         # Skips the garbage collection at exit. With torch loaded it takes seconds on a busy robot, and `ros2 launch`
         # sends SIGTERM after five.
         gc.freeze()
+
+
+def _run_until_finished(
+    name: str,
+    node: Any,
+    expected_errors: tuple[type[Exception], ...],
+    executor: Executor,
+    signals: StopSignals,
+    completes_files: bool,
+) -> int:
+    signals.on_stop(lambda: node.finished.done() or node.finished.set_result(0))
+    try:
+        # Callbacks write the files that are completed at the end.
+        with signals.completing_files() if completes_files else nullcontext():
+            try:
+                spun = _succeeds(name, expected_errors, lambda: _spin(node, expected_errors, executor))
+            finally:
+                closed = _succeeds(name, expected_errors, node.close)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
     return node.finished.result() if spun and closed else 1
 
 
-class _Interrupts:
-    """Handles SIGINT and SIGTERM without interrupting what is in progress.
-
-    Python would interrupt the writing of a file, and rclpy would shut down the context of a node that still has to
-    complete its files. Each signal usually arrives twice: from the terminal and from `ros2 launch`.
-    """
-
-    def __init__(self) -> None:
-        # Python writes to it when a signal arrives, even while every Python thread is blocked in a library.
-        self._signaled, self._signals = socket.socketpair()
-        self._signals.setblocking(False)
-        signal.set_wakeup_fd(self._signals.fileno(), warn_on_full_buffer=False)
-        for interrupt in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(interrupt, lambda *_: None)
-
-    def wait(self) -> None:
-        """Wait for a signal; return at once if one has arrived before."""
-        self._signaled.recv(1)
-
-
-def _finish_on(interrupts: _Interrupts, finished: Future) -> None:
-    interrupts.wait()
-    if not finished.done():
-        finished.set_result(0)
+def _spin(node: Any, expected_errors: tuple[type[Exception], ...], executor: Executor) -> None:
+    """Run callbacks until the node is finished, whatever other exceptions they raise."""
+    throttle = LogThrottle()
+    while not node.finished.done():
+        try:
+            rclpy.spin_until_future_complete(node, node.finished, executor)
+        except expected_errors:  # noqa: PERF203 (each callback can fail)
+            raise
+        except Exception as error:
+            if not rclpy.ok():
+                raise
+            log_unhandled(node.get_logger(), throttle, error, "running a callback")
 
 
 def _succeeds(name: str, expected_errors: tuple[type[Exception], ...], step: Callable[[], None]) -> bool:

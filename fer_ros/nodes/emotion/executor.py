@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -23,9 +22,13 @@ from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.logging import get_logger
 from rclpy.task import Future
 
+from fer_ros.nodes.common.log_throttle import LogThrottle, log_unhandled
+
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.subscription import Subscription
+
+_THROTTLE = LogThrottle()
 
 
 class ImageExecutor(Executor):
@@ -131,15 +134,11 @@ def _receive(subscription: Subscription) -> None:
             if taken:
                 subscription.callback(taken[0])
     except Exception as error:
-        _log(error)
+        log_unhandled(get_logger("emotion_node"), _THROTTLE, error, "receiving an image")
 
 
 def _run_or_log(handler: Any) -> None:
     handler()
     error = handler.exception() if handler.done() else None
     if error is not None:
-        _log(error)
-
-
-def _log(error: BaseException) -> None:
-    get_logger("emotion_node").error("".join(traceback.format_exception(error)))
+        log_unhandled(get_logger("emotion_node"), _THROTTLE, error, "running a callback")

@@ -108,9 +108,11 @@ class EmotionNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
-        """Stop processing and clean up, from any state."""
+        """Stop processing and clean up, from any state, and end the program: nothing leads back from this state."""
         self._deactivate()
         self._close_processor()
+        if not self.finished.done():
+            self.finished.set_result(0)
         return super().on_shutdown(state)
 
     def close(self) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
@@ -15,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.media.image_header import ImageError
 from fer_ros.nodes.common.image_conversion import choose_converter
-from fer_ros.nodes.common.log_throttle import LogThrottle
+from fer_ros.nodes.common.log_throttle import LogThrottle, log_unhandled
 from fer_ros.nodes.emotion.camera import Camera
 from fer_ros.nodes.emotion.diagnostics import Diagnostics
 from fer_ros.nodes.emotion.image_gate import Decision
@@ -220,11 +219,4 @@ class ImageProcessor:
         try:
             yield
         except Exception as error:
-            # By its type and place: its text may have numbers that differ with every image.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            kind = f"{type(error).__name__} in {place.filename}:{place.lineno}"
-            if self._throttle.allows(kind):
-                self._node.get_logger().error(
-                    "unhandled error while processing an image; the node keeps running"
-                    f"{self._throttle.repeats(kind)}:\n{traceback.format_exc()}"
-                )
+            log_unhandled(self._node.get_logger(), self._throttle, error, "processing an image")

@@ -52,7 +52,7 @@ class RecorderSettings:
 
     output: str = parameter(
         "out/recording",
-        "Folder for emotions.csv, annotated.mp4 and annotated.png. An older recording in it is replaced.",
+        "Folder for emotions.csv, annotated.mp4 and annotated.png. The first result replaces an older recording in it.",
     )
     duration: float = parameter(
         0.0, "Seconds to record, from the first result on. 0 records until the node is stopped.", range=(0.0, 1e6)
@@ -116,8 +116,9 @@ class EmotionRecorderNode(Node):
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._line_timer = self.create_timer(_LINE_PERIOD, self._print_line, clock=self._steady_clock)
         self._end_timer: Any = None
+        self._timed_out = False
         if settings.timeout:
-            self._end_timer = self.create_timer(settings.timeout, self._finish, clock=self._steady_clock)
+            self._end_timer = self.create_timer(settings.timeout, self._give_up, clock=self._steady_clock)
         self.get_logger().info(f"recording {self._emotions.topic_name} and {self._input.topic} to {self._folder}")
 
     def close(self) -> None:
@@ -125,15 +126,14 @@ class EmotionRecorderNode(Node):
 
         Raises:
             RecordingError: a file is incomplete.
-            NoEmotionsError: no result arrived, and `timeout` is set.
+            NoEmotionsError: no result arrived within the timeout.
         """
         try:
             self._record(self._synchronizer.flush())
         finally:
             self._recording.close()
-        files = sorted(path for path in self._folder.iterdir() if path.stem in ("emotions", "annotated"))
-        self._print(self._report.summary(self._images, self._recording.emotions, files))
-        if self._settings.timeout and not self._report.results:
+        self._print(self._report.summary(self._images, self._recording.emotions, self._recording.paths))
+        if self._timed_out:
             raise NoEmotionsError(
                 f"no emotions arrived on {self._emotions.topic_name} ({self._images} images on {self._input.topic}): "
                 "check that emotion_node runs, is active and receives images"
@@ -154,7 +154,13 @@ class EmotionRecorderNode(Node):
         self._record(self._synchronizer.add_image(stamp, image, len(image.data)))
 
     def _add_result(self, message: FaceEmotionArray) -> None:
-        received = messages.from_face_emotion_array(message)
+        try:
+            received = messages.from_face_emotion_array(message)
+        except ValueError as error:
+            if self._throttle.allows("message"):
+                topic = self._emotions.topic_name
+                self.get_logger().warning(f"ignored a message on {topic}: {error}{self._throttle.repeats('message')}")
+            return
         result = replace(received, stamp=self._image_clock.time(received.stamp, time.monotonic_ns()))
         if not self._report.results:
             self._start()
@@ -202,6 +208,10 @@ class EmotionRecorderNode(Node):
         if self._settings.duration:
             self._end_timer = self.create_timer(self._settings.duration, self._finish, clock=self._steady_clock)
 
+    def _give_up(self) -> None:
+        self._timed_out = True
+        self._finish()
+
     def _finish(self) -> None:
         self._end_timer.cancel()
         self.finished.set_result(0)
@@ -215,14 +225,14 @@ class EmotionRecorderNode(Node):
     def _print(self, text: str) -> None:
         try:
             print(text, flush=True)
-        except BrokenPipeError:
-            # The reader is gone (`| head`); keep recording without console output.
+        except OSError:
+            # The reader or the terminal is gone (`| head`, a lost connection); keep recording without console output.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted or the duration has passed; return 1 if it cannot record, otherwise 0."""
-    return run(_NAME, EmotionRecorderNode, (RecordingError, NoEmotionsError), args)
+    return run(_NAME, EmotionRecorderNode, (RecordingError, NoEmotionsError), args, completes_files=True)
 
 
 if __name__ == "__main__":

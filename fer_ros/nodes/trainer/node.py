@@ -33,6 +33,8 @@ from fer_ros.training import run_folder
 _NAME = "trainer_node"
 _ACCEPTED_GOAL_TIMEOUT = 10.0
 """Seconds after which an accepted goal that was never executed no longer blocks others: its client may be gone."""
+_CLOSING_GRACE = 0.8
+"""Seconds between SIGTERM and SIGKILL for the training process when the node ends, which takes less than two."""
 
 
 class TrainerNode(Node):
@@ -46,6 +48,7 @@ class TrainerNode(Node):
     """
 
     def __init__(self, **options):
+        self._server: ActionServer | None = None
         super().__init__(_NAME, **options)
         parameters.declare(self, TrainerSettings, options.get("cli_args"))
         warn_without_clock(self)
@@ -77,8 +80,9 @@ class TrainerNode(Node):
             pass
 
     def destroy_node(self) -> None:
-        """Destroy the action server before the entities it uses."""
-        self._server.destroy()
+        """Destroy the action server, unless a wrong parameter kept it from being created, before what it uses."""
+        if self._server:
+            self._server.destroy()
         super().destroy_node()
 
     def _accept_or_reject(self, goal: TrainModel.Goal) -> GoalResponse:
@@ -139,7 +143,7 @@ class TrainerNode(Node):
         for event in process.events():
             stopped = goal.is_cancel_requested or self._closing.is_set()
             if stopped:
-                process.request_stop(STOP_GRACE)
+                process.request_stop(_CLOSING_GRACE if self._closing.is_set() else STOP_GRACE)
             if event is None:
                 continue
             if event["event"] == "start":

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signals from the first instruction of a program to its last."""
+
+import importlib.util
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# By its path, as the folder around it needs rclpy in some installations.
+FILE = Path(__file__).parents[2] / "fer_ros" / "nodes" / "common" / "stop_signals.py"
+PROLOGUE = f"""
+import importlib.util, signal, sys, time
+spec = importlib.util.spec_from_file_location("stop_signals", {str(FILE)!r})
+stop_signals = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(stop_signals)
+signals = stop_signals.install()
+"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def start():
+    """Run a program after `install`; return it when it has printed a line."""
+    processes = []
+
+    def run(program: str, **options) -> subprocess.Popen:
+        command = [sys.executable, "-c", PROLOGUE + program]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        processes.append(process)
+        process.stdout.readline()
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_during_imports_ends_at_once(start, number):
+    process = start("print('importing', flush=True)\nwhile True: pass")
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
+
+
+def test_node_ends_by_itself_and_ignores_later_signals(start):
+    process = start("""
+done = []
+signals.on_stop(lambda: done.append(0))
+print('running', flush=True)
+while not done: time.sleep(0.001)
+signals.ignore()
+print('closed', flush=True)
+time.sleep(0.3)
+""")
+    process.send_signal(signal.SIGTERM)
+    process.stdout.readline()
+    for number in SIGNALS:
+        process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
+
+
+def test_signal_before_node_exists_is_not_lost(start):
+    process = start("""
+signals.on_stop(lambda: None)
+print('starting', flush=True)
+while not signals.received: time.sleep(0.001)
+signals.on_stop(lambda: print('stopped', flush=True))
+""")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[0] == "stopped\n"
+
+
+def test_program_that_does_not_end_is_ended(start):
+    process = start("signals.on_stop(lambda: None)\nprint('loading', flush=True)\ntime.sleep(60)")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+
+
+def test_files_are_completed_before_program_is_ended(start):
+    process = start("""
+stop_signals._GRACE = 0.05
+signals.on_stop(lambda: None)
+with signals.completing_files():
+    print('writing', flush=True)
+    time.sleep(0.5)
+    print('complete', flush=True)
+time.sleep(60)
+""")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[0] == "complete\n"
+    assert process.returncode == 130
+
+
+def test_closed_terminal_does_not_end_what_runs_with_nohup(start):
+    ignoring = "import signal, os; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
+    program = PROLOGUE + "print('running', flush=True)\nwhile True: time.sleep(0.01)"
+    command = [sys.executable, "-c", f"import sys; {ignoring}", sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 130
+
+
+def test_shared_memory_of_this_process_is_removed():
+    spec = importlib.util.spec_from_file_location("stop_signals", FILE)
+    stop_signals = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stop_signals)
+    names = ["fastdds_0123456789abcdef", "fastrtps_fedcba9876543210", "fastdds_port7411", "other"]
+    maps = "".join(f"7f00-7f01 rw-s 00000000 00:1a 3   /dev/shm/{name}\n" for name in names)
+    assert stop_signals._SHARED_MEMORY.findall(maps) == [f"/dev/shm/{name}" for name in names[:2]]
