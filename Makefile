@@ -7,7 +7,7 @@ export FER_ROS_ROOT := $(CURDIR)
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help setup demo test fuzz coverage bench train lint clean
+.PHONY: help setup demo test fuzz coverage bench soak train lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ coverage: setup ## report the line coverage of the last `make test`; fails below
 
 bench: setup ## measure the nodes and their parts; PEERS=1 adds a public library for comparison
 	@$(IN_ENV) python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
+
+soak: setup ## run emotion_node for MINUTES=10 with cameras and clients that misbehave; exits with 1 if it stalls or grows
+	@$(IN_ENV) python -m benchmarks.soak --minutes $(or $(MINUTES),10) $(ARGS)
 
 train: setup ## train a model with fer-train; ARGS="--help" lists the options
 	@$(IN_ENV) fer-train $(ARGS)
