@@ -85,11 +85,11 @@ def footage(create: Callable[[str], Detector], names: Sequence[str]) -> dict[str
 
 
 def synthetic_scene(create: Callable[[str], Detector], names: Sequence[str]) -> dict[str, Row]:
-    """Compare on the synthetic scene, whose face has a known position."""
+    """Compare on the synthetic scene, whose faces have known positions."""
     scene, rows = SyntheticScene(), {}
     times = np.arange(0, PERIOD, 0.25)
     images = [cv2.cvtColor(scene.image(at), cv2.COLOR_BGR2GRAY) for at in times]
-    truth = [[face] if (face := scene.face(at)) else [] for at in times]
+    truth = [scene.faces(at) for at in times]
     for name in names:
         boxes = [[one.box for one in create(name).detect(gray)] for gray in images]
         found = sum(count_matches(real, found) for real, found in zip(truth, boxes, strict=True))
