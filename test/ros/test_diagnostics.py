@@ -30,8 +30,10 @@ def start(robot, model, quick_start, monkeypatch):
     def started(**parameters):
         reports: dict[str, DiagnosticStatus] = {}
 
+        prefix = f"{robot.namespace.strip('/')}/"
+
         def receive(array):
-            reports.update({s.name: s for s in array.status if s.hardware_id.startswith(f"{robot.namespace}/")})
+            reports.update({s.name.removeprefix(prefix): s for s in array.status if s.name.startswith(prefix)})
 
         robot.node.create_subscription(DiagnosticArray, "/diagnostics", receive, 10)
         assert robot.start(EmotionNode, model=str(model), **parameters).autostart()

@@ -11,6 +11,7 @@ from robot import image_message
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
+from fer_ros.nodes.common import image_monitor
 from fer_ros.nodes.common.parameters import ParameterError
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.nodes.emotion.parameters import Settings
@@ -69,6 +70,19 @@ def test_waiting_images_are_classified_in_one_batch(robot, cameras, astronaut, m
         return len(batches) < len(cameras)
 
     robot.wait_until(all_at_once, "a batch of several images")
+
+
+def test_cameras_can_be_exchanged_by_remapping(robot, model, quick_start, astronaut, monkeypatch):
+    monkeypatch.setattr(image_monitor, "TIMEOUT", 0.5)
+    exchange = ("left/image:=right/image", "right/image:=left/image")
+    node = robot.start(EmotionNode, *exchange, model=str(model), cameras=["left", "right"])
+    robot.node.create_subscription(FaceEmotionArray, "right/emotions", robot.add_result, 100)
+    assert node.autostart()
+    camera = robot.matched_camera("left/image")
+    assert len(robot.process(camera, astronaut, "left").faces) == 1
+    robot.node.create_subscription(FaceEmotionArray, "left/emotions", robot.add_result, 100)
+    (line,) = robot.wait_until(lambda: robot.logged("waiting for images"), "the log line")
+    assert f"no publisher on {robot.namespace}/right/image;" in line
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from fer_ros.emotion.labels import FER2013
 from fer_ros.media import drawing
 from fer_ros.msg import FaceEmotionArray
+from fer_ros.nodes.common.names import status_name
 from fer_ros.nodes.emotion.node import EmotionNode
+from fer_ros.nodes.emotion.publishers.base import unique_id
 from fer_ros.types import Box, FaceResult, Landmarks
 
 EMPTY = np.zeros((512, 512, 3), np.uint8)
@@ -180,6 +182,40 @@ def test_markers_need_calibration(robot, start, subscribe, astronaut):
     assert received == []
 
 
+def test_positions_without_frame_id_are_not_published(robot, start, subscribe, astronaut):
+    received = subscribe(start("markers"), MarkerArray, "emotions/markers")
+    camera = Camera(robot)
+    camera.show(astronaut, lambda: located_face(robot) and received, "markers")
+    received.clear()
+    for _ in range(2):
+        assert robot.process(camera._camera, astronaut, "").faces[0].position.z > 0
+    (line,) = robot.wait_until(lambda: robot.logged("have an empty frame_id"), "the log line")
+    assert line.startswith("no markers")
+    assert not received
+
+
+class NamedNode:
+    def __init__(self, name):
+        self._name = name
+
+    def get_fully_qualified_name(self):
+        return self._name
+
+
+@pytest.mark.parametrize(
+    ("node", "camera", "unique", "status"),
+    [
+        ("/emotion_node", "", "f1", "emotion_node: task"),
+        ("/emotion_node", "left", "left_f1", "emotion_node: task"),
+        ("/robot1/emotion_node", "left", "robot1_left_f1", "robot1/emotion_node: task"),
+        ("/a/b/face", "", "a_b_face_f1", "a/b/face: task"),
+    ],
+)
+def test_names_are_unique_by_node(node, camera, unique, status):
+    assert unique_id(NamedNode(node), camera, "f1") == unique
+    assert status_name(NamedNode(node), "task") == status
+
+
 # --- tf ---
 
 
@@ -191,7 +227,7 @@ def test_tf_has_frame_at_each_face(robot, start, subscribe, astronaut):
     (transform,) = received[0].transforms
     result = next(result for result in robot.results if result.header == transform.header)
     (face,) = result.faces
-    assert transform.child_frame_id == f"face_{face.face_id}"
+    assert transform.child_frame_id == f"face_{robot.namespace.strip('/')}_{face.face_id}"
     translation, rotation = transform.transform.translation, transform.transform.rotation
     assert (translation.x, translation.y, translation.z) == (face.position.x, face.position.y, face.position.z)
 
@@ -241,7 +277,7 @@ def test_hri_topics_exist_from_appeared_to_lost(robot, start, subscribe, astrona
     node = start("hri", events__appear_after=0.0)
     tracked = subscribe(node, hri_msgs.IdsList, "/humans/faces/tracked")
     camera = robot.matched_camera()
-    name = robot.process(camera, astronaut).faces[0].face_id
+    name = f"{robot.namespace.strip('/')}_{robot.process(camera, astronaut).faces[0].face_id}"
     robot.wait_until(lambda: tracked and tracked[-1].ids == [name], "the id")
     own = f"/humans/faces/{name}"
     received = {
@@ -289,7 +325,7 @@ def test_hri_list_is_empty_after_deactivation(robot, start, subscribe, astronaut
     robot.wait_until(lambda: tracked and tracked[-1].ids, "an id")
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     robot.wait_until(lambda: tracked[-1].ids == [], "an empty list")
-    assert not node.count_publishers("/humans/faces/f1/roi")
+    assert not node.count_publishers(f"/humans/faces/{robot.namespace.strip('/')}_f1/roi")
 
 
 def test_hri_list_has_unique_ids_of_all_cameras(robot, start, subscribe, astronaut):
@@ -302,8 +338,9 @@ def test_hri_list_has_unique_ids_of_all_cameras(robot, start, subscribe, astrona
         cameras.append(robot.matched_camera(f"{name}/image"))
     for camera in cameras:
         robot.process(camera, astronaut)
-    robot.wait_until(lambda: tracked and tracked[-1].ids == ["left_f1", "right_f1"], "both ids")
-    robot.wait_until(lambda: robot.process(cameras[0], EMPTY) and tracked[-1].ids == ["right_f1"], "only the other id")
+    left, right = (f"{robot.namespace.strip('/')}_{name}_f1" for name in ("left", "right"))
+    robot.wait_until(lambda: tracked and tracked[-1].ids == [left, right], "both ids")
+    robot.wait_until(lambda: robot.process(cameras[0], EMPTY) and tracked[-1].ids == [right], "only the other id")
 
 
 def face_showing(emotion):

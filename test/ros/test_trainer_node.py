@@ -164,7 +164,7 @@ def canceled(robot, client, place) -> dict:
 
 def health(message: DiagnosticArray) -> str:
     (status,) = message.status
-    assert status.name == "trainer_node: training"
+    assert status.name.endswith("/trainer_node: training")
     return status.message
 
 

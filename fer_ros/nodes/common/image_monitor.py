@@ -73,15 +73,26 @@ class ImageMonitor:
     Args:
         node: logs, and provides the ROS graph.
         name: of the raw images' topic, before remapping.
+        unresolved: name that the subscription was created with, before remapping.
         topic: of the subscription, resolved.
         type_name: of its messages, as in "sensor_msgs/msg/Image".
         qos: of the subscription.
         arrivals: counts its images.
     """
 
-    def __init__(self, node: Node, name: str, topic: str, type_name: str, qos: QoSProfile, arrivals: ArrivalCounter):
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        unresolved: str,
+        topic: str,
+        type_name: str,
+        qos: QoSProfile,
+        arrivals: ArrivalCounter,
+    ):
         self._node = node
         self._name = name
+        self._unresolved = unresolved
         self._topic = topic
         self._type_name = type_name
         self._qos = qos
@@ -104,7 +115,7 @@ class ImageMonitor:
                 self._node.get_logger().info(f"receiving images on {self._topic}")
                 self._logged = ""
             return
-        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        publishers = self._node.get_publishers_info_by_topic(self._unresolved)
         present: list[tuple[Any, ...]] = sorted((p.node_namespace, p.node_name, p.topic_type) for p in publishers)
         if present != self._publishers:
             # A new publisher gets the full time-out; the name of its node may not have been discovered yet.

@@ -50,21 +50,22 @@ class ImageSubscription:
         self.arrivals = arrivals or ArrivalCounter()
         """Number of images received, and when the last one was."""
         self.arrivals.restart()
-        message_type, resolved = Image, node.resolve_topic_name(topic)
+        # The name before remapping: rclpy would remap a resolved name again, and so undo an exchange of two cameras.
+        message_type, name = Image, topic
         if transport == "compressed":
             # From the resolved name: remapping `image` does not remap `image/compressed`.
-            message_type, resolved = CompressedImage, f"{resolved}/compressed"
+            message_type, name = CompressedImage, f"{node.resolve_topic_name(topic)}/compressed"
         profile = qos.best_effort(depth)
         self._subscription = node.create_subscription(
             message_type,
-            resolved,
+            name,
             self._receive,
             profile,
             callback_group=group,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         type_name = f"sensor_msgs/msg/{message_type.__name__}"
-        self._monitor = ImageMonitor(node, topic, self.topic, type_name, profile, self.arrivals)
+        self._monitor = ImageMonitor(node, topic, name, self.topic, type_name, profile, self.arrivals)
 
     @property
     def topic(self) -> str:

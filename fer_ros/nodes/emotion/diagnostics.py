@@ -16,6 +16,7 @@ from rclpy.clock import Clock, ClockType
 
 from fer_ros.nodes.common.image_monitor import MISSED_PERIODS
 from fer_ros.nodes.common.messages import to_seconds
+from fer_ros.nodes.common.names import status_name
 from fer_ros.nodes.common.qos import create_publisher, reliable
 from fer_ros.nodes.emotion.camera import Camera
 from fer_ros.nodes.emotion.parameters import DiagnosticsParameters
@@ -101,7 +102,7 @@ class Diagnostics:
         }
         return DiagnosticStatus(
             level=level,
-            name=f"{self._node.get_name()}: {name or 'camera'}",
+            name=status_name(self._node, name or "camera"),
             message=message,
             hardware_id=camera.image_topic,
             values=[KeyValue(key=key, value=value) for key, value in values.items()],

@@ -29,8 +29,10 @@ class Deployment:
     """
 
     def __init__(self, node: Node, emotion_node: str, timeout: float):
-        self._service = node.resolve_service_name(f"{emotion_node}/load_model")
-        self._client = node.create_client(LoadModel, self._service, callback_group=MutuallyExclusiveCallbackGroup())
+        name = f"{emotion_node}/load_model"
+        self._service = node.resolve_service_name(name)
+        # Not with the resolved name, which rclpy would remap again.
+        self._client = node.create_client(LoadModel, name, callback_group=MutuallyExclusiveCallbackGroup())
         self._timeout = timeout
 
     def deploy(self, model: Path, is_canceled: Callable[[], bool]) -> str:

@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from fer_ros.msg import TrainingProgress
 from fer_ros.nodes.common.image_conversion import to_message
 from fer_ros.nodes.common.messages import to_duration
+from fer_ros.nodes.common.names import status_name
 from fer_ros.nodes.common.qos import create_publisher, reliable
 from fer_ros.training import run_folder
 
@@ -142,7 +143,7 @@ class TrainingPublishers:
     def _publish_diagnostics(self) -> None:
         status = DiagnosticStatus(
             level=DiagnosticStatus.ERROR if self._status.failed else DiagnosticStatus.OK,
-            name=f"{self._node.get_name()}: training",
+            name=status_name(self._node, "training"),
             message=self._status.message,
             values=[KeyValue(key=key, value=value) for key, value in self._status.values.items()],
         )

@@ -14,11 +14,13 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from fer_ros.nodes.common.image_subscription import camera_topic
+from fer_ros.nodes.common.names import node_prefix
 from fer_ros.nodes.common.qos import create_publisher
 from fer_ros.people.events import Event
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
+    from rclpy.node import Node
 
     from fer_ros.nodes.emotion.result import Result
 
@@ -79,6 +81,33 @@ class CameraPublisher:
         return publisher
 
 
-def unique_id(camera: str, face_id: str) -> str:
-    """Return an id that is unique among all cameras of the node and valid as a part of a topic or frame name."""
-    return f"{camera}_{face_id}" if camera else face_id
+def unique_id(node: Node, camera: str, face_id: str) -> str:
+    """Return an id that is unique on the robot and valid as a part of a topic or frame name.
+
+    That is the face_id after the name of the camera, the node's namespace, and the node's name if it was renamed.
+    """
+    return "_".join(filter(None, (node_prefix(node, "emotion_node"), camera, face_id)))
+
+
+class FrameCheck:
+    """Decides whether positions in a camera's frame can be published, and logs once if they cannot.
+
+    Args:
+        node: logs.
+        outputs: what is not published without a frame, as in "transforms".
+    """
+
+    def __init__(self, node: Node, outputs: str):
+        self._node = node
+        self._outputs = outputs
+        self._is_reported = False
+
+    def accepts(self, camera: str, header: Header) -> bool:
+        """Return whether the header of an image has a frame_id."""
+        if not header.frame_id and not self._is_reported:
+            self._is_reported = True
+            self._node.get_logger().warning(
+                f"no {self._outputs}: the images{f' of camera {camera}' if camera else ''} have an empty frame_id; set "
+                "it in the camera's driver"
+            )
+        return bool(header.frame_id)

@@ -43,7 +43,7 @@ _CROP_SIZE = 128
 class HriPublisher:
     """Publishes `/humans/faces/tracked`, and `/humans/faces/<id>/...` of each face from APPEARED to LOST.
 
-    The id is the face_id; if the cameras have names, `<camera>_<face_id>`.
+    The id is the face_id, made unique on the robot by `unique_id`.
 
     Args:
         node: publishes.
@@ -63,14 +63,14 @@ class HriPublisher:
         """See `Publisher`."""
         self._publish_tracked(result.header)
         for face in result.faces:
-            topics = self._faces.get(unique_id(camera, face.id))
+            topics = self._faces.get(unique_id(self._node, camera, face.id))
             if topics:
                 topics.publish(face, result)
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
         """See `Publisher`; creates the topics of a face on APPEARED and destroys them on LOST."""
         for event in events:
-            name = unique_id(camera, event.face_id)
+            name = unique_id(self._node, camera, event.face_id)
             if event.kind == EventKind.APPEARED:
                 self._faces[name] = _FaceTopics(self._node, name)
             elif event.kind == EventKind.LOST and name in self._faces:

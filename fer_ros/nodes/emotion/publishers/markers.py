@@ -15,7 +15,7 @@ from fer_ros.image_period import ImagePeriod
 from fer_ros.media import drawing
 from fer_ros.nodes.common.messages import to_duration
 from fer_ros.nodes.common.qos import reliable
-from fer_ros.nodes.emotion.publishers.base import CameraPublisher
+from fer_ros.nodes.emotion.publishers.base import CameraPublisher, FrameCheck
 from fer_ros.people.events import Event, EventKind
 from fer_ros.types import FaceResult, Position
 
@@ -47,6 +47,7 @@ class MarkersPublisher(CameraPublisher):
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
         super().__init__(node, cameras)
         self._periods = {camera: ImagePeriod() for camera in cameras}
+        self._frames = FrameCheck(node, "markers")
         self._markers = self._create_publishers(MarkerArray, "emotions/markers", reliable(depth=10))
 
     def publish(self, camera: str, result: Result) -> None:
@@ -67,7 +68,7 @@ class MarkersPublisher(CameraPublisher):
             self._send(camera, [marker for face_id in lost for marker in _deletions(face_id, header)])
 
     def _send(self, camera: str, markers: list[Marker]) -> None:
-        if markers:
+        if markers and self._frames.accepts(camera, markers[0].header):
             self._markers[camera].publish(MarkerArray(markers=markers))
 
 

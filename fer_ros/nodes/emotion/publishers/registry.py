@@ -74,8 +74,8 @@ _register(
     "tf",
     "TfPublisher",
     "tf2_msgs",
-    "Publish a frame for each face on /tf: face_<face_id>, or face_<camera>_<face_id> if the cameras have names. Needs "
-    "a calibrated camera and tf2_msgs.",
+    "Publish a frame for each face on /tf: face_<face_id>, with the namespace of the node and the name of the camera, "
+    "where they have one, before the id: face_robot1_left_f1. Needs a calibrated camera and tf2_msgs.",
 )
 _register(
     "vision_msgs",

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from fer_ros.nodes.common.qos import create_publisher, reliable
-from fer_ros.nodes.emotion.publishers.base import unique_id
+from fer_ros.nodes.emotion.publishers.base import FrameCheck, unique_id
 from fer_ros.people.events import Event
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _FACING_THE_CAMERA = Quaternion(x=0.5, y=0.5, z=-0.5, w=0.5)
 
 
 class TfPublisher:
-    """Publishes a frame on `/tf` for each face with a position: `face_<face_id>`, or `face_<camera>_<face_id>`.
+    """Publishes a frame on `/tf` for each face with a position: `face_<face_id>`, see `unique_id`.
 
     Publishes tf2_msgs/TFMessage itself, so that the Python package tf2_ros is not needed.
 
@@ -36,6 +36,7 @@ class TfPublisher:
 
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
         self._node = node
+        self._frames = FrameCheck(node, "transforms")
         self._publisher = create_publisher(node, TFMessage, "/tf", reliable(depth=100))
 
     def has_subscribers(self, camera: str) -> bool:
@@ -44,22 +45,21 @@ class TfPublisher:
 
     def publish(self, camera: str, result: Result) -> None:
         """See `Publisher`; the parent of each frame is the frame of the image."""
-        if not self.has_subscribers(camera):
+        located = [(face, face.position) for face in result.faces if face.position]
+        if not (located and self.has_subscribers(camera) and self._frames.accepts(camera, result.header)):
             return
         transforms = [
             TransformStamped(
                 header=result.header,
-                child_frame_id=f"face_{unique_id(camera, face.id)}",
+                child_frame_id=f"face_{unique_id(self._node, camera, face.id)}",
                 transform=Transform(
-                    translation=Vector3(x=face.position[0], y=face.position[1], z=face.position[2]),
+                    translation=Vector3(x=x, y=y, z=z),
                     rotation=_FACING_THE_CAMERA,
                 ),
             )
-            for face in result.faces
-            if face.position
+            for face, (x, y, z) in located
         ]
-        if transforms:
-            self._publisher.publish(TFMessage(transforms=transforms))
+        self._publisher.publish(TFMessage(transforms=transforms))
 
     def publish_events(self, camera: str, events: Sequence[Event], header: Header) -> None:
         """See `Publisher`; publishes nothing, since tf2 has no way to remove a frame."""
