@@ -19,7 +19,7 @@ from fer_ros.child_process import ChildProcess, stop_all
 from fer_ros.cli.errors import FAILED, STOPPED, one_line_errors
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.processes import Interrupts, start_node, wait_until
-from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, open_source
+from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, is_webcam, open_source
 
 _DURATION = 20.0
 """Seconds, for sources without an end: one period of the synthetic scene."""
@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
         "--input",
         default=SCENE,
         metavar="SOURCE",
-        help="a video, an image, a folder of images, or the number of a webcam (default: a built-in synthetic scene)",
+        help="a video, an image, a folder of images, or the number or device of a webcam "
+        "(default: a built-in synthetic scene)",
     )
     result.add_argument(
         "--output",
@@ -183,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return FAILED
-    if not planned.source.isdigit():  # opening a webcam twice takes seconds
+    if not is_webcam(planned.source):  # opening a webcam twice takes seconds
         open_source(planned.source, warn=lambda _: None).close()
     return show(planned)
 

@@ -32,6 +32,9 @@ FOLDER_RATE = 5.0
 DEFAULT_RATE = 30.0
 """Images per second of a webcam or video that does not tell its rate."""
 _MAX_RATE = 1000.0
+_DEVICES = Path("/dev")
+_VIDEO_DEVICE = re.compile(r"/dev/video([0-9]+)")
+_KINDS = f"a source is the path of a file or folder, the number or device of a webcam, or '{SCENE}'"
 
 
 class SourceError(Exception):
@@ -181,20 +184,23 @@ class Webcam(ImageSource):
     """A camera of this computer.
 
     Args:
-        index: N of /dev/videoN.
+        camera: N of /dev/videoN, or the path of a device, also a link to it such as /dev/v4l/by-id/...
         rate: images per second to request; 0 keeps the camera's own, and so for the others.
         width: pixels to request.
         height: pixels to request.
     """
 
-    def __init__(self, index: int, rate: float = 0.0, width: int = 0, height: int = 0):
-        self.name = f"webcam {index}"
+    def __init__(self, camera: int | Path, rate: float = 0.0, width: int = 0, height: int = 0):
+        self.name = f"webcam {camera}"
+        device = Path(f"/dev/video{camera}") if isinstance(camera, int) else camera
         # Checked first, because OpenCV prints many lines where there is no such device.
-        device = Path(f"/dev/video{index}")
         if not device.exists():
-            found = ", ".join(sorted(path.name[5:] for path in device.parent.glob("video*"))) or "none"
-            raise SourceError(f"there is no webcam {index}: {device} does not exist (webcams found: {found})")
-        self._capture = cv2.VideoCapture(index)
+            found = ", ".join(str(path) for path in sorted(_DEVICES.glob("video*"))) or "none"
+            raise SourceError(f"there is no webcam {camera}: {device} does not exist (webcams found: {found})")
+        number = _VIDEO_DEVICE.fullmatch(str(device.resolve()))
+        if not number:
+            raise SourceError(f"{device} is a device, but no camera: expected /dev/videoN, or a link to it")
+        self._capture = cv2.VideoCapture(int(number[1]))
         if not self._capture.isOpened():
             raise SourceError(
                 f"{device} cannot be opened: another program uses it, or this user is not in the group 'video'"
@@ -227,7 +233,7 @@ def open_source(
     """Return the source of that name.
 
     Args:
-        source: "scene", the number of a webcam, or the path of a file or folder.
+        source: "scene", the number or device of a webcam, or the path of a file or folder.
         rate: images per second that the scene is rendered at and a webcam is asked for; 0 keeps the default.
         width: pixels, likewise.
         height: pixels, likewise.
@@ -238,16 +244,35 @@ def open_source(
     """
     if source == SCENE:
         return SyntheticSceneSource(rate or SCENE_RATE, width or 640, height or 480)
-    if re.fullmatch(r"\d+", source):
+    if re.fullmatch(r"[0-9]+", source):
         return Webcam(int(source), rate, width, height)
+    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
+        # Only the scheme: the rest may have a password.
+        raise SourceError(
+            f"a source cannot be an address ({scheme[0]}...): save it as a file, or publish a stream with a driver for "
+            "streams, such as the ROS package gscam"
+        )
+    if not source.strip():
+        raise SourceError(f"the source is empty; {_KINDS}")
     path = Path(source).expanduser()
+    if is_webcam(source):
+        return Webcam(path, rate, width, height)
     if path.is_dir():
         return ImageFiles(str(path), images_in(path), warn)
+    if not path.exists():
+        raise SourceError(f"there is no file or folder {path} ({_KINDS})")
     if not path.is_file():
-        raise SourceError(f"there is no file or folder {path} (a source is a path, a webcam's number, or '{SCENE}')")
+        raise SourceError(f"{path} is a pipe or a socket, which is not taken: save it as a file ({_KINDS})")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageFiles(str(path), [path], warn)
     return VideoFile(path)
+
+
+def is_webcam(source: str) -> bool:
+    """Return whether a source is the number or the device of a webcam, whether or not that exists."""
+    path = Path(source).expanduser()
+    named = source.startswith((f"{_DEVICES}/video", f"{_DEVICES}/v4l/"))
+    return re.fullmatch(r"[0-9]+", source) is not None or named or path.is_char_device() or path.is_block_device()
 
 
 def images(source: ImageSource, loop: bool = False) -> Iterator[np.ndarray]:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sources of images: files, folders, webcams and the synthetic scene."""
 
+import os
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from fer_ros.media import sources
 from fer_ros.media.sources import SourceError, Webcam, images, open_source, scaled
 from fer_ros.media.video_container import is_truncated
 
@@ -130,6 +133,49 @@ def test_webcam_error_names_the_missing_device():
         Webcam(987)
     with pytest.raises(SourceError, match="no webcam 987"):
         open_source("987")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("", "the source is empty"),
+        (" ", "the source is empty"),
+        ("rtsp://admin:secret@10.0.0.1/stream", r"cannot be an address \(rtsp://\.\.\.\)"),
+        ("http://10.0.0.1/clip.mp4", "gscam"),
+        ("file:///clip.mp4", "cannot be an address"),
+        ("/dev/null", "a device, but no camera"),
+        ("/dev/video987", "no webcam /dev/video987"),
+        ("/dev/v4l/by-id/usb-none", "no webcam /dev/v4l/by-id/usb-none"),
+    ],
+)
+def test_source_that_is_not_taken_is_named(source, reason):
+    with pytest.raises(SourceError, match=reason) as failure:
+        open_source(source)
+    assert "secret" not in str(failure.value)
+
+
+def test_pipe_is_refused_without_waiting_for_its_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(SourceError, match="is a pipe or a socket"):
+        open_source(str(tmp_path / "pipe.mp4"))
+
+
+def test_link_to_webcam_is_opened_by_its_number(tmp_path, monkeypatch):
+    """As the links in /dev/v4l/by-id and /dev/v4l/by-path."""
+    device, link = tmp_path / "video3", tmp_path / "usb-Camera-index0"
+    device.touch()
+    link.symlink_to(device)
+    opened = []
+    monkeypatch.setattr(sources, "_VIDEO_DEVICE", re.compile(rf"{tmp_path}/video([0-9]+)"))
+    monkeypatch.setattr(sources.cv2, "VideoCapture", lambda number: opened.append(number) or Unopened())
+    with pytest.raises(SourceError, match=f"{link} cannot be opened"):
+        Webcam(link)
+    assert opened == [3]
+
+
+class Unopened:
+    def isOpened(self):
+        return False
 
 
 @pytest.mark.parametrize(

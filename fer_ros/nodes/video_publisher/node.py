@@ -39,8 +39,9 @@ class PublisherSettings:
 
     source: str = parameter(
         "scene",
-        "What to publish: path of a video, an image or a folder of images, number of a webcam, or 'scene', a built-in "
-        "moving scene with a real face.",
+        "What to publish: path of a video, an image or a folder of images, number or device of a webcam (0, or "
+        "/dev/v4l/by-id/...), or 'scene', a built-in moving scene with real faces. Addresses such as rtsp:// are not "
+        "taken.",
         any_type=True,
     )
     rate: float = parameter(
