@@ -41,8 +41,8 @@ the node is a warning too. Integers are taken for doubles, and the words `on` an
 _QOS = """\
 ## Quality of service
 
-The reliability, history and depth of each topic can be set when the node starts, following the ROS 2 convention, as
-`qos_overrides.<resolved topic>.<publisher or subscription>.<policy>`, for instance
+The reliability, durability, history and depth of each topic can be set when the node starts, following the ROS 2
+convention, as `qos_overrides.<resolved topic>.<publisher or subscription>.<policy>`, for instance
 
     ros2 run fer_ros emotion_node --ros-args -p qos_overrides./image.subscription.reliability:=reliable
 """

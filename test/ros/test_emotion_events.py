@@ -11,11 +11,13 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from robot import camera_info, image_message
 from sensor_msgs.msg import CameraInfo
 
 from fer_ros.msg import EmotionEvent
+from fer_ros.nodes.common import image_monitor
+from fer_ros.nodes.emotion import camera_info as camera_info_module
 from fer_ros.nodes.emotion.node import EmotionNode
 
 EMPTY = np.zeros((512, 512, 3), np.uint8)
@@ -123,6 +125,77 @@ def test_calibrated_camera_gives_positions(robot, node, astronaut):
     center = face.roi.x_offset + face.roi.width / 2 - 256
     assert face.position.x == pytest.approx(face.position.z * center / 256, rel=0.1)
     assert face.position.y < 0  # above the center of the image; y points down
+
+
+def test_latched_calibration_is_received(robot, node, astronaut):
+    latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+    robot.node.create_publisher(CameraInfo, "camera_info", latched).publish(camera_info(512, 512))
+    camera = robot.matched_camera()
+
+    def is_located():
+        (face,) = robot.process(camera, astronaut).faces
+        return not math.isnan(face.position.z)
+
+    robot.wait_until(is_located, "a position")
+
+
+def test_calibration_beside_the_images_is_received(robot, model, quick_start, astronaut):
+    started(robot.start(EmotionNode, "image:=eye/image_raw", model=str(model)))
+    camera = robot.matched_camera("eye/image_raw")
+    infos = robot.node.create_publisher(CameraInfo, "eye/camera_info", qos_profile_sensor_data)
+
+    def is_located():
+        infos.publish(camera_info(512, 512))
+        (face,) = robot.process(camera, astronaut).faces
+        return not math.isnan(face.position.z)
+
+    robot.wait_until(is_located, "a position")
+
+
+def test_remapped_calibration_keeps_its_topic(robot, model, quick_start):
+    node = started(robot.start(EmotionNode, "image:=eye/image_raw", "camera_info:=calibration", model=str(model)))
+    subscribed = f"{robot.namespace}/calibration"
+    robot.wait_until(lambda: node.count_subscribers(subscribed), f"a subscription to {subscribed}")
+    assert not node.count_subscribers(f"{robot.namespace}/eye/camera_info")
+
+
+def test_missing_positions_are_explained(robot, node, astronaut, monkeypatch):
+    monkeypatch.setattr(image_monitor, "TIMEOUT", 0.5)
+    monkeypatch.setattr(camera_info_module, "_CHECK_PERIOD", 0.05)
+    camera = robot.matched_camera()
+
+    def wait_for(*texts):
+        def lines():
+            robot.process(camera, astronaut)
+            return [line for line in robot.logged("no positions") if all(text in line for text in texts)]
+
+        assert len(robot.wait_until(lines, texts)) == 1
+
+    wait_for(f"no publisher on {robot.namespace}/camera_info", "-r camera_info:=/its/topic")
+    other = robot.node.create_publisher(CameraInfo, "eye/camera_info", qos_profile_sensor_data)
+    wait_for("camera_info is published on", other.topic_name)
+    silent = robot.node.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
+    wait_for("no message on", f"{robot.namespace}/robot publishes there", "transient_local")
+    uncalibrated = camera_info(512, 512)
+    uncalibrated.k = [0.0] * 9
+    robot.wait_until(lambda: silent.get_subscription_count() > 0, "a subscription")
+
+    def explained():
+        silent.publish(uncalibrated)
+        robot.process(camera, astronaut)
+        return robot.logged("uncalibrated camera, its k is 0")
+
+    assert len(robot.wait_until(explained, "an explanation")) == 1
+
+
+def test_camera_info_has_qos_overrides(robot, model, quick_start):
+    name = f"qos_overrides.{robot.namespace}/camera_info.subscription"
+    parameters = {f"{name}.durability": "transient_local", f"{name}.reliability": "reliable"}
+    node = started(robot.start(EmotionNode, model=str(model), lazy=False, **parameters))
+    (endpoint,) = robot.wait_until(
+        lambda: node.get_subscriptions_info_by_topic(f"{robot.namespace}/camera_info"), "a subscription"
+    )
+    assert endpoint.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
 
 
 def test_calibration_of_other_image_size_is_reported(robot, node, astronaut):

@@ -23,6 +23,7 @@ from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.nodes.common import image_monitor
 from fer_ros.nodes.common.parameters import ParameterError
+from fer_ros.nodes.emotion import processor
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 
@@ -293,6 +294,34 @@ def test_timeout_without_publisher_is_logged(short_timeout, robot, create, astro
     assert f"no publisher on {robot.namespace}/image;" in line
     robot.process(robot.matched_camera(), astronaut)
     robot.wait_until(lambda: robot.logged("receiving images"), "the log line")
+
+
+@pytest.mark.parametrize(
+    ("transport", "message_type", "topic", "text"),
+    [
+        ("raw", CompressedImage, "image/compressed", "image/compressed has compressed images: set the parameter"),
+        ("compressed", Image, "image", "image has raw images: set the parameter image_transport to raw"),
+    ],
+)
+def test_wrong_transport_is_named_with_its_topic(short_timeout, robot, create, transport, message_type, topic, text):
+    robot.node.create_publisher(message_type, topic, 1)
+    create(autostart=True, image_transport=transport).autostart()
+    line = robot.wait_until(lambda: robot.logged("waiting for images"), "the log line")[-1]
+    assert f"{robot.namespace}/{text}" in line
+    assert "image_transport" in line
+
+
+def test_idle_node_says_what_it_waits_for(robot, model, quick_start, monkeypatch):
+    monkeypatch.setattr(processor, "_IDLE_LOGGED_AFTER", 0.3)
+    robot.start(EmotionNode, model=str(model), cameras=["eye"]).autostart()
+    (line,) = robot.wait_until(lambda: robot.logged("idle"), "the log line")
+    assert f"subscribe to {robot.namespace}/eye/emotions or another output" in line
+
+
+def test_node_without_autostart_says_what_it_waits_for(robot, create):
+    create().autostart()
+    (line,) = robot.wait_until(lambda: robot.logged("waiting to be configured"), "the log line")
+    assert f"ros2 lifecycle set {robot.namespace}/emotion_node configure" in line
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,21 @@ def test_publisher_sends_every_image_once_with_header(robot, folder, received):
     assert (stamps[-1] - stamps[0]) / (FRAMES - 1) == pytest.approx(1 / 25, rel=0.5)
 
 
+def test_publisher_says_that_it_waits_for_subscribers(robot, folder, received, monkeypatch):
+    monkeypatch.setattr(node, "_WAIT_LOGGED_AFTER", 0.2)
+    robot.start(VideoPublisherNode, source=str(folder), wait_for_subscribers=2)
+    robot.wait_until(lambda: robot.logged(f"waiting for subscribers of {robot.namespace}/image: 1 of 2."), "a line")
+    robot.node.create_subscription(Image, "image", lambda image: None, qos_profile_sensor_data)
+    robot.wait_until(lambda: received["image"], "the images")
+
+
+def test_calibration_is_published_beside_the_images(robot, folder):
+    robot.start(VideoPublisherNode, "image:=eye/image_raw", source=str(folder), loop=True)
+    infos = []
+    robot.node.create_subscription(CameraInfo, "eye/camera_info", infos.append, qos_profile_sensor_data)
+    robot.wait_until(lambda: infos, "a calibration")
+
+
 def test_publisher_is_best_effort(robot, folder):
     node = robot.start(VideoPublisherNode, source=str(folder), loop=True)
     for topic in ("image", "camera_info"):

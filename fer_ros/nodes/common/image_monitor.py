@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.qos import QoSProfile
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from fer_ros.image_period import ImagePeriod
+from fer_ros.nodes.common import graph
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -21,6 +22,9 @@ TIMEOUT = 5.0
 MISSED_PERIODS = 2.5
 """Periods of the images after which a camera counts as silent at the earliest."""
 
+_RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+_COMPRESSED_SUFFIX = "/compressed"
+_USE_COMPRESSED = "the parameter image_transport to compressed"
 _FAST_DDS, _CYCLONE_DDS = "rmw_fastrtps_cpp", "rmw_cyclonedds_cpp"
 _REMEDIES = {
     _FAST_DDS: (
@@ -124,15 +128,21 @@ class ImageMonitor:
             self._report(publishers)
 
     def _report(self, publishers: Sequence[Any]) -> None:
-        reason = explain_timeout(
-            self._name,
-            self._topic,
-            self._type_name,
-            self._qos,
-            publishers,
-            self._arrivals.count > self._first_count,
-            get_rmw_implementation_identifier(),
-        )
+        if publishers:
+            reason = explain_timeout(
+                self._name,
+                self._topic,
+                self._type_name,
+                self._qos,
+                publishers,
+                self._arrivals.count > self._first_count,
+                get_rmw_implementation_identifier(),
+            )
+        else:
+            topics = graph.published_topics(self._node, [_RAW, _COMPRESSED])
+            reason = (
+                f"waiting for images: no publisher on {self._topic}; {suggest_topic(self._name, self._topic, topics)}"
+            )
         if reason != self._logged:
             self._logged = reason
             # Two statements, because rclpy requires each call site to keep its severity.
@@ -140,6 +150,34 @@ class ImageMonitor:
                 self._node.get_logger().warning(reason)
             else:
                 self._node.get_logger().info(reason)
+
+
+def suggest_topic(name: str, topic: str, topics: Mapping[str, str]) -> str:
+    """Return which parameter or remapping lets a subscription without a publisher of its type receive images.
+
+    Args:
+        name: of the raw images' topic, before remapping.
+        topic: subscribed to, resolved; ends in /compressed if compressed images are expected.
+        topics: that other nodes publish images on, and the type of each.
+    """
+    base = topic.removesuffix(_COMPRESSED_SUFFIX)
+    for given in (topic, base):
+        if topics.get(given) == _COMPRESSED:
+            raw = given.removesuffix(_COMPRESSED_SUFFIX)
+            if raw == given:
+                return f"{given} has compressed images: publish them on {given}/compressed, and set {_USE_COMPRESSED}"
+            return f"{given} has compressed images: set {_USE_COMPRESSED}, and `-r {name}:={raw}`"
+    if topics.get(base) == _RAW:
+        return f"{base} has raw images: set the parameter image_transport to raw"
+    sibling = f"{topic}{_COMPRESSED_SUFFIX}"
+    if topics.get(sibling) == _COMPRESSED:
+        return f"{sibling} has compressed images: set {_USE_COMPRESSED}"
+    others = graph.listed(one for one in topics if "/emotions/image" not in one)
+    if others:
+        return f"remap the camera's topic with `-r {name}:=/its/topic`; images are published on {others}"
+    return (
+        f"remap the camera's topic with `-r {name}:=/its/topic`, and list the existing topics with `ros2 topic list -t`"
+    )
 
 
 def explain_timeout(
@@ -158,27 +196,22 @@ def explain_timeout(
         topic: resolved.
         type_name: that the subscription expects.
         qos: that the subscription requests.
-        publishers: `TopicEndpointInfo` of each publisher on the topic.
+        publishers: `TopicEndpointInfo` of each publisher on the topic; at least one.
         received_before: whether the subscription has received images.
         middleware: as in the environment variable RMW_IMPLEMENTATION.
     """
-    if not publishers:
-        return (
-            f"waiting for images: no publisher on {topic}; remap the camera's topic with `-r {name}:=/its/topic`, and "
-            "list the existing topics with `ros2 topic list -t`"
-        )
-    names = ", ".join(sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers}))
+    names = graph.publisher_names(publishers)
     of_this_type = [publisher for publisher in publishers if publisher.topic_type == type_name]
     if not of_this_type:
         return (
             f"no image on {topic}: {names} publishes {publishers[0].topic_type} there, this node expects {type_name}; "
-            f"set the parameter image_transport to raw or compressed, and remap `{name}` without /compressed"
+            f"{suggest_topic(name, topic, {topic: publishers[0].topic_type})}"
         )
-    mismatches = [reason for publisher in of_this_type if (reason := _mismatch(publisher.qos_profile, qos))]
-    if len(mismatches) == len(of_this_type):
+    mismatch = graph.qos_mismatch(of_this_type, qos)
+    if mismatch:
         return (
             f"no image on {topic}: the QoS offered by {names} does not satisfy the QoS requested by this node "
-            f"({mismatches[0]}); remove the parameters qos_overrides.{topic}.subscription.*, the default best_effort "
+            f"({mismatch}); remove the parameters qos_overrides.{topic}.subscription.*, the default best_effort "
             "matches every camera"
         )
     if received_before:
@@ -192,9 +225,3 @@ def explain_timeout(
         f"{_REMEDIES.get(middleware, _OTHER_LOSS)} Otherwise the camera itself sends nothing: check with "
         f"`ros2 topic hz {topic}`"
     )
-
-
-def _mismatch(offered: QoSProfile, requested: QoSProfile) -> str:
-    """Return why the two are incompatible; empty if they are compatible."""
-    compatibility, reason = qos_check_compatible(offered, requested)
-    return (reason or "incompatible QoS").rstrip("; ") if compatibility == QoSCompatibility.ERROR else ""

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.nodes.common import qos
@@ -22,6 +21,20 @@ def camera_topic(camera: str, topic: str) -> str:
     return f"{camera}/{topic}" if camera else topic
 
 
+def camera_info_topic(node: Node, camera: str = "") -> str:
+    """Return the topic of a camera's calibration: beside that of the images, where drivers have it, unless remapped.
+
+    Args:
+        node: has the remappings.
+        camera: name of the camera; may be empty.
+    """
+    own = camera_topic(camera, "camera_info")
+    if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
+        return own
+    images = node.resolve_topic_name(camera_topic(camera, "image"))
+    return f"{images.rpartition('/')[0]}/camera_info"
+
+
 class ImageSubscription:
     """Subscribes to a topic of images, counts them, and logs the reason if none arrive.
 
@@ -33,6 +46,7 @@ class ImageSubscription:
         group: callback group of the subscription; None means the node's default.
         depth: number of images that are queued; the oldest are dropped.
         arrivals: counts the images; None means a new counter.
+        watched: whether missing images are logged from the start, or only from the call of `watch` on.
     """
 
     def __init__(
@@ -44,6 +58,7 @@ class ImageSubscription:
         group: CallbackGroup | None = None,
         depth: int = 1,
         arrivals: ArrivalCounter | None = None,
+        watched: bool = True,
     ):
         self._node = node
         self._callback = callback
@@ -55,26 +70,36 @@ class ImageSubscription:
         if transport == "compressed":
             # From the resolved name: remapping `image` does not remap `image/compressed`.
             message_type, name = CompressedImage, f"{node.resolve_topic_name(topic)}/compressed"
-        profile = qos.best_effort(depth)
+        self._profile = qos.best_effort(depth)
+        self._name, self._unresolved = topic, name
+        self._type_name = f"sensor_msgs/msg/{message_type.__name__}"
         self._subscription = node.create_subscription(
             message_type,
             name,
             self._receive,
-            profile,
+            self._profile,
             callback_group=group,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=qos.overriding_options(),
         )
-        type_name = f"sensor_msgs/msg/{message_type.__name__}"
-        self._monitor = ImageMonitor(node, topic, name, self.topic, type_name, profile, self.arrivals)
+        self._monitor: ImageMonitor | None = None
+        if watched:
+            self.watch()
 
     @property
     def topic(self) -> str:
         """Resolved name of the topic."""
         return self._subscription.topic_name
 
+    def watch(self) -> None:
+        """Log from now on if images are missing, and why."""
+        self._monitor = self._monitor or ImageMonitor(
+            self._node, self._name, self._unresolved, self.topic, self._type_name, self._profile, self.arrivals
+        )
+
     def close(self) -> None:
         """Unsubscribe."""
-        self._monitor.close()
+        if self._monitor:
+            self._monitor.close()
         self._node.destroy_subscription(self._subscription)
 
     def _receive(self, image: Image | CompressedImage) -> None:

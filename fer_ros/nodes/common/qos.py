@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSPolicyKind, QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ def reliable(depth: int, latched: bool = False) -> QoSProfile:
     )
 
 
+def overriding_options() -> QoSOverridingOptions:
+    """Return the options of every topic's QoS overrides: the usual ones, and the durability of latched topics."""
+    return QoSOverridingOptions(
+        (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+    )
+
+
 def create_publisher(node: Node, message_type: type, topic: str, qos: QoSProfile) -> Any:
     """Return a publisher with QoS overrides by parameter; on a lifecycle node it publishes only while that is active.
 
@@ -46,4 +53,4 @@ def create_publisher(node: Node, message_type: type, topic: str, qos: QoSProfile
         qos: its reliability, durability, history and depth are the defaults of the parameters `qos_overrides`.
     """
     create = getattr(node, "create_lifecycle_publisher", node.create_publisher)
-    return create(message_type, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())
+    return create(message_type, topic, qos, qos_overriding_options=overriding_options())

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from fer_ros.media.image_header import ImageError
 from fer_ros.nodes.common.image_clock import ImageClock, explain_standstill
-from fer_ros.nodes.common.image_subscription import ImageSubscription, camera_topic
+from fer_ros.nodes.common.image_subscription import ImageSubscription, camera_info_topic, camera_topic
 from fer_ros.nodes.common.log_throttle import LogThrottle
 from fer_ros.nodes.common.messages import to_nanoseconds
 from fer_ros.nodes.emotion.camera_info import CameraInfoSubscriber
@@ -55,6 +55,7 @@ class Camera:
         self._gate = ImageGate()
         self._throttle = LogThrottle()
         self._standstill_logged = False
+        self._idle_since = time.monotonic()
         self.statistics = CameraStatistics()
         """What happened to its images."""
 
@@ -64,6 +65,15 @@ class Camera:
         return self._images is not None
 
     @property
+    def idle_for(self) -> float:
+        """Seconds for which its images have not been subscribed to, although the node processes images."""
+        return 0.0 if self.subscribed else time.monotonic() - self._idle_since
+
+    def restart_idle_time(self) -> None:
+        """Count `idle_for` from now on."""
+        self._idle_since = time.monotonic()
+
+    @property
     def has_subscribers(self) -> bool:
         """Whether one of its outputs has a subscriber."""
         return any(publisher.has_subscribers(self.name) for publisher in self._publishers)
@@ -71,12 +81,12 @@ class Camera:
     @property
     def image_topic(self) -> str:
         """Resolved topic of its images."""
-        return self._images.topic if self._images else self._resolve("image")
+        return self._images.topic if self._images else self.resolve("image")
 
     @property
     def topics(self) -> str:
         """Resolved topics of its images and results, for a log line."""
-        return f"{self.image_topic} -> {self._resolve('emotions')}"
+        return f"{self.image_topic} -> {self.resolve('emotions')}"
 
     def subscribe(self, settings: Settings, callback: Callable[[Image | CompressedImage], None]) -> None:
         """Subscribe to the images and the calibration.
@@ -94,7 +104,11 @@ class Camera:
             arrivals=self.statistics.arrivals,
         )
         self._camera_info = CameraInfoSubscriber(
-            self._node, camera_topic(self.name, "camera_info"), settings.position.image_rectified, self._group
+            self._node,
+            camera_info_topic(self._node, self.name),
+            camera_topic(self.name, "camera_info"),
+            settings.position.image_rectified,
+            self._group,
         )
 
     def unsubscribe(self) -> None:
@@ -106,6 +120,7 @@ class Camera:
         self._images = self._camera_info = None
         self._gate.reset()
         self._clock = ImageClock()
+        self.restart_idle_time()
 
     def time_of(self, stamp: Time) -> float:
         """Return the time (s) of the next image: its stamp, or counted by arrival if stamps do not advance."""
@@ -151,6 +166,7 @@ class Camera:
                 f"cannot read image on {self.image_topic}: {error} (unreadable so far: {self.statistics.unreadable})"
             )
 
-    def _resolve(self, topic: str) -> str:
+    def resolve(self, topic: str) -> str:
+        """Return the resolved name of one of its topics."""
         name: str = self._node.resolve_topic_name(camera_topic(self.name, topic))
         return name

@@ -74,6 +74,10 @@ class EmotionNode(LifecycleNode):
     def autostart(self) -> bool:
         """Configure and activate, unless the parameter `autostart` is false; return whether that succeeded."""
         if not self.get_parameter("autostart").value:
+            self.get_logger().info(
+                "waiting to be configured and activated, because autostart is false: by a lifecycle manager, or by "
+                f"`ros2 lifecycle set {self.get_fully_qualified_name()} configure`, then activate"
+            )
             return True
         success = TransitionCallbackReturn.SUCCESS
         return bool(self.trigger_configure() == success and self.trigger_activate() == success)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _POLL_PERIOD = 0.1
 """Seconds between subscriber checks; bounds start-up latency and wasted work."""
+_IDLE_LOGGED_AFTER = 5.0
+"""Seconds without a subscriber after which the log says why a camera is not processed."""
 
 
 class ImageProcessor:
@@ -68,6 +70,7 @@ class ImageProcessor:
         self._worker = LatestImageWorker(self._process)
         self._diagnostics = Diagnostics(node, self.cameras, lambda: self._state)
         self._started = False
+        self._logged_idle: list[str] = []
         self._poll_thread: threading.Thread | None = None
         self._poll_stop = threading.Event()
 
@@ -89,6 +92,8 @@ class ImageProcessor:
             + (f" ({self._converter.reason})" if self._converter.reason else "")
         )
         self._started = True
+        for camera in self.cameras.values():
+            camera.restart_idle_time()
         self._update_subscriptions()
         # Not a timer of the node: each round of the executor costs a millisecond of CPU.
         self._poll_thread = threading.Thread(target=self._poll_loop, name="subscribers", daemon=True)
@@ -133,6 +138,16 @@ class ImageProcessor:
         while not self._poll_stop.wait(_POLL_PERIOD):
             with self._errors_logged():
                 self._update_subscriptions()
+                self._log_idle()
+
+    def _log_idle(self) -> None:
+        idle = [camera.resolve("emotions") for camera in self.cameras.values() if camera.idle_for >= _IDLE_LOGGED_AFTER]
+        if idle and idle != self._logged_idle:
+            self._node.get_logger().info(
+                f"idle: the results have no subscriber, so images are not processed; subscribe to {', '.join(idle)} or "
+                "another output, or set the parameter lazy to false"
+            )
+        self._logged_idle = idle
 
     def _update_subscriptions(self) -> None:
         """Subscribe to and unsubscribe from the cameras, following the subscribers of their outputs."""

@@ -14,14 +14,13 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 
 from fer_ros.media import drawing
 from fer_ros.media.image_header import MAX_PIXELS, ImageError
 from fer_ros.msg import FaceEmotionArray
-from fer_ros.nodes.common import messages, parameters, qos
+from fer_ros.nodes.common import graph, image_monitor, messages, parameters, qos
 from fer_ros.nodes.common.image_clock import ImageClock, explain_standstill, warn_without_clock
 from fer_ros.nodes.common.image_conversion import Converter
 from fer_ros.nodes.common.image_subscription import ImageSubscription
@@ -110,7 +109,10 @@ class EmotionRecorderNode(Node):
         self._images = 0
         self._started = time.monotonic()
         """Time of the first result; before it, of the start."""
-        self._input = ImageSubscription(self, "image", settings.image_transport, self._add_image, depth=_QUEUE)
+        # Images are missed only when there are results: before, the log says what is missing for these.
+        self._input = ImageSubscription(
+            self, "image", settings.image_transport, self._add_image, depth=_QUEUE, watched=False
+        )
         self._emotions = self._subscribe()
         # A steady clock for every duration: with use_sim_time the node's clock can stand still.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
@@ -140,12 +142,13 @@ class EmotionRecorderNode(Node):
             )
 
     def _subscribe(self):
+        self._emotions_profile = qos.reliable(depth=_QUEUE)
         return self.create_subscription(
             FaceEmotionArray,
             "emotions",
             self._add_result,
-            qos.reliable(depth=_QUEUE),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            self._emotions_profile,
+            qos_overriding_options=qos.overriding_options(),
         )
 
     def _add_image(self, image: Image | CompressedImage) -> None:
@@ -202,6 +205,7 @@ class EmotionRecorderNode(Node):
 
     def _start(self) -> None:
         self._started = time.monotonic()
+        self._input.watch()
         self._line_timer.reset()
         if self._end_timer:
             self._end_timer.cancel()
@@ -216,8 +220,26 @@ class EmotionRecorderNode(Node):
         self._end_timer.cancel()
         self.finished.set_result(0)
 
+    def _log_missing_results(self) -> None:
+        """Log why there is no result yet, each reason once."""
+        if time.monotonic() - self._started < image_monitor.TIMEOUT:
+            return
+        topic = self._emotions.topic_name
+        publishers = self.get_publishers_info_by_topic("emotions")
+        mismatch = graph.qos_mismatch(publishers, self._emotions_profile)
+        if not publishers:
+            reason = f"no publisher on {topic}: start emotion_node, or remap the topic with `-r emotions:=/its/topic`"
+        elif mismatch:
+            reason = f"the QoS offered on {topic} does not satisfy the QoS requested by this node ({mismatch})"
+        else:
+            reason = f"{graph.publisher_names(publishers)} publishes {topic}, but nothing arrives: its log says why"
+        if self._once.allows(reason):
+            self.get_logger().info(f"waiting for results: {reason}")
+
     def _print_line(self) -> None:
-        if self._report.results:
+        if not self._report.results:
+            self._log_missing_results()
+        else:
             line = self._report.line(time.monotonic() - self._started, _LINE_PERIOD)
             if line:
                 self._print(line)

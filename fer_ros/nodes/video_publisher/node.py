@@ -12,7 +12,6 @@ from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -21,13 +20,18 @@ from fer_ros.media.sources import SourceError, images, open_source, scaled
 from fer_ros.nodes.common import parameters
 from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.image_conversion import to_message
+from fer_ros.nodes.common.image_subscription import camera_info_topic
 from fer_ros.nodes.common.parameters import parameter
-from fer_ros.nodes.common.qos import best_effort
+from fer_ros.nodes.common.qos import best_effort, create_publisher
 from fer_ros.nodes.common.run import run
 
 _NAME = "video_publisher_node"
 _PROGRESS_PERIOD = 5.0
 """Seconds between two log lines about the progress of a long source."""
+_WAIT_LOGGED_AFTER = 5.0
+"""Seconds of waiting for subscribers after which the log says so."""
+_POLL_PERIOD = 0.05
+"""Seconds between two looks for subscribers."""
 _DISCOVERY_DELAY = 0.2
 """Seconds for a subscription to discover the publisher after the publisher has discovered it; until then it receives no
 images."""
@@ -108,13 +112,14 @@ class VideoPublisherNode(Node):
         self._images: Any = None  # publishers, created when there are enough subscriptions
         self._camera_infos: Any = None
         self._ready_since = 0.0
+        self._waiting_since = time.monotonic()
+        self._logged_count = -1
         self._published = 0
         self._started = self._logged = 0.0
         self._rate = settings.rate or self._source.rate
         # A steady clock: with use_sim_time the node's clock stands still until /clock is published.
-        self._timer = self.create_timer(
-            1 / self._rate, self._publish_next, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(_POLL_PERIOD, self._start_when_ready, clock=self._steady_clock)
 
     def close(self) -> None:
         """Log the number of images published, and close the source."""
@@ -124,30 +129,41 @@ class VideoPublisherNode(Node):
         self._source.close()
 
     def _publisher(self, message_type, topic: str):
-        return self.create_publisher(
-            message_type,
-            topic,
-            best_effort(depth=5),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        return create_publisher(self, message_type, topic, best_effort(depth=5))
 
     def _is_ready(self) -> bool:
         """Return whether there are enough subscriptions; create the publishers only then.
 
         Earlier, emotion_node would report a camera that publishes no images.
         """
-        required = self._settings.wait_for_subscribers
-        if not self._images and self.count_subscribers(self.resolve_topic_name("image")) >= required:
+        required, topic = self._settings.wait_for_subscribers, self.resolve_topic_name("image")
+        count = self.count_subscribers(topic)
+        if not self._images and count >= required:
             self._images = self._publisher(Image, "image")
-            self._camera_infos = self._publisher(CameraInfo, "camera_info")
+            self._camera_infos = self._publisher(CameraInfo, camera_info_topic(self))
         if self._images is None or self._images.get_subscription_count() < required:
+            self._log_waiting(topic, count)
             return False
         self._ready_since = self._ready_since or time.monotonic()
         return not required or time.monotonic() - self._ready_since >= _DISCOVERY_DELAY
 
-    def _publish_next(self) -> None:
-        if not self._published and not self._is_ready():
+    def _log_waiting(self, topic: str, count: int) -> None:
+        if time.monotonic() - self._waiting_since < _WAIT_LOGGED_AFTER or count == self._logged_count:
             return
+        self._logged_count = count
+        self.get_logger().info(
+            f"waiting for subscribers of {topic}: {count} of {self._settings.wait_for_subscribers}. emotion_node "
+            "subscribes to it while its results have a subscriber, for instance `ros2 topic echo /emotions`; "
+            "wait_for_subscribers:=0 does not wait"
+        )
+
+    def _start_when_ready(self) -> None:
+        if self._is_ready():
+            self.destroy_timer(self._timer)
+            self._timer = self.create_timer(1 / self._rate, self._publish_next, clock=self._steady_clock)
+            self._publish_next()
+
+    def _publish_next(self) -> None:
         image = next(self._source_images, None)
         if image is None:
             # One period after the last image, so that the middleware has sent that before the process ends.
