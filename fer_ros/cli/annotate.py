@@ -11,7 +11,7 @@ from pathlib import Path
 from fer_ros.annotation.blur import all_detectors
 from fer_ros.annotation.inputs import find_inputs
 from fer_ros.annotation.run import Annotation, Listener, Summary
-from fer_ros.cli.errors import BAD_INPUT, FAILED, STOPPED, one_line_errors
+from fer_ros.cli.errors import BAD_INPUT, FAILED, STOPPED, one_line_errors, values_from_options
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.processes import Interrupts
 from fer_ros.cli.progress import Progress
@@ -82,36 +82,30 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, 1 if an input could not be read, 2 if none could, or 130 if it was interrupted."""
     options = parser().parse_args(arguments)
-    try:
-        return _annotate(options)
-    except ValueError as error:  # an option
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return BAD_INPUT
-
-
-def _annotate(options: argparse.Namespace) -> int:
     with Interrupts() as interrupts, Progress(PROGRAM) as progress:
-        recognizer = _create_recognizer(options)  # before the folder is created
+        with values_from_options():
+            recognizer = _create_recognizer(options)  # before the folder is created
         output = OutputFolder(options.output, PROGRAM)
         inputs, failures = find_inputs(options.input, options.topic, output.owns)
         for failure in failures:
             progress.warn(failure, "error")
         if not inputs:
             return BAD_INPUT
-        annotation = Annotation(
-            output,
-            recognizer,
-            {key: vars(options)[key] for key in ("backend", "detector", "detector_model", "topic", "blur")},
-            all_detectors() if options.blur else None,
-            options.resume,
-            Listener(
-                describe=lambda name: progress.describe(printable(name, 40)),
-                step=progress.step,
-                warn=progress.warn,
-                fail=lambda line: progress.warn(line, "error"),
-                is_stopped=lambda: interrupts.received,
-            ),
-        )
+        with values_from_options():
+            annotation = Annotation(
+                output,
+                recognizer,
+                {key: vars(options)[key] for key in ("backend", "detector", "detector_model", "topic", "blur")},
+                all_detectors() if options.blur else None,
+                options.resume,
+                Listener(
+                    describe=lambda name: progress.describe(printable(name, 40)),
+                    step=progress.step,
+                    warn=progress.warn,
+                    fail=lambda line: progress.warn(line, "error"),
+                    is_stopped=lambda: interrupts.received,
+                ),
+            )
         annotation.run(inputs)
     print(_report(annotation.summary))
     for path in annotation.files[:2]:

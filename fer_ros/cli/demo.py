@@ -16,10 +16,15 @@ from pathlib import Path
 
 from fer_ros import dds_profile
 from fer_ros.child_process import ChildProcess, stop_all
-from fer_ros.cli.errors import FAILED, STOPPED, one_line_errors
+from fer_ros.cli.errors import FAILED, STOPPED, one_line_errors, values_from_options
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.processes import Interrupts, start_node, wait_until
+from fer_ros.emotion import model_file
+from fer_ros.faces.detectors.registry import DETECTORS
+from fer_ros.files import check_writable
 from fer_ros.media.sources import IMAGE_SUFFIXES, SCENE, is_webcam, open_source
+from fer_ros.recording.animation import check_animation, write_animation
+from fer_ros.text import printable
 
 _DURATION = 20.0
 """Seconds, for sources without an end: one period of the synthetic scene."""
@@ -34,6 +39,7 @@ examples:
   fer-demo                              the synthetic scene, into out/demo/
   fer-demo --input clip.mp4 --output out/clip
   fer-demo --input 0                    the first webcam, until Ctrl-C
+  fer-demo --animation docs/images/demo.webp    the animation of the README
 """
 
 
@@ -47,6 +53,9 @@ class Plan:
     loop: bool
     output: Path
     model: str
+    detector: str
+    detector_model: str
+    animation: Path | None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,6 +87,19 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--model", default="mini_xception", help="name of a shipped model, or a model file (default: %(default)s)"
     )
+    result.add_argument(
+        "--detector",
+        default="viola_jones",
+        choices=DETECTORS.names,
+        metavar="NAME",
+        help="one of %(choices)s (default: %(default)s)",
+    )
+    result.add_argument(
+        "--detector-model", default="", metavar="FILE", help="network of the detector yunet, an ONNX file"
+    )
+    result.add_argument(
+        "--animation", type=Path, metavar="FILE", help="also write a small animation of the video: .webp, .gif or .png"
+    )
     return result
 
 
@@ -88,7 +110,16 @@ def plan(options: argparse.Namespace) -> Plan:
     duration = options.duration
     if duration is None:
         duration = _DURATION if source == SCENE or is_image else 0.0
-    return Plan(source, duration, is_image, options.output, options.model)
+    return Plan(
+        source,
+        duration,
+        is_image,
+        options.output,
+        options.model,
+        options.detector,
+        options.detector_model,
+        options.animation,
+    )
 
 
 def _stands_alone(source: str) -> bool:
@@ -126,22 +157,28 @@ def show(plan: Plan) -> int:
             recorder = start(
                 "emotion_recorder_node", output=str(plan.output), duration=float(plan.duration), timeout=_TIMEOUT
             )
-            node = start("emotion_node", model=plan.model)
+            node = start(
+                "emotion_node",
+                model=plan.model,
+                **{"detector.name": plan.detector, "detector.model": plan.detector_model},
+            )
             # Publishing starts when both have subscribed; the emotion node subscribes once its model is loaded.
             publisher = start("video_publisher_node", source=plan.source, loop=plan.loop, wait_for_subscribers=2)
             failed = _watch(recorder, node, publisher, interrupts)
         finally:
             stop_all(processes[::-1])
+    table = plan.output / "emotions.csv"
+    has_recorded = table.exists() and table.stat().st_mtime >= started
     if interrupts.received and recorder.status in (-signal.SIGTERM, STOPPED):
-        return STOPPED  # interrupted before there was anything to record
+        # The recorder completes its files, and on a busy machine it is ended before the middleware has shut down.
+        return 0 if has_recorded else STOPPED
     if recorder.status and not failed:
         failed.append(recorder)
-    table = plan.output / "emotions.csv"
-    if not failed and not interrupts.received and not (table.exists() and table.stat().st_mtime >= started):
+    if not failed and not interrupts.received and not has_recorded:
         print(f"fer-demo: error: no emotions arrived from {plan.source}", file=sys.stderr)
         return FAILED
-    for process in failed:
-        print(process.exit_summary, file=sys.stderr)
+    for process in failed[:1]:  # the others follow from it; its log was printed as it came
+        print(f"fer-demo: error: {process.name} {process.exit_reason}; its log is above", file=sys.stderr)
     return FAILED if failed else 0
 
 
@@ -174,9 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A node would track and smooth what does not belong together.
         from fer_ros.cli import annotate
 
-        return annotate.main(
-            [os.path.abspath(planned.source), "--output", str(planned.output), "--model", planned.model]
-        )
+        options = ["--output", str(planned.output), "--model", planned.model, "--detector", planned.detector]
+        if planned.detector_model:
+            options += ["--detector-model", planned.detector_model]
+        return annotate.main([os.path.abspath(planned.source), *options])
     if not (find_spec("rclpy") and find_spec("fer_ros.msg")):
         print(
             "fer-demo: error: ROS 2 or the package's messages are not found: run `make setup` and source "
@@ -184,9 +222,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return FAILED
-    if not is_webcam(planned.source):  # opening a webcam twice takes seconds
-        open_source(planned.source, warn=lambda _: None).close()
-    return show(planned)
+    _check(planned)
+    status = show(planned)
+    if planned.animation and status == 0:
+        write_animation(planned.output / "annotated.mp4", planned.animation)
+        print(f"  {printable(planned.animation, 500)}")
+    return status
+
+
+def _check(plan: Plan) -> None:
+    """Find out what is unusable before any node is started."""
+    model_file.find(plan.model)
+    values = {"model": plan.detector_model} if plan.detector_model else {}
+    with values_from_options():
+        DETECTORS.create(plan.detector, DETECTORS.select_options(plan.detector, values))
+    check_writable(plan.output)
+    if plan.animation:
+        check_animation(plan.animation)
+        check_writable(plan.animation.parent)
+    if not is_webcam(plan.source):  # opening a webcam twice takes seconds
+        open_source(plan.source, warn=lambda _: None).close()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fer_ros.cli.errors import BAD_INPUT, STOPPED, one_line_errors
+from fer_ros.cli.errors import STOPPED, one_line_errors, values_from_options
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.processes import Interrupts
 from fer_ros.cli.progress import Progress
@@ -25,7 +25,7 @@ from fer_ros.faces.matching import MATCH_OVERLAP, count_matches
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.media.drawing import draw_detection, draw_legend
 from fer_ros.media.sources import IMAGE_SUFFIXES, ImageFiles, ImageSource, SourceError, VideoFile, images_in
-from fer_ros.recording.files import RecordingError, Video
+from fer_ros.recording.files import Video
 from fer_ros.recording.output_folder import OutputFolder
 from fer_ros.text import printable
 from fer_ros.types import Detection, Frame
@@ -159,14 +159,11 @@ def parser() -> argparse.ArgumentParser:
 @one_line_errors("fer-detect")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    try:
+    with values_from_options():
         runs = _create_runs(options)
-        with Interrupts() as interrupts, Progress("fer-detect") as progress:
-            output = OutputFolder(options.output, "fer-detect")
-            _process(_files(options.input, output), runs, output, progress, interrupts)
-    except (OSError, ValueError, ImportError, SourceError, RecordingError) as error:
-        print(f"fer-detect: error: {error}", file=sys.stderr)
-        return BAD_INPUT
+    with Interrupts() as interrupts, Progress("fer-detect") as progress:
+        output = OutputFolder(options.output, "fer-detect")
+        _process(_files(options.input, output), runs, output, progress, interrupts)
     if runs[0].detections:
         print(_report(runs))
         print(printable(f"{options.output / 'boxes.csv'} and annotated images", 500))

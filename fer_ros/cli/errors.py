@@ -10,7 +10,8 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 FAILED = 1
@@ -23,6 +24,7 @@ STOPPED = 130
 CODES = {
     "builtins.ImportError": BAD_INPUT,
     "builtins.OSError": BAD_INPUT,
+    "fer_ros.cli.errors.OptionError": BAD_INPUT,
     "fer_ros.emotion.model_file.ModelFileError": BAD_INPUT,
     "fer_ros.training.checkpoint.CheckpointError": BAD_INPUT,
     "fer_ros.training.run_folder.RunFolderError": BAD_INPUT,
@@ -39,6 +41,19 @@ CODES = {
 
 _EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "rosbags": "bags"}
 """Extras of the wheel by the module they install; all other optional modules come with [train]."""
+
+
+class OptionError(Exception):
+    """A value of the command line that cannot be used; the message is one line."""
+
+
+@contextmanager
+def values_from_options() -> Iterator[None]:
+    """Context manager that turns a ValueError into an OptionError, where a value of the command line is the cause."""
+    try:
+        yield
+    except ValueError as error:
+        raise OptionError(str(error)) from error
 
 
 def one_line_errors(program: str) -> Callable[[Callable[..., int]], Callable[..., int]]:

@@ -110,16 +110,35 @@ def test_demo_interrupted_at_start_leaves_no_process(light_model, tmp_path):
     assert "Traceback" not in log
 
 
-def test_demo_reports_a_failed_node_with_its_output(tmp_path):
+def test_demo_reports_a_failed_node_and_keeps_files(tmp_path):
+    (tmp_path / "broken.onnx").write_bytes(bytes(100))
+    (tmp_path / "emotions.csv").write_text("of the last run")
     ended = subprocess.run(
-        [*COMMAND, "--model", "no_such_model", "--output", str(tmp_path)],
+        [*COMMAND, "--model", str(tmp_path / "broken.onnx"), "--output", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=2 * DEADLINE,
     )
     assert ended.returncode == 1
-    assert "emotion_node exited with status 1; its last output:" in ended.stderr
-    assert "no_such_model" in ended.stderr.split("its last output:")[-1]
+    assert ended.stderr.endswith("fer-demo: error: emotion_node exited with status 1; its log is above\n")
+    assert ended.stderr.count("broken.onnx") == 1
+    assert (tmp_path / "emotions.csv").read_text() == "of the last run"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "no_model"], "no model 'no_model'"),
+        (["--detector", "yunet"], "'yunet' needs its model option"),
+        (["--animation", "demo.avi"], "an animation is one of .webp, .gif, .png, not demo.avi"),
+    ],
+)
+def test_demo_refuses_unusable_options_in_one_line(arguments, message, tmp_path, capsys):
+    assert demo.main([*arguments, "--output", str(tmp_path / "out")]) == 2
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_demo_refuses_bad_input_before_starting_nodes(tmp_path, capsys):

@@ -174,7 +174,7 @@ def test_commands_are_installed_under_their_names():
     cmake = (CHECKOUT / "CMakeLists.txt").read_text()
     project = (CHECKOUT / "pyproject.toml").read_text()
     for command in COMMANDS:
-        assert f"install_program(fer-{command} fer_ros.cli.{command})" in cmake
+        assert f"install_program(fer-{command} fer_ros.cli.{command} scripts/program.in)" in cmake
         assert f'fer-{command} = "fer_ros.cli.{command}:main"' in project
 
 

@@ -134,7 +134,8 @@ class EmotionRecorderNode(Node):
             self._record(self._synchronizer.flush())
         finally:
             self._recording.close()
-        self._print(self._report.summary(self._images, self._recording.emotions, self._recording.paths))
+        if self._images or self._report.results:
+            self._print(self._report.summary(self._images, self._recording.emotions, self._recording.paths))
         if self._timed_out:
             raise NoEmotionsError(
                 f"no emotions arrived on {self._emotions.topic_name} ({self._images} images on {self._input.topic}): "
