@@ -122,8 +122,6 @@ class EmotionRecognizer:
         threads = cv2.getNumThreads()
         try:
             if stamp is not None:
-                import scipy.optimize  # noqa: F401 - here, or the tracker delays the second image by it
-
                 return recognize([(state, Frame(gray, stamp))], self._classifier)[0]
             state.reset()
             (faces,) = recognize([(state, Frame(gray, 0.0))], self._classifier)

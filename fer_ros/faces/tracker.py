@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_ros.faces.matching import linear_sum_assignment
 from fer_ros.faces.motion import Motion
 from fer_ros.image_period import ImagePeriod
 from fer_ros.types import Box, Detection, TrackedFace
@@ -146,15 +147,9 @@ class OverlapTracker:
         """Return the track of each detection, by the detection's index, that minimizes the sum of all costs."""
         if not detections or not self._tracks:
             return {}
-        # Imported here because it takes 0.4 s, and single images need no assignment.
-        from scipy.optimize import linear_sum_assignment
-
         costs = np.array([[_cost(detection.box, track, stamp) for track in self._tracks] for detection in detections])
-        return {
-            int(row): self._tracks[column]
-            for row, column in zip(*linear_sum_assignment(costs), strict=True)
-            if costs[row, column] < _FORBIDDEN
-        }
+        pairs = linear_sum_assignment(costs)
+        return {row: self._tracks[column] for row, column in pairs if costs[row, column] < _FORBIDDEN}
 
     def _start_track(self, detection: Detection, stamp: float) -> _Track:
         self._track_count += 1

@@ -151,11 +151,12 @@ def test_readme_example_prints_emotion(portrait, tmp_path):
     assert re.fullmatch(r"happy 0\.\d+\n", run.stdout)
 
 
-def test_single_image_imports_neither_torch_nor_scipy(portrait, tmp_path):
+def test_recognizer_imports_neither_torch_nor_scipy(portrait, tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), portrait)
     code = (
         "import sys, cv2, fer_ros; recognizer = fer_ros.EmotionRecognizer(backend='opencv')\n"
-        f"recognizer.recognize(cv2.imread({str(tmp_path / 'photo.png')!r}))\n"
+        f"image = cv2.imread({str(tmp_path / 'photo.png')!r})\n"
+        "for stamp in (None, 1.0, 1.1): assert recognizer.recognize(image, stamp)\n"
         "print(*(name for name in ('scipy', 'torch', 'yaml', 'matplotlib', 'rclpy') if name in sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import scipy.optimize  # noqa: F401 - here, or the tracker imports it while the node processes images
-
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.detectors.registry import DETECTORS
