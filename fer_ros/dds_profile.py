@@ -21,6 +21,7 @@ _FOR_NEWER, _FOR_OLDER = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROF
 _READ_BY = {"humble": (_FOR_OLDER,), "iron": (_FOR_OLDER,), "jazzy": (_FOR_OLDER,)}
 """Variables that the older distributions read; later ones read the newer name and warn about the older."""
 _FOR_CYCLONE = "CYCLONEDDS_URI"
+_SMALL_SEGMENT, _LARGE_SEGMENT = "fastdds.xml", "fastdds_large.xml"
 _SHARED_MEMORY = Path("/dev/shm")
 _LARGE_SHARED_MEMORY = 8 * 2**30
 """Bytes of shared memory above which each process may take 128 MB; half of the machine's memory is usual."""
@@ -48,9 +49,27 @@ def variables(environment: Mapping[str, str], profile: str = "") -> dict[str, st
     return dict.fromkeys(names, str(path))
 
 
+def without_camera_images(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables to change for a process that publishes no camera images.
+
+    Each process fills the whole segment of its profile when it starts: 128 MB of memory with fastdds_large.xml, where
+    the 8 MB of fastdds.xml suffice. Receiving needs no segment, and annotated images, which are sent again until they
+    arrive, do so as fast through 8 MB. A profile of the user's own is kept.
+
+    Args:
+        environment: as `os.environ`.
+    """
+    small = {
+        name: Path(environment[name]).with_name(_SMALL_SEGMENT)
+        for name in (_FOR_NEWER, _FOR_OLDER)
+        if Path(environment.get(name, "")).name == _LARGE_SEGMENT
+    }
+    return {name: str(path) for name, path in small.items() if path.is_file()}
+
+
 def _default_profile() -> str:
     large = _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).total >= _LARGE_SHARED_MEMORY
-    return "fastdds_large.xml" if large else "fastdds.xml"
+    return _LARGE_SEGMENT if large else _SMALL_SEGMENT
 
 
 if __name__ == "__main__":

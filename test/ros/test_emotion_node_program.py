@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -69,12 +70,17 @@ def test_program_runs_with_defaults(robot, tmp_path, astronaut):
         assert ends_cleanly(node, signal.SIGTERM), node.output
 
 
-def test_program_removes_its_shared_memory(robot, light_model, tmp_path):
+def test_program_holds_little_shared_memory_and_removes_it(robot, light_model, tmp_path, monkeypatch):
     if rclpy.get_rmw_implementation_identifier() != "rmw_fastrtps_cpp":
         pytest.skip("only Fast DDS has named shared memory segments")
+    for variable in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        if variable in os.environ:
+            monkeypatch.setenv(variable, str(CONFIG.with_name("fastdds_large.xml")))
     others = segments()
     with Program("emotion_node", *in_namespace(robot), "-p", f"model:={light_model}", log=tmp_path / "log") as node:
         robot.matched_camera()
+        status = Path(f"/proc/{node.pid}/status").read_text()
+        assert int(re.search(r"RssShmem:\s+(\d+) kB", status)[1]) < 20e3
         mapped = Path(f"/proc/{node.pid}/maps").read_text()
         own = {name for name in segments() - others if name in mapped}
         assert own

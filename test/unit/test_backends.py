@@ -76,6 +76,19 @@ def test_scores_do_not_depend_on_batch(models, torch_scores):
         assert np.allclose(classifier.scores(CROPS[:faces]), torch_scores[:faces], atol=1e-5)
 
 
+def test_torch_compiles_batches_of_several_faces_when_frequent(models, torch_scores):
+    backend = (classifier := Classifier(models.with_suffix(".pt")))._backend
+    classifier.scores(CROPS[:3])
+    assert backend._compiled == 1, "a false detection or a passer-by is not worth the memory"
+    for _ in range(4):
+        assert np.allclose(classifier.scores(CROPS[:8]), torch_scores[:8], atol=1e-5)
+    deadline = time.monotonic() + 20
+    while backend._compiled < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert backend._compiled == 4
+    assert np.allclose(classifier.scores(CROPS), torch_scores, atol=1e-5)
+
+
 @pytest.mark.parametrize("faster", [0, 1])
 def test_torch_without_fusion_gives_same_scores(models, torch_scores, monkeypatch, faster):
     """As in Debian 12, whichever of the two forms of the network is faster there."""

@@ -40,6 +40,9 @@ class BackendEntry(Entry[Backend]):
 
 
 def _load_torchscript(_: NoOptions, path: Path, input_size: int) -> Backend:
+    from fer_ros.emotion.backends import torch_libraries
+
+    torch_libraries.load()
     from fer_ros.emotion.backends.torchscript import TorchScriptBackend
 
     return TorchScriptBackend(path, input_size)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from fer_ros import dds_profile
 from fer_ros.nodes.common import stop_signals
 from fer_ros.nodes.common.log_throttle import LogThrottle, log_unhandled
 from fer_ros.nodes.common.stop_signals import STOPPED, StopSignals
@@ -36,6 +38,7 @@ def run(
     args: Sequence[str] | None,
     create_executor: Callable[[Any], Executor] = lambda node: SingleThreadedExecutor(),
     completes_files: bool = False,
+    publishes_camera_images: bool = False,
 ) -> int:
     """Create a node and run it until it ends by itself or is interrupted.
 
@@ -48,6 +51,7 @@ def run(
         args: of the command line; None means those of the process.
         create_executor: returns the executor of a node.
         completes_files: whether callbacks write files that `close` completes; the process waits for that without limit.
+        publishes_camera_images: whether the process needs the shared memory for them.
 
     Returns:
         The exit status: that of the node, 0 if it was interrupted, 1 if one of `expected_errors` ended it, and 130 if
@@ -55,10 +59,12 @@ def run(
     """
     signals = stop_signals.install()
     signals.on_stop(lambda: None)
+    if not publishes_camera_images:
+        os.environ.update(dds_profile.without_camera_images(os.environ))
     try:
         # Parameters are parsed in the first, parameter files in the second.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = create()
+        node = _without_garbage_collection(create)
     except (RuntimeError, ValueError, *expected_errors) as error:  # type: ignore[misc]
         if not signals.received:
             get_logger(name).fatal(str(error))
@@ -72,6 +78,20 @@ def run(
         # Skips the garbage collection at exit. With torch loaded it takes seconds on a busy robot, and `ros2 launch`
         # sends SIGTERM after five.
         gc.freeze()
+
+
+def _without_garbage_collection(create: Callable[[], Any]) -> Any:
+    """Create a node, and exempt what it has loaded from garbage collection.
+
+    Traversing the hundreds of thousands of objects of libraries such as torch would delay the start by a tenth of a
+    second, and later an image now and then.
+    """
+    gc.disable()
+    try:
+        return create()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _run_until_finished(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -141,7 +142,7 @@ class EmotionNode(LifecycleNode):
 
     def _create_processor(self) -> None:
         settings = parameters.read(self, Settings)
-        state = NodeState.create(settings, self._models.get(settings.model, settings.backend))
+        state = NodeState.create(settings, lambda: self._models.get(settings.model, settings.backend))
         self.processor = ImageProcessor(self, state, self.image_group)
 
     def _start_or_stop(self) -> None:
@@ -241,6 +242,8 @@ def _reason(error: Exception) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit status: 0, or 1 if it could not start."""
+    # torch then needs not be told for each image to use one thread. More would not make a network this small faster.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Images have their own thread; two more are for loading a model and for parameters, life cycle and timers.
     return run(
         _NAME, _create_started_node, _EXPECTED_ERRORS, args, lambda node: ImageExecutor(node.image_group, threads=2)

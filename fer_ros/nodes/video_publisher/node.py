@@ -219,7 +219,7 @@ def camera_info(header: Header, width: int, height: int, horizontal_fov: float) 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until its source ends or it is interrupted; return 1 if the source fails, otherwise 0."""
-    return run(_NAME, VideoPublisherNode, (SourceError,), args)
+    return run(_NAME, VideoPublisherNode, (SourceError,), args, publishes_camera_images=True)
 
 
 if __name__ == "__main__":
