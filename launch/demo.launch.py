@@ -9,7 +9,7 @@ Ends with the source. Also accepts the arguments of emotion.launch.py (namespace
 """
 
 from launch import LaunchDescription
-from launch.actions import IncludeLaunchDescription, Shutdown
+from launch.actions import IncludeLaunchDescription, OpaqueFunction, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -19,7 +19,10 @@ from launch_ros.substitutions import FindPackageShare
 from fer_ros.nodes.common import launch as common
 
 ARGUMENTS = {
-    "source": ("scene", "path of a video, an image or a folder of images, number of a webcam, or scene (built in)"),
+    "source": (
+        "scene",
+        "path of a video, an image or a folder of images, number or device of a webcam, or scene (built in)",
+    ),
     "rate": ("0.0", "images per second; 0.0: the rate of the source"),
     "loop": ("false", "true: restart at the end"),
 }
@@ -31,27 +34,50 @@ def generate_launch_description() -> LaunchDescription:
             PathJoinSubstitution([FindPackageShare("fer_ros"), "launch", "emotion.launch.py"])
         )
     )
-    camera = Node(
-        package="fer_ros",
-        executable="video_publisher_node",
-        name="video_publisher_node",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[
-            {
-                "source": ParameterValue(LaunchConfiguration("source"), value_type=str),
-                "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
-                "loop": ParameterValue(LaunchConfiguration("loop"), value_type=bool),
-                # The first images of a short video are not published before the emotion node is ready.
-                "wait_for_subscribers": 1,
-            }
-        ],
-        remappings=[
-            ("image", LaunchConfiguration("image")),
-            ("camera_info", LaunchConfiguration("camera_info")),
-        ],
-        output="screen",
-        emulate_tty=True,
-        on_exit=Shutdown(reason="the source has ended"),
+    # The included file before the camera: it declares the namespace, and sets environment variables that the camera
+    # needs too.
+    return LaunchDescription(
+        [
+            *common.declare(ARGUMENTS),
+            OpaqueFunction(function=_check, args=[emotion]),
+            emotion,
+            OpaqueFunction(function=_start_camera),
+        ]
     )
-    # The included file first: it declares the namespace, and sets environment variables that the camera needs too.
-    return LaunchDescription([*common.declare(ARGUMENTS), emotion, camera])
+
+
+def _check(context, emotion: IncludeLaunchDescription) -> None:
+    """Check the arguments, before the included file starts a node."""
+    included = emotion.launch_description_source.get_launch_description(context).get_launch_arguments()
+    common.check_names(context, "demo.launch.py", [*ARGUMENTS, *(argument.name for argument in included)])
+    _parameters(context)
+
+
+def _parameters(context) -> dict:
+    given = common.values(context, ARGUMENTS)
+    if not given["source"].strip():
+        raise ValueError(f"source is empty, expected: {ARGUMENTS['source'][1]}")
+    return {
+        # Not the text alone, which would be a number for source:=0.
+        "source": ParameterValue(given["source"], value_type=str),
+        "rate": common.to_float("rate", given["rate"]),
+        "loop": common.to_bool("loop", given["loop"]),
+        # The first images of a short video are not published before the emotion node is ready.
+        "wait_for_subscribers": 1,
+    }
+
+
+def _start_camera(context) -> list:
+    return [
+        Node(
+            package="fer_ros",
+            executable="video_publisher_node",
+            name="video_publisher_node",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[_parameters(context)],
+            remappings=[("image", LaunchConfiguration("image")), ("camera_info", LaunchConfiguration("camera_info"))],
+            output="screen",
+            emulate_tty=True,
+            on_exit=Shutdown(reason="the source has ended"),
+        )
+    ]

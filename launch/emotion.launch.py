@@ -44,7 +44,11 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _start(context) -> list:
+    common.check_names(context, "emotion.launch.py", ARGUMENTS)
     given = common.values(context, ARGUMENTS)
+    common.check_choice("image_transport", given["image_transport"], ("raw", "compressed"))
+    _check_cameras(given)
+    rviz = common.to_bool("rviz", given["rviz"])
     given["camera_info"] = given["camera_info"] or _sibling_topic(given["image"], "camera_info")
     profile = dds_profile.variables(os.environ, given["fastdds_profile"])
     return [
@@ -52,7 +56,7 @@ def _start(context) -> list:
         # For demo.launch.py, whose camera publishes it.
         SetLaunchConfiguration("camera_info", given["camera_info"]),
         # RViz first: if it is not installed, nothing has been started yet.
-        *(_rviz(context, given) if common.is_true(given["rviz"]) else ()),
+        *(_rviz(context, given) if rviz else ()),
         common.start_node(context, "emotion_node", given, _parameters(given), remappings=_remappings(given)),
     ]
 
@@ -63,10 +67,26 @@ def _parameters(given: dict[str, str]) -> dict:
     if names:
         parameters["cameras"] = names
     if given["autostart"]:
-        parameters["autostart"] = common.is_true(given["autostart"])
-    if common.is_true(given["rviz"]):
+        parameters["autostart"] = common.to_bool("autostart", given["autostart"])
+    if common.to_bool("rviz", given["rviz"]):
         parameters["publish.markers"] = True
     return parameters
+
+
+def _check_cameras(given: dict[str, str]) -> None:
+    """Refuse a topic that several cameras would share.
+
+    Raises:
+        ValueError: says which, and what to do.
+    """
+    names = _camera_names(given)
+    for topic in ("image", "camera_info"):
+        if names and given[topic].startswith("/"):
+            name = given[topic].rpartition("/")[2]
+            raise ValueError(
+                f"{topic} is '{given[topic]}', one topic for the cameras {', '.join(names)}; with cameras it is "
+                f"relative to the name of each, as in {topic}:={name} for /{names[0]}/{name}"
+            )
 
 
 def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:

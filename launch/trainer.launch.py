@@ -24,6 +24,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _start(context) -> list:
+    common.check_names(context, "trainer.launch.py", ARGUMENTS)
     given = common.values(context, ARGUMENTS)
     parameters = {name: given[name] for name in PARAMETERS if given[name]}
     # Training gets ten seconds to end (fer_ros/nodes/trainer/process.py), and the node must outlive it.

@@ -120,15 +120,31 @@ def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
 
 @needs_ros2_launch
 @pytest.mark.parametrize(
-    ("argument", "reason"),
+    ("file", "arguments", "reason"),
     [
-        ("params_file:=/none.yaml", "/none.yaml does not exist"),
-        ("model:=no_such_model", "there is no model 'no_such_model'"),
-        ("image_transport:=unknown", "image_transport is 'unknown'"),
+        ("emotion", "params_file:=/none.yaml", "/none.yaml does not exist"),
+        ("emotion", "autostart:=tr", "autostart is 'tr', expected true or false"),
+        ("emotion", "image_transport:=unknown", "image_transport is 'unknown', expected one of: raw, compressed"),
+        ("emotion", "log_level:=verbose", "log_level is 'verbose'"),
+        ("emotion", "modl:=x image:=/y", "emotion.launch.py has no argument 'modl', did you mean 'model'"),
+        ("emotion", "cameras:=front,back image:=/camera/image_raw", "as in image:=image_raw for /front/image_raw"),
+        ("demo", "sources:=0 namespace:=robot", "demo.launch.py has no argument 'sources', did you mean 'source'"),
+        ("demo", "loop:=maybe", "loop is 'maybe', expected true or false"),
+        ("demo", "rviz:=tr", "rviz is 'tr', expected true or false"),
+        ("demo", "rate:=fast", "rate is 'fast', expected a number"),
+        ("trainer", "dataset:=/data", "trainer.launch.py has no argument 'dataset', did you mean 'datasets'"),
     ],
 )
-def test_launch_errors_end_with_reason(argument, reason):
-    assert reason in finish(launch("emotion.launch.py", argument))
+def test_wrong_launch_argument_starts_nothing(file, arguments, reason):
+    output = finish(launch(f"{file}.launch.py", *arguments.split()))
+    assert reason in output
+    assert "process started" not in output
+    assert "Traceback" not in output
+
+
+@needs_ros2_launch
+def test_launch_ends_with_reason_of_the_node():
+    assert "there is no model 'no_such_model'" in finish(launch("emotion.launch.py", "model:=no_such_model"))
 
 
 def test_rviz_configuration_matches_topics_and_qos():

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ from launch.actions import DeclareLaunchArgument, Shutdown
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+from fer_ros.registry import did_you_mean
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 Arguments = Mapping[str, tuple[str, str]]
 """Default and description of each launch argument, by name."""
 
@@ -37,9 +42,56 @@ def values(context: Any, arguments: Arguments) -> dict[str, str]:
     return {name: context.launch_configurations[name] for name in arguments}
 
 
-def is_true(text: str) -> bool:
-    """Return whether a launch argument is true."""
-    return text.lower() in ("true", "1", "yes", "on")
+def check_names(context: Any, file: str, known: Collection[str]) -> None:
+    """Refuse arguments of the command line that `file` does not have; `launch` ignores them.
+
+    Args:
+        context: of the launch.
+        file: name of the launch file; checked only where that file was launched, not where another one includes it.
+        known: names of its arguments, also of those of the files that it includes.
+
+    Raises:
+        ValueError: names the arguments, and for each the nearest that there is.
+    """
+    if file not in {Path(argument).name for argument in sys.argv}:
+        return
+    given = [argument.partition(":=")[0] for argument in context.argv if ":=" in argument]
+    unknown = [f"'{name}'{did_you_mean(name, known)}" for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"{file} has no argument {'; '.join(unknown)} (all: ros2 launch fer_ros {file} --show-args)")
+
+
+def to_bool(name: str, text: str) -> bool:
+    """Return the value of a launch argument that is true or false.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.lower() not in _BOOLEANS:
+        raise ValueError(f"{name} is '{text}', expected true or false")
+    return _BOOLEANS[text.lower()]
+
+
+def to_float(name: str, text: str) -> float:
+    """Return the value of a launch argument that is a number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{name} is '{text}', expected a number") from None
+
+
+def check_choice(name: str, text: str, choices: Sequence[str]) -> None:
+    """Check a launch argument that has a few values; an empty one stands for the parameter file.
+
+    Raises:
+        ValueError: it has another value.
+    """
+    if text and text not in choices:
+        raise ValueError(f"{name} is '{text}', expected one of: {', '.join(choices)}")
 
 
 def share(context: Any) -> str:
@@ -62,7 +114,9 @@ def start_node(
 
     Raises:
         FileNotFoundError: the parameter file does not exist.
+        ValueError: there is no such log level.
     """
+    check_choice("log_level", given["log_level"].rpartition(":=")[2], _LOG_LEVELS)
     file = given["params_file"] or f"{share(context)}/config/{name}.yaml"
     if not Path(file).is_file():
         raise FileNotFoundError(f"params_file: {file} does not exist")
