@@ -32,6 +32,8 @@ class TrainingState:
     average: nn.Module
     """Exponential moving average of `network`, in evaluation mode."""
     optimizer: torch.optim.Optimizer
+    initial: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Weights at the start; empty unless the recipe has an `init_weight`."""
     records: list[EpochRecord] = field(default_factory=list)
     """One for each completed epoch."""
 
@@ -65,6 +67,7 @@ def save(
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),
+        "initial": state.initial,
         "records": [asdict(record) for record in state.records],
     }
     # Through a buffer: on a full disk torch.save raises a RuntimeError instead of an OSError.
@@ -109,6 +112,7 @@ def restore(folder: Path, recipe: Recipe, training: FaceImages, state: TrainingS
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     state.optimizer.load_state_dict(content["optimizer"])
+    state.initial = content.get("initial", {})
     state.records = [EpochRecord(**record) for record in content["records"]]
 
 

@@ -18,6 +18,7 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.model_file import ModelFileError, ModelMetadata
 from fer_ros.files import atomic_write
 from fer_ros.training import checkpoint, run_folder
+from fer_ros.training.averaging import with_initial_weights
 from fer_ros.training.epoch_record import EpochRecord
 from fer_ros.training.recipe import Recipe, from_dict
 
@@ -126,6 +127,7 @@ def _from_checkpoint(source: Path, path: Path) -> ModelMetadata:
     recipe, labels = from_dict(content["recipe"]), tuple(content["labels"])
     network = networks.create(recipe.network, len(labels), **recipe.network_options)
     network.load_state_dict(content["average"])
+    network = with_initial_weights(network, content.get("initial", {}), recipe.init_weight)
     record = EpochRecord(**content["records"][-1])
     return write_model(path, recipe, labels, network, record, content.get("provenance"))
 

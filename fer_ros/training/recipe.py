@@ -85,6 +85,9 @@ class Recipe:
     (progressive learning; Tan, Le 2021). 0: the input size from the start."""
     ema_decay: float = 0.999
     """Decay per step of the exponential moving average of the weights, which is what is evaluated and saved."""
+    init_weight: float = 0.0
+    """Share of the initial weights in the model that is evaluated and saved (Wortsman et al. 2022): training that
+    starts from another model then keeps more of what that one had learned. Without initial weights it must be 0."""
     bfloat16: bool = False
     """Run forward passes in bfloat16: faster on CPUs and GPUs that support it."""
     seed: int = 0
@@ -193,6 +196,7 @@ _RANGES = [
     ("teacher_weight", 0, 1),
     ("initial_size", 0, 1024),
     ("ema_decay", 0, 1),
+    ("init_weight", 0, 1),
     ("seed", 0, 2**31 - 1),
     ("preprocessing.input_size", 8, 1024),
     ("preprocessing.margin", -0.5, 2),

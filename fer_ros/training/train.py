@@ -21,6 +21,7 @@ from fer_ros.datasets.face_images import FaceImages
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.evaluation.calibration import fit_temperature, log_loss
 from fer_ros.training import checkpoint, export, run_folder
+from fer_ros.training.averaging import update_average, with_initial_weights
 from fer_ros.training.checkpoint import TrainingState
 from fer_ros.training.distributed import SINGLE_PROCESS, ProcessGroup
 from fer_ros.training.epoch_record import EpochRecord
@@ -72,7 +73,8 @@ def train(
 
     Raises:
         TrainingError: the loss is not a finite number any more.
-        RecipeError: the batch is too small for the number of processes, or a teacher does not fit.
+        RecipeError: the batch is too small for the number of processes, a teacher does not fit, or `init_weight` has no
+            initial weights.
         FileNotFoundError: a teacher does not exist.
         CheckpointError: the checkpoint is of another recipe or other data.
         ModelFileError: `init_from` or a teacher cannot be used.
@@ -85,6 +87,8 @@ def train(
         )
     state = _initial_state(recipe, training, init_from, group)
     checkpoint.restore(folder, recipe, training, state)
+    if recipe.init_weight and not state.initial:
+        raise RecipeError("'init_weight' needs initial weights: 'init_from' of the stage, or --init-from")
     if state.epochs_done >= recipe.epochs:
         return state
     targets = Targets(recipe, training, recipe.teachers if teachers is None else teachers)
@@ -96,11 +100,12 @@ def train(
         result = loop.run_epoch()
         seconds = time.monotonic() - started
         if group.is_main:
-            logits = network_logits(state.average, validation, recipe.preprocessing)
+            network = with_initial_weights(state.average, state.initial, recipe.init_weight)
+            logits = network_logits(network, validation, recipe.preprocessing)
             record = _record(recipe, state, result, logits, validation, seconds, len(training))
             state.records.append(record)
             if record.best:
-                export.write_model(folder / run_folder.BEST, recipe, training.labels, state.average, record, provenance)
+                export.write_model(folder / run_folder.BEST, recipe, training.labels, network, record, provenance)
                 run_folder.write_confusion_matrix(folder, logits, validation)
             checkpoint.save(folder, recipe, training, state, provenance)
             run_folder.write_metrics(folder, state.records)
@@ -118,7 +123,9 @@ def _initial_state(recipe: Recipe, training: FaceImages, init_from: Path | None,
     if init_from:
         export.load_weights(init_from, recipe, training.labels, network)
     network = network.to(group.device, memory_format=_memory_format(group.device))  # type: ignore[call-overload]
-    return TrainingState(network, copy.deepcopy(network).eval(), create_optimizer(recipe, network))
+    average = copy.deepcopy(network).eval()
+    initial = copy.deepcopy(average.state_dict()) if init_from and recipe.init_weight else {}
+    return TrainingState(network, average, create_optimizer(recipe, network), initial)
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,7 @@ class _Loop:
                     f"(now {recipe.learning_rate:g}); the results of earlier epochs are intact"
                 )
             self._state.optimizer.step()
-            _update_average(self._state.average, self._state.network, recipe.ema_decay, done)
+            update_average(self._state.average, self._state.network, recipe.ema_decay, done)
             seen += len(chosen)
             total_loss += loss * len(chosen)
             correct += right
@@ -245,14 +252,3 @@ def network_logits(network: nn.Module, images: FaceImages, preprocessing: Prepro
         batches.append(network(torch.from_numpy(preprocessing.batch(crops)).to(device)))
     logits: np.ndarray = torch.cat(batches).cpu().numpy()
     return logits
-
-
-@torch.no_grad()
-def _update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Update the moving average of weights and batch-norm statistics; a smaller decay in the first steps discards the
-    initial weights quickly.
-    """
-    keep = min(decay, (1 + step) / (10 + step))
-    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
-    floats = [(a, n) for a, n in pairs if a.is_floating_point()]
-    torch._foreach_lerp_([a for a, _ in floats], [n for _, n in floats], 1 - keep)

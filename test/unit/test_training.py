@@ -393,6 +393,27 @@ def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path):
     assert [folder.name for folder in folders] == [f"r-20260101-120000{end}" for end in ("", "-2", "-3")]
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_saved_model_is_averaged_with_initial_weights(share, run, data, tmp_path):
+    steps = recipe(tmp_path / "r.yaml", epochs=1, init_weight=share)
+    arguments = ["--data", data, "--recipe", steps, "--init-from", run / "best.pt", "--output", tmp_path / "run"]
+    assert fer_train(*arguments) == 0
+    weights = [torch.jit.load(str(folder / "best.pt")).state_dict() for folder in (run, tmp_path / "run")]
+    content = checkpoint.read(tmp_path / "run" / CHECKPOINT)
+    name = "head.weight"
+    torch.testing.assert_close(weights[1][name], share * weights[0][name] + (1 - share) * content["average"][name])
+    assert export.main([str(tmp_path / "run" / CHECKPOINT), "--output", str(tmp_path / "latest.pt")]) == 0
+    latest = torch.jit.load(str(tmp_path / "latest.pt")).state_dict()
+    torch.testing.assert_close(latest[name], weights[1][name])
+
+
+def test_init_weight_without_initial_weights_is_refused(data, tmp_path, capsys):
+    steps = recipe(tmp_path / "r.yaml", init_weight=0.5)
+    message = error_of(capsys, "--data", data, "--recipe", steps, "--output", tmp_path / "run")
+    assert "'init_weight' needs initial weights" in message
+
+
 def test_locked_run_folder_is_refused(run, data, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "_STOPPING", 0.2)
     before = {path: path.read_bytes() for path in run.iterdir()}
