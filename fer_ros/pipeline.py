@@ -94,14 +94,18 @@ class CameraState:
         self._faces.reset()
         return self.events.reset()
 
-    def detect(self, frame: Frame) -> list[TrackedFace]:
-        """Return the faces in `frame` that are to be classified, largest first."""
-        faces = self._faces.detect(frame)
+    def detect(self, frame: Frame, defer_scan: bool = False) -> list[TrackedFace]:
+        """Return the faces in `frame` that are to be classified, largest first; see `TrackingDetector.detect`."""
+        faces = self._faces.detect(frame, defer_scan)
         if not 0 < self._settings.max_faces < len(faces):
             return faces
         merits = {face.id: math.log(face.box.area) for face in faces}
         self._selected = best(merits, self._selected, _MAX_FACES_MARGIN, self._settings.max_faces)
         return [face for face in faces if face.id in self._selected]
+
+    def scan_deferred(self) -> None:
+        """Scan the last frame for new faces, if `detect` has deferred that; the results of the next frame have them."""
+        self._faces.scan_deferred()
 
     def crop(self, frame: Frame, faces: Sequence[TrackedFace], preprocessing: Preprocessing) -> list[np.ndarray]:
         """Return the crops of `faces`, detected in `frame`, for the network: (size, size) uint8 each."""
@@ -170,6 +174,7 @@ def recognize(
     states_and_frames: Sequence[tuple[CameraState, Frame]],
     classifier: Classifier,
     lap: Callable[[str], None] = lambda stage: None,
+    defer_scans: bool = False,
 ) -> list[list[FaceResult]]:
     """Recognize the emotions of all faces in one new frame of each camera; all faces are classified in one batch.
 
@@ -177,11 +182,13 @@ def recognize(
         states_and_frames: the state of each camera, and its frame; each state once.
         classifier: for all of them.
         lap: called at the end of each stage with its name: "detection", "classification", "decision".
+        defer_scans: return the results of known faces before the scan for new ones; call `scan_deferred` of each state
+            after it, and before the next frame.
 
     Returns:
         The results for each frame, largest face first.
     """
-    detected = [state.detect(frame) for state, frame in states_and_frames]
+    detected = [state.detect(frame, defer_scans) for state, frame in states_and_frames]
     lap("detection")
     crops = [
         state.crop(frame, faces, classifier.preprocessing)

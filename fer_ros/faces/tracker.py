@@ -123,7 +123,7 @@ class OverlapTracker:
         self._tracks = [track for track in self._tracks if self._is_alive(track, stamp)]
         self._last_stamp = stamp
         self._period.add(stamp)
-        matches = self._assign(detections, stamp)
+        matches = self._assign(detections, self._tracks, stamp)
         faces = []
         for index, detection in enumerate(detections):
             track = matches.get(index) or self._start_track(detection, stamp)
@@ -139,17 +139,29 @@ class OverlapTracker:
         self._tracks = [track for track in self._tracks if track.face_id or track.last_seen >= stamp]
         return faces
 
+    def add(self, detections: Sequence[Detection], stamp: float) -> None:
+        """Assign further detections of the frame of the last `update`, of faces that it did not have.
+
+        Args:
+            detections: one per face.
+            stamp: of that frame, s.
+        """
+        unseen = [track for track in self._tracks if track.last_seen < stamp]
+        matches = self._assign(detections, unseen, stamp)
+        for index, detection in enumerate(detections):
+            self._add_hit(matches.get(index) or self._start_track(detection, stamp), detection, stamp)
+
     def _is_alive(self, track: _Track, stamp: float) -> bool:
         keep_for = max(self._keep_for, _KEEP_PERIODS * self._period.until(stamp))
         return stamp >= self._last_stamp - _REORDERING_TOLERANCE and stamp - track.last_seen <= keep_for
 
-    def _assign(self, detections: Sequence[Detection], stamp: float) -> dict[int, _Track]:
+    def _assign(self, detections: Sequence[Detection], tracks: Sequence[_Track], stamp: float) -> dict[int, _Track]:
         """Return the track of each detection, by the detection's index, that minimizes the sum of all costs."""
-        if not detections or not self._tracks:
+        if not detections or not tracks:
             return {}
-        costs = np.array([[_cost(detection.box, track, stamp) for track in self._tracks] for detection in detections])
+        costs = np.array([[_cost(detection.box, track, stamp) for track in tracks] for detection in detections])
         pairs = linear_sum_assignment(costs)
-        return {row: self._tracks[column] for row, column in pairs if costs[row, column] < _FORBIDDEN}
+        return {row: tracks[column] for row, column in pairs if costs[row, column] < _FORBIDDEN}
 
     def _start_track(self, detection: Detection, stamp: float) -> _Track:
         self._track_count += 1

@@ -7,7 +7,9 @@ Each known face is searched for where the tracker predicts it; a few tiles of a 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -122,6 +124,7 @@ class TrackingDetector:
         self._confirmations: dict[int, _Confirmation] = {}
         self._last_stamp = -math.inf
         self._shape: tuple[int, ...] = ()
+        self._deferred_scan: Callable[[], list[Detection]] | None = None
 
     @property
     def known_ids(self) -> set[str]:
@@ -132,9 +135,16 @@ class TrackingDetector:
         """Drop all tracks; the next face gets a new id, and the next frame is scanned in full."""
         self.tracker.reset()
         self._last_stamp = -math.inf
+        self._deferred_scan = None
 
-    def detect(self, frame: Frame) -> list[TrackedFace]:
-        """Return the faces in a frame, largest first."""
+    def detect(self, frame: Frame, defer_scan: bool = False) -> list[TrackedFace]:
+        """Return the faces in a frame, largest first.
+
+        Args:
+            frame: of this camera.
+            defer_scan: return known faces, if there are any, before the scan for new ones; `scan_deferred` makes up
+                for it before the next frame, which then has the new faces.
+        """
         image = adjust_contrast(frame.gray, self._settings.contrast)
         elapsed = frame.stamp - self._last_stamp
         restarted = elapsed < 0 or image.shape != self._shape
@@ -143,9 +153,23 @@ class TrackingDetector:
         self._last_stamp, self._shape = frame.stamp, image.shape
         full_scan = restarted or slow or not self._settings.enabled
         _set_threads(_THREADS if full_scan else 1)
-        detections = self._scan(image) if full_scan else self._detect_by_tracking(image, frame.stamp, elapsed)
+        self._deferred_scan = None
+        if full_scan:
+            detections = self._scan(image)
+        else:
+            detections = self._detect_known(image, frame.stamp, elapsed)
+            if detections and defer_scan:
+                self._deferred_scan = partial(self._detect_new, image, detections, elapsed)
+            else:
+                detections = self._with_new(image, detections, elapsed)
         faces = self.tracker.update(detections, frame.stamp)
         return sorted(faces, key=lambda face: face.box.area, reverse=True)
+
+    def scan_deferred(self) -> None:
+        """Scan the last frame for new faces, if `detect` has deferred that; they are tracked from the next frame on."""
+        scan, self._deferred_scan = self._deferred_scan, None
+        if scan:
+            self.tracker.add(scan(), self._last_stamp)
 
     def _scan(self, image: np.ndarray) -> list[Detection]:
         """Return the faces that a full scan finds."""
@@ -165,8 +189,8 @@ class TrackingDetector:
             kept = [one for rank, one in ranked if not any(_center_in(one.box, other.box) for other in kept[:rank])]
         return kept
 
-    def _detect_by_tracking(self, image: np.ndarray, stamp: float, elapsed: float) -> list[Detection]:
-        """Return the tracked faces, and new ones in the tiles that are due."""
+    def _detect_known(self, image: np.ndarray, stamp: float, elapsed: float) -> list[Detection]:
+        """Return the tracked faces."""
         tracks = self.tracker.predict(stamp)
         # A new track was detected at the detector's own threshold.
         self._confirmations = {
@@ -176,7 +200,18 @@ class TrackingDetector:
         detections: list[Detection] = []
         for track in tracks:
             detections += self._detect_track(image, track, stamp, track.unseen_for <= elapsed)
-        detections = non_max_suppression(detections)
+        return non_max_suppression(detections)
+
+    def _detect_new(self, image: np.ndarray, known: list[Detection], elapsed: float) -> list[Detection]:
+        """Return the faces other than `known` in the tiles that are due."""
+        return [
+            detection
+            for detection in self._with_new(image, known, elapsed)
+            if not any(_is_same_face(detection.box, other.box) for other in known)
+        ]
+
+    def _with_new(self, image: np.ndarray, detections: list[Detection], elapsed: float) -> list[Detection]:
+        """Return the known faces and new ones in the tiles that are due."""
         # Cascades take longest where the image resembles a face: unmasked, known faces would take most of the time.
         for proposal in self._proposals(_mask(image, detections), elapsed):
             if all(proposal.box.iou(other.box) < _KNOWN_FACE_OVERLAP for other in detections):
@@ -312,6 +347,10 @@ def _mask(image: np.ndarray, detections: list[Detection]) -> np.ndarray:
         face = image[box.y : box.bottom, box.x : box.right]
         face[:] = cv2.mean(face)[0]
     return image
+
+
+def _is_same_face(box: Box, known: Box) -> bool:
+    return box.iou(known) >= _KNOWN_FACE_OVERLAP or _center_in(box, known)
 
 
 def _center_in(box: Box, other: Box) -> bool:

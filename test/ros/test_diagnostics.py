@@ -70,7 +70,7 @@ def test_diagnostics_report_rates_times_and_model(robot, start, astronaut):
     assert values["images unreadable"] == "0"
     for rate in ("images/s", "processed/s"):
         assert float(values[rate]) > 0
-    stages = ("conversion", "detection", "classification", "decision", "publishing")
+    stages = ("conversion", "detection", "classification", "decision", "publishing", "scan")
     medians = [float(values[f"{stage} p50 (ms)"]) for stage in stages]
     assert all(median > 0 for median in medians)
     assert sum(medians) <= float(values["total p95 (ms)"]) * len(stages)

@@ -50,6 +50,17 @@ def test_tracker_keeps_id_through_occlusion(speed):
         assert tracker.known_ids == {"f1"}
 
 
+def test_tracker_adds_later_detections_of_a_frame():
+    tracker = OverlapTracker()
+    first, second, third = (100, 50, 60, 60), (400, 50, 60, 60), (250, 200, 60, 60)
+    assert ids(tracker.update(detections(first, second), 0.0)) == ["f1", "f2"]
+    assert ids(tracker.update(detections(first), 0.1)) == ["f1"]
+    tracker.add(detections(second, third), 0.1)
+    faces = tracker.update(detections(third, second, first), 0.2)
+    assert ids(faces) == ["f3", "f2", "f1"]
+    assert [face.tracked_for for face in faces] == pytest.approx([0.1, 0.2, 0.2])
+
+
 def test_tracker_keeps_ids_at_irregular_stamps():
     tracker = OverlapTracker()
     stamp = 0.0

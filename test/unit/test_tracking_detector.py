@@ -98,6 +98,56 @@ def test_disabled_tracking_scans_every_frame_in_full(head):
         assert [face.box for face in faces] == [one.box for one in ViolaJones().detect(image)]
 
 
+def detect_deferred(tracking, images):
+    """Return the faces of each image, all returned before its scan for new ones if any is known."""
+    found = []
+    for step, image in enumerate(images):
+        found.append(tracking.detect(Frame(image, step / RATE), defer_scan=True))
+        tracking.scan_deferred()
+    return found
+
+
+def test_deferred_scan_reports_new_face_with_next_frame(head):
+    images = [scene(head, (150, 200), *([(450, 240)] if step >= 3 else [])) for step in range(30)]
+    together = detect_all(TrackingDetector(ViolaJones()), images)
+    deferred = detect_deferred(TrackingDetector(ViolaJones()), images)
+    first = next(step for step, faces in enumerate(together) if len(faces) == 2)
+    counts = [len(faces) for faces in deferred]
+    assert counts == [1] * (first + 1) + [2] * (len(images) - first - 1)
+    assert {face.id for face in deferred[-1]} == {"f1", "f2"}
+    newcomer = max(deferred[first + 1], key=lambda face: face.id)
+    assert newcomer.tracked_for == pytest.approx(1 / RATE)
+
+
+def test_known_faces_are_returned_before_the_scan(head):
+    class Spy(ViolaJones):
+        scans = 0
+
+        def proposals(self, image, tile):
+            self.scans += 1
+            return super().proposals(image, tile)
+
+    detector = Spy()
+    tracking = TrackingDetector(detector)
+    image = scene(head, (150, 200))
+    for step in range(5):
+        before = detector.scans
+        assert len(tracking.detect(Frame(image, step / RATE), defer_scan=True)) == 1
+        assert detector.scans == before
+        tracking.scan_deferred()
+    assert detector.scans > 0
+    done = detector.scans
+    tracking.scan_deferred()
+    assert detector.scans == done, "a frame is scanned once"
+
+
+def test_scan_is_not_deferred_without_known_faces(head):
+    empty, shown = [scene(head)] * 5, [scene(head, (200, 240))] * 20
+    together = detect_all(TrackingDetector(ViolaJones()), empty + shown)
+    deferred = detect_deferred(TrackingDetector(ViolaJones()), empty + shown)
+    assert [len(faces) for faces in deferred] == [len(faces) for faces in together]
+
+
 @pytest.mark.parametrize(("scale", "within"), [(1.0, 0.3), (0.5, 0.6)])
 def test_new_face_is_found_within_the_scan_period(head, scale, within):
     tracking = TrackingDetector(ViolaJones(), TrackingSettings(scan_period=0.25))

@@ -184,6 +184,8 @@ class ImageProcessor:
                 with self._errors_logged():
                     self._publish(self.cameras[name], images[name].image, frame, faces[name], watch)
             watch.lap("publishing")
+            self._state.scan_deferred(frames)
+            watch.lap("scan")
             for name in frames:
                 self.cameras[name].statistics.times.append({**watch.laps, "total": watch.total})
 

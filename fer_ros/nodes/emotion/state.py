@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -74,12 +74,19 @@ class NodeState:
     def recognize(self, frames: Mapping[str, Frame], lap: Callable[[str], None]) -> dict[str, list[FaceResult]]:
         """Return the faces in one new frame of each camera, largest first; all are classified in one batch.
 
+        Known faces are returned before the scan for new ones: call `scan_deferred` when they are published.
+
         Args:
             frames: by the name of their camera.
             lap: called at the end of each stage with its name.
         """
         states_and_frames = [(self.camera_states[camera], frame) for camera, frame in frames.items()]
-        return dict(zip(frames, recognize(states_and_frames, self.classifier, lap), strict=True))
+        return dict(zip(frames, recognize(states_and_frames, self.classifier, lap, defer_scans=True), strict=True))
+
+    def scan_deferred(self, cameras: Iterable[str]) -> None:
+        """Scan the last frame of these cameras for new faces; the results of the next frame have them."""
+        for camera in cameras:
+            self.camera_states[camera].scan_deferred()
 
 
 def _create_detector(settings: Settings) -> Detector:
