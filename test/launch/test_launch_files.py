@@ -108,6 +108,26 @@ def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
 
 
 @needs_ros2_launch
+def test_demo_without_subscriber_says_what_it_waits_for(model):
+    namespace = f"robot_{uuid.uuid4().hex[:8]}"
+    launched = launch("demo.launch.py", f"namespace:={namespace}", f"model:={model}")
+    awaited = {
+        f"waiting for subscribers of /{namespace}/image: 0 of 1": "",
+        f"idle: the results have no subscriber, so images are not processed; subscribe to /{namespace}/emotions": "",
+    }
+    lines = []
+    for line in launched.stdout:
+        lines.append(line)
+        awaited |= {text: line for text in awaited if text in line}
+        if all(awaited.values()):
+            break
+    launched.send_signal(signal.SIGINT)
+    finish(launched)
+    assert all(awaited.values()), "".join(lines)
+    assert not any("no publisher" in line for line in lines)
+
+
+@needs_ros2_launch
 def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
     launched = launch("trainer.launch.py", "namespace:=robot_with_trainer", f"output:={tmp_path}")
     lines = [next(line for line in launched.stdout if "ready to train" in line)]
