@@ -4,7 +4,8 @@
     . install/setup.bash
     python3 examples/greeter.py --ros-args -r emotion_events:=/emotion_events
 
-Each sentence is logged and published on `say` (std_msgs/String) for a text-to-speech node.
+Each sentence is logged and published on `say` (std_msgs/String) for a text-to-speech node. The node may be started at
+any time: people who are already there are greeted too, and each of them once.
 """
 
 import rclpy
@@ -23,31 +24,34 @@ COMMENTS = {
 }
 
 
-def sentence(event: EmotionEvent) -> str:
-    """Return the sentence for an event, or an empty string."""
-    if event.kind == EmotionEvent.APPEARED:
-        # A first face is dominant at once: greeting and comment are one sentence.
-        return f"Hello, {event.face_id}! {COMMENTS.get(event.current, '') if event.dominant else ''}".rstrip()
-    if event.kind == EmotionEvent.CHANGED and event.dominant:
-        return COMMENTS.get(event.current, "")
-    if event.kind == EmotionEvent.LOST:
-        return f"Goodbye, {event.face_id}."
-    return ""
-
-
 class Greeter(Node):
     """Subscribes to `emotion_events` and publishes sentences on `say`."""
 
     def __init__(self, **options):
         super().__init__("greeter", **options)
+        self._greeted = set()
+        """Ids of the faces that were greeted and are still there."""
         self._publisher = self.create_publisher(String, "say", 10)
         self.create_subscription(EmotionEvent, "emotion_events", self._on_event, 50)
 
     def _on_event(self, event: EmotionEvent) -> None:
-        text = sentence(event)
+        text = self._sentence(event)
         if text:
             self.get_logger().info(text)
             self._publisher.publish(String(data=text))
+
+    def _sentence(self, event: EmotionEvent) -> str:
+        """Return the sentence for an event, or an empty string."""
+        known = event.face_id in self._greeted
+        if event.kind == EmotionEvent.LOST:
+            self._greeted.discard(event.face_id)
+            return f"Goodbye, {event.face_id}." if known else ""
+        comment = COMMENTS.get(event.current, "") if event.dominant else ""
+        # APPEARED is always someone new: after a restart of emotion_node, another face may have the same id.
+        if event.kind == EmotionEvent.APPEARED or (event.kind == EmotionEvent.PRESENT and not known):
+            self._greeted.add(event.face_id)
+            return f"Hello, {event.face_id}! {comment}".rstrip()
+        return comment if event.kind == EmotionEvent.CHANGED else ""
 
 
 def main() -> None:

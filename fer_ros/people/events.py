@@ -23,6 +23,8 @@ class EventKind(IntEnum):
     APPEARED = 1
     CHANGED = 2
     LOST = 3
+    PRESENT = 4
+    """The face had appeared before; tells a late subscriber who is there."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Event:
     dominant: bool
     """Whether this is the dominant face."""
     previous: str
-    """The emotion in the event before this one; empty on APPEARED."""
+    """The emotion in the event before this one; empty on APPEARED and PRESENT."""
     current: str
     """The emotion from now on; empty on LOST."""
     confidence: float
@@ -130,6 +132,14 @@ class FaceEvents:
         self._period.add(stamp)
         self._update_dominant(faces, stamp, image_size)
         return lost + [event for face in faces for event in self._pending_events(self._tracks[face.id])]
+
+    def present(self) -> list[Event]:
+        """Return a PRESENT event for each face that has appeared and is not lost."""
+        return [
+            self._event(EventKind.PRESENT, track.face, "", track.reported, track.face.confidence)
+            for track in self._tracks.values()
+            if track.reported
+        ]
 
     def reset(self) -> list[Event]:
         """Drop all faces, as when a camera is switched off; return their LOST events."""

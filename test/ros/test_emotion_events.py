@@ -14,6 +14,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from robot import camera_info, image_message
 from sensor_msgs.msg import CameraInfo
+from std_srvs.srv import Trigger
 
 from fer_ros.msg import EmotionEvent
 from fer_ros.nodes.common import image_monitor
@@ -93,6 +94,34 @@ def test_time_counts_by_arrival_while_stamps_stand_still(robot, node, astronaut,
     (line,) = robot.wait_until(lambda: robot.logged("counted by their arrival"), "a warning")
     assert f"images on {robot.namespace}/image have " in line
     assert ("no stamp" if stamp == Time() else "the same stamp, 12.500 s") in line
+
+
+def test_late_subscriber_is_told_who_is_present(robot, node, astronaut):
+    camera = robot.matched_camera()
+    appear(robot, camera, astronaut)
+    event(robot, EmotionEvent.APPEARED)
+    late = []
+    robot.node.create_subscription(EmotionEvent, "emotion_events", late.append, 50)
+    robot.wait_until(lambda: robot.process(camera, astronaut) and late, "an event for the late subscriber")
+    for _ in range(12):
+        robot.process(camera, EMPTY)
+    event(robot, EmotionEvent.LOST)
+    robot.wait_until(lambda: len(late) > 1, "LOST")
+    assert [(e.kind, e.face_id) for e in late] == [(EmotionEvent.PRESENT, "f1"), (EmotionEvent.LOST, "f1")]
+    assert (late[0].dominant, late[0].previous, late[0].current) == (True, "", robot.events[0].current)
+    assert [e.kind for e in robot.events] == [EmotionEvent.APPEARED, EmotionEvent.PRESENT, EmotionEvent.LOST]
+
+
+def test_subscriber_before_reset_is_told_who_was_present(robot, node, astronaut):
+    camera = robot.matched_camera()
+    appear(robot, camera, astronaut)
+    event(robot, EmotionEvent.APPEARED)
+    late = []
+    robot.node.create_subscription(EmotionEvent, "emotion_events", late.append, 50)
+    robot.wait_until(lambda: node.count_subscribers(f"{robot.namespace}/emotion_events") == 2, "the late subscriber")
+    robot.wait_until(lambda: robot.call(Trigger, "emotion_node/reset").success and late, "events")
+    robot.wait_until(lambda: len(late) > 1, "LOST")
+    assert [e.kind for e in late] == [EmotionEvent.PRESENT, EmotionEvent.LOST]
 
 
 def test_deactivation_publishes_lost(robot, node, astronaut):

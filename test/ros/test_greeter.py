@@ -2,6 +2,8 @@
 """examples/greeter.py with a real emotion node over real DDS."""
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 from robot import untrained_model
 from std_msgs.msg import String
 
+from fer_ros.msg import EmotionEvent
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 
@@ -37,3 +40,36 @@ def test_greeter_greets_comments_and_says_goodbye(robot, model, quick_start, tmp
     expect(astronaut, "You look sad. Can I help?")
     expect(EMPTY_IMAGE, "Goodbye, f1.")
     assert len(sentences) == 3
+
+
+def test_greeter_greets_again_who_comes_back(robot, model, quick_start, astronaut):
+    sentences = []
+    robot.node.create_subscription(String, "say", lambda message: sentences.append(message.data), 10)
+    robot.start(runpy.run_path(str(GREETER))["Greeter"])
+    node = robot.start(EmotionNode, model=str(model), tracking__keep_for=10.0)
+    assert node.autostart()
+    camera = robot.matched_camera()
+    for image, count in ((astronaut, 1), (EMPTY_IMAGE, 2), (astronaut, 3)):
+        robot.wait_until(
+            lambda image=image, count=count: robot.process(camera, image) and len(sentences) == count,
+            f"sentence {count}",
+        )
+    assert [sentence.split("!")[0] for sentence in sentences] == ["Hello, f1", "Goodbye, f1.", "Hello, f1"]
+
+
+def test_greeter_started_late_greets_who_is_there(robot, model, quick_start, astronaut):
+    sentences, events = [], []
+    robot.node.create_subscription(String, "say", lambda message: sentences.append(message.data), 10)
+    robot.node.create_subscription(EmotionEvent, "emotion_events", events.append, 50)
+    assert robot.start(EmotionNode, model=str(model)).autostart()
+    camera = robot.matched_camera()
+    robot.wait_until(lambda: robot.process(camera, astronaut) and events, "the face to appear")
+    # In a process of its own, whose discovery takes its time.
+    greeter = subprocess.Popen([sys.executable, str(GREETER), "--ros-args", "-r", f"__ns:={robot.namespace}"])
+    try:
+        robot.wait_until(lambda: robot.process(camera, astronaut) and sentences, "a greeting")
+        robot.wait_until(lambda: robot.process(camera, EMPTY_IMAGE) and len(sentences) > 1, "a goodbye")
+    finally:
+        greeter.terminate()
+        greeter.wait()
+    assert sentences == ["Hello, f1! It is good to see you smile.", "Goodbye, f1."]

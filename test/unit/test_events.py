@@ -13,7 +13,7 @@ from fer_ros.people.attention import DOMINANT_RULES
 from fer_ros.people.events import EventKind, EventSettings, FaceEvents
 from fer_ros.types import UNKNOWN, Box, FaceResult
 
-APPEARED, CHANGED, LOST = EventKind
+APPEARED, CHANGED, LOST, PRESENT = EventKind
 SIZE = (640, 480)
 SCORES = np.array([0.7, 0.3])
 
@@ -104,6 +104,19 @@ def test_events_carry_confidence_and_position():
     assert (appeared.confidence, appeared.position, appeared.dominant) == (0.7, (0.1, 0.2, 1.5), True)
     assert math.isnan(lost.confidence)
     assert (lost.position, lost.dominant) == ((0.1, 0.2, 1.5), True)
+
+
+def test_present_lists_appeared_faces_until_they_are_lost():
+    face_events = create(appear_after=0.3, lost_after=1.0)
+    watch(face_events, [[face("1"), face("2", emotion="sad")]] * 5 + [[face("2", emotion="sad"), face("3")]])
+    present = face_events.present()
+    assert [(event.kind, event.face_id, event.previous, event.current) for event in present] == [
+        (PRESENT, "1", "", "happy"),
+        (PRESENT, "2", "", "sad"),
+    ]
+    assert [event.dominant for event in present] == [event.face_id == face_events.dominant_id for event in present]
+    watch(face_events, [[]] * 12, start=1.0)
+    assert face_events.present() == []
 
 
 def test_reset_loses_each_appeared_face_once():

@@ -26,6 +26,7 @@ from fer_ros.nodes.emotion.publishers.events import EventsPublisher
 from fer_ros.nodes.emotion.publishers.registry import create_publishers
 from fer_ros.nodes.emotion.result import Result
 from fer_ros.nodes.emotion.state import NodeState
+from fer_ros.people.events import Event
 from fer_ros.stopwatch import Stopwatch
 from fer_ros.types import FaceResult, Frame
 
@@ -58,9 +59,10 @@ class ImageProcessor:
         self._converter = choose_converter(round(state.settings.max_megapixels * 1e6))
         names = state.settings.cameras
         third_party = create_publishers(node, names, state.settings.enabled_publishers)
+        self._events_publisher = EventsPublisher(node, names)
         self._publishers: list[Publisher] = [
             EmotionsPublisher(node, names),
-            EventsPublisher(node, names),
+            self._events_publisher,
             AnnotatedImagePublisher(node, names),
             *third_party,
         ]
@@ -166,7 +168,13 @@ class ImageProcessor:
         return self._started and (camera.has_subscribers or not self._state.settings.lazy)
 
     def _drop_tracks(self, camera: Camera) -> None:
-        camera.publish_lost(self._state.camera_states[camera.name].reset())
+        present = self._introductions(camera)
+        camera.publish_lost([*present, *self._state.camera_states[camera.name].reset()])
+
+    def _introductions(self, camera: Camera) -> list[Event]:
+        """Return a PRESENT event for each face that a new subscriber of the events does not know yet."""
+        is_new = self._events_publisher.has_new_subscribers(camera.name)
+        return self._state.camera_states[camera.name].events.present() if is_new else []
 
     # --- in the worker thread ---
 
@@ -222,7 +230,7 @@ class ImageProcessor:
                 header=image.header,
                 frame=frame,
                 faces=faces,
-                events=events.update(faces, frame.stamp, (width, height)),
+                events=[*self._introductions(camera), *events.update(faces, frame.stamp, (width, height))],
                 dominant_id=events.dominant_id,
                 labels=classifier.labels,
                 model_id=classifier.model_id,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The topic `emotion_events`: faces that appeared, changed their emotion, or were lost."""
+"""The topic `emotion_events`: faces that appeared, changed their emotion, or were lost; who is present."""
 
 from __future__ import annotations
 
@@ -34,7 +34,15 @@ class EventsPublisher(CameraPublisher):
 
     def __init__(self, node: LifecycleNode, cameras: Sequence[str]):
         super().__init__(node, cameras)
+        # Not latched: its history would also have the events of people who have left, and volatile subscribers, the
+        # default in C++ and Python, would not receive it. They are told with PRESENT who is there.
         self._events = self._create_publishers(EmotionEvent, "emotion_events", reliable(depth=50))
+        self._subscribers = dict.fromkeys(cameras, 0)
+
+    def has_new_subscribers(self, camera: str) -> bool:
+        """Return whether a subscriber of a camera's events was added since the last call."""
+        before, self._subscribers[camera] = self._subscribers[camera], self._events[camera].get_subscription_count()
+        return self._subscribers[camera] > before
 
     def publish(self, camera: str, result: Result) -> None:
         """See `Publisher`; the events were published before."""
