@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.faces.alignment import Alignment
 from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.tracking_detector import TrackingDetector, TrackingSettings
+from fer_ros.media.rotation import Derotation, check_rotation, rotate
 from fer_ros.people import quality
 from fer_ros.people.affect import valence_and_arousal
 from fer_ros.people.camera_model import FACE_WIDTH, CameraModel
@@ -42,12 +43,15 @@ class CameraSettings:
     """Which faces are derotated for the network; see `fer_ros.faces.alignment.Alignment`."""
     max_faces: int = 0
     """Number of faces that are classified in an image, the largest; 0 for all."""
+    rotation: int = 0
+    """Degrees clockwise by which frames are rotated before faces are searched: 180 for a camera mounted upside down."""
     face_width: float = FACE_WIDTH
     """Width in meters that the detector's box spans at the face; positions are proportional to it."""
 
     def __post_init__(self) -> None:
         if self.max_faces < 0:
             raise ValueError(f"max_faces must be 0 (all) or more, not {self.max_faces}")
+        check_rotation(self.rotation)
         if not 0 < self.face_width < math.inf:
             raise ValueError(f"face_width must be above 0 m, not {self.face_width}")
 
@@ -94,8 +98,18 @@ class CameraState:
         self._faces.reset()
         return self.events.reset()
 
+    def upright(self, frame: Frame) -> Frame:
+        """Return the frame rotated as the settings say, for the other methods."""
+        rotation = self._settings.rotation
+        return replace(frame, gray=rotate(frame.gray, rotation)) if rotation else frame
+
     def detect(self, frame: Frame, defer_scan: bool = False) -> list[TrackedFace]:
-        """Return the faces in `frame` that are to be classified, largest first; see `TrackingDetector.detect`."""
+        """Return the faces in an upright `frame` that are to be classified, largest first.
+
+        Args:
+            frame: from `upright`.
+            defer_scan: see `TrackingDetector.detect`.
+        """
         faces = self._faces.detect(frame, defer_scan)
         if not 0 < self._settings.max_faces < len(faces):
             return faces
@@ -124,7 +138,7 @@ class CameraState:
         With another classifier than for the last frame the averages restart: scores of two models are never mixed.
 
         Args:
-            frame: that shows the faces.
+            frame: that shows the faces, upright.
             faces: largest first.
             crops: of these faces, (size, size) uint8 each.
             scores: of these crops, (len(faces), classes) float32.
@@ -147,13 +161,16 @@ class CameraState:
         smoothed = self._smoothing.update(face.id, scores, frame.stamp, quality.weight(faults))
         emotion = self._decisions.update(face.id, smoothed, labels, frame.stamp)
         valence, arousal = valence_and_arousal(smoothed, labels)
+        rotation = self._settings.rotation
+        back = Derotation(rotation, *((height, width) if rotation in (90, 270) else (width, height)))
+        box = back.box(face.box)
         return FaceResult(
-            box=face.box,
+            box=box,
             id=face.id,
             detection_score=face.detection_score,
             tracked_for=face.tracked_for,
-            landmarks=face.landmarks,
-            roll=face.roll,
+            landmarks=back.landmarks(face.landmarks) if face.landmarks else None,
+            roll=back.roll(face.roll) if rotation else face.roll,
             labels=labels,
             scores=scores,
             smoothed_scores=smoothed,
@@ -162,7 +179,7 @@ class CameraState:
             quality=int(faults),
             valence=valence,
             arousal=arousal,
-            position=self.camera_model.position(face.box, self._settings.face_width) if self.camera_model else None,
+            position=self.camera_model.position(box, self._settings.face_width) if self.camera_model else None,
         )
 
     def _keep_only(self, face_ids: Collection[str]) -> None:
@@ -186,8 +203,9 @@ def recognize(
             after it, and before the next frame.
 
     Returns:
-        The results for each frame, largest face first.
+        The results for each frame, largest face first, in pixels of the frame as it was given.
     """
+    states_and_frames = [(state, state.upright(frame)) for state, frame in states_and_frames]
     detected = [state.detect(frame, defer_scans) for state, frame in states_and_frames]
     lap("detection")
     crops = [

@@ -41,6 +41,8 @@ class EmotionRecognizer:
         alignment: which faces are derotated for the network: "off", "tilted" (those known to be) or "on" (all, by
             their eyes).
         max_faces: number of faces that are classified in an image, the largest; 0 for all.
+        rotation: degrees clockwise by which images are rotated before faces are searched: 0, 90, 180 or 270. Results
+            are in pixels of the image as it was given.
         camera_model: calibration of the camera, for positions; None for none.
         face_width: width in meters that the detector's box spans at the face; positions are proportional to it.
 
@@ -69,6 +71,7 @@ class EmotionRecognizer:
         hysteresis: HysteresisSettings = HysteresisSettings(),
         alignment: str = "tilted",
         max_faces: int = 0,
+        rotation: int = 0,
         camera_model: CameraModel | None = None,
         face_width: float = FACE_WIDTH,
     ):
@@ -78,6 +81,7 @@ class EmotionRecognizer:
             hysteresis=hysteresis,
             alignment=alignment,
             max_faces=max_faces,
+            rotation=rotation,
             face_width=face_width,
         )
         if isinstance(detector, str):

@@ -18,6 +18,11 @@ from fer_ros.nodes.common import launch as common
 ARGUMENTS = {
     **common.node_arguments("emotion_node"),
     "cameras": ("", "names of several cameras, separated by commas; default: as in params_file"),
+    "camera_topics": (
+        "",
+        "topics of the images of several cameras, separated by commas, in the order of cameras, for topics of "
+        "unrelated names; default: as in params_file",
+    ),
     "image": (
         "image",
         "topic of the images, relative to the namespace unless it begins with /; with several cameras, relative to the "
@@ -66,6 +71,9 @@ def _parameters(given: dict[str, str]) -> dict:
     names = _camera_names(given)
     if names:
         parameters["cameras"] = names
+    topics = _listed(given["camera_topics"])
+    if topics:
+        parameters["camera_topics"] = topics
     if given["autostart"]:
         parameters["autostart"] = common.to_bool("autostart", given["autostart"])
     if common.to_bool("rviz", given["rviz"]):
@@ -85,8 +93,12 @@ def _check_cameras(given: dict[str, str]) -> None:
             name = given[topic].rpartition("/")[2]
             raise ValueError(
                 f"{topic} is '{given[topic]}', one topic for the cameras {', '.join(names)}; with cameras it is "
-                f"relative to the name of each, as in {topic}:={name} for /{names[0]}/{name}"
+                f"relative to the name of each, as in {topic}:={name} for /{names[0]}/{name}; topics of unrelated "
+                "names are given by camera_topics:=/one/image,/another/image"
             )
+    topics = _listed(given["camera_topics"])
+    if topics and len(topics) != len(names):
+        raise ValueError(f"camera_topics has {len(topics)} topics, but cameras has {len(names)} names: give both alike")
 
 
 def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
@@ -98,7 +110,11 @@ def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
 
 def _camera_names(given: dict[str, str]) -> list[str]:
     """Return the names of the cameras given as an argument."""
-    return [name.strip() for name in given["cameras"].split(",") if name.strip()]
+    return _listed(given["cameras"])
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _sibling_topic(topic: str, name: str) -> str:
@@ -113,7 +129,8 @@ def _rviz(context, given: dict[str, str]) -> list:
 
     names = _camera_names(given)
     first = f"{names[0]}/" if names else ""
-    image, annotated = resolved(f"{first}{given['image']}"), resolved(f"{first}emotions/image")
+    image = resolved((_listed(given["camera_topics"]) or [f"{first}{given['image']}"])[0])
+    annotated = resolved(f"{first}emotions/image")
     markers = resolved(f"{first}emotions/markers")
     return [
         LogInfo(msg=f"RViz shows {annotated}, {image} and {markers}"),

@@ -148,6 +148,11 @@ def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
         ("emotion", "log_level:=verbose", "log_level is 'verbose'"),
         ("emotion", "modl:=x image:=/y", "emotion.launch.py has no argument 'modl', did you mean 'model'"),
         ("emotion", "cameras:=front,back image:=/camera/image_raw", "as in image:=image_raw for /front/image_raw"),
+        (
+            "emotion",
+            "cameras:=front,back camera_topics:=/a/image",
+            "camera_topics has 1 topics, but cameras has 2 names",
+        ),
         ("demo", "sources:=0 namespace:=robot", "demo.launch.py has no argument 'sources', did you mean 'source'"),
         ("demo", "loop:=maybe", "loop is 'maybe', expected true or false"),
         ("demo", "rviz:=tr", "rviz is 'tr', expected true or false"),

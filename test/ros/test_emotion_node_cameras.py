@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
 from rclpy.parameter import Parameter
-from robot import image_message
+from robot import camera_info, image_message
+from sensor_msgs.msg import CameraInfo
 
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.msg import EmotionEvent, FaceEmotionArray
@@ -70,6 +71,51 @@ def test_waiting_images_are_classified_in_one_batch(robot, cameras, astronaut, m
         return len(batches) < len(cameras)
 
     robot.wait_until(all_at_once, "a batch of several images")
+
+
+def test_cameras_have_topics_and_rotations_of_their_own(robot, model, quick_start, astronaut):
+    topics = [f"{robot.namespace}/usb/color/image_raw", "webcam/frames"]
+    settings = {"cameras": ["front", "back"], "camera_topics": topics, "rotation": [0, 180]}
+    assert robot.start(EmotionNode, model=str(model), **settings).autostart()
+    results, upside_down = [], np.ascontiguousarray(astronaut[::-1, ::-1])
+    for name in settings["cameras"]:
+        robot.node.create_subscription(FaceEmotionArray, f"{name}/emotions", robot.add_result, 100)
+    for topic, image in zip(topics, (astronaut, upside_down), strict=True):
+        camera = robot.matched_camera(topic)
+        info = robot.node.create_publisher(CameraInfo, f"{topic.rpartition('/')[0]}/camera_info", 1)
+
+        def located(camera=camera, info=info, image=image):
+            info.publish(camera_info(512, 512))
+            (face,) = robot.process(camera, image).faces
+            return face if face.position.z > 0 else None
+
+        results.append(robot.wait_until(located, "a face with a position"))
+    front, back = results
+    assert abs(512 - back.roi.x_offset - back.roi.width - front.roi.x_offset) < 10
+    assert abs(512 - back.roi.y_offset - back.roi.height - front.roi.y_offset) < 10
+    assert (front.position.y < 0, back.position.y < 0) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"camera_topics": ("/a",)}, "camera_topics has 1 topics for 2 cameras (left, right); give one for each"),
+        ({"camera_topics": ("/a", "/a")}, "no topic twice"),
+        ({"camera_topics": ("/a", "b c")}, "'b c' is not a topic"),
+        ({"rotation": (0, 90, 180)}, "rotation has 3 values for 2 cameras"),
+        ({"rotation": (45,)}, "rotation is [45], expected 0, 90, 180, 270 degrees for each"),
+    ],
+)
+def test_contradictory_camera_settings_are_rejected(settings, reason):
+    with pytest.raises(ParameterError) as error:
+        Settings(cameras=("left", "right"), **settings)
+    assert reason in str(error.value)
+
+
+def test_one_rotation_is_for_all_cameras():
+    settings = Settings(cameras=("left", "right"), rotation=(180,), camera_topics=("", "/other"))
+    assert [settings.rotation_of(name) for name in settings.cameras] == [180, 180]
+    assert [settings.image_topic(name) for name in settings.cameras] == ["left/image", "/other"]
 
 
 def test_cameras_can_be_exchanged_by_remapping(robot, model, quick_start, astronaut, monkeypatch):

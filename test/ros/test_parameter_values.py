@@ -10,7 +10,7 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.parameter import Parameter
 from robot import parameters_of
 
-from fer_ros.nodes.common import parameter_overrides
+from fer_ros.nodes.common import parameter_overrides, parameters
 from fer_ros.nodes.common.parameter_overrides import Section, find_errors, find_warnings, read_sections
 from fer_ros.nodes.common.parameters import ParameterError
 from fer_ros.nodes.emotion.node import EmotionNode
@@ -118,6 +118,25 @@ def test_mistyped_parameter_in_file_is_warned_about(robot, tmp_path, monkeypatch
     EmotionNode(namespace=robot.namespace, cli_args=["--ros-args", "--params-file", str(file)]).destroy_node()
     (warning,) = robot.wait_until(lambda: robot.logged("has no parameter"), "a warning")
     assert "'tracking.max_rol', did you mean 'tracking.max_roll'; it is ignored" in warning
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [("180", (180,)), ("[0, 90]", (0, 90)), ("on", None), ("[0.5]", None), ("sideways", None)],
+)
+def test_array_of_integers_takes_one_integer(robot, value, taken):
+    def rotation():
+        options = ["--ros-args", "-p", f"rotation:={value}", "-p", "cameras:=[left, right]"]
+        node = EmotionNode(namespace=robot.namespace, cli_args=options)
+        settings = parameters.read(node, Settings)
+        node.destroy_node()
+        return settings.rotation
+
+    if taken:
+        assert rotation() == taken
+    else:
+        with pytest.raises(ParameterError, match="rotation must be an integer_array"):
+            rotation()
 
 
 def test_unquoted_yaml_words_and_integers_are_taken(robot, model, quick_start):

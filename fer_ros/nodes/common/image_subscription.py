@@ -21,17 +21,18 @@ def camera_topic(camera: str, topic: str) -> str:
     return f"{camera}/{topic}" if camera else topic
 
 
-def camera_info_topic(node: Node, camera: str = "") -> str:
+def camera_info_topic(node: Node, camera: str = "", image_topic: str = "") -> str:
     """Return the topic of a camera's calibration: beside that of the images, where drivers have it, unless remapped.
 
     Args:
         node: has the remappings.
         camera: name of the camera; may be empty.
+        image_topic: of the images, before remapping; empty for that of the camera's name.
     """
     own = camera_topic(camera, "camera_info")
     if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
         return own
-    images = node.resolve_topic_name(camera_topic(camera, "image"))
+    images = node.resolve_topic_name(image_topic or camera_topic(camera, "image"))
     return f"{images.rpartition('/')[0]}/camera_info"
 
 

@@ -7,6 +7,7 @@ A field of a table is a parameter (see `parameter`) or a group of them: another 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Table = TypeVar("Table")
 _BOOLEAN_WORDS = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
 """Words that YAML, and therefore `-p`, `ros2 param set` and parameter files, take for booleans."""
-_ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "string_array"}
+_ROS_TYPES = {bool: "bool", int: "integer", float: "double", str: "string"}
 
 
 class ParameterError(ValueError):
@@ -39,7 +40,7 @@ class Row:
     name: str
     """With its group, as in "detector.cascade"."""
     default: Any
-    """Its type is the parameter's type; a tuple stands for a string array."""
+    """Its type is the parameter's type; a tuple stands for an array of its elements' type."""
     description: str
     range: tuple[float, float] | None
     """Lowest and highest value, both allowed."""
@@ -51,7 +52,13 @@ class Row:
     @property
     def ros_type(self) -> str:
         """Name of the type, as in "string_array"."""
+        if isinstance(self.default, tuple):
+            return f"{_ROS_TYPES[type(self.default[0])]}_array"
         return _ROS_TYPES[type(self.default)]
+
+    @property
+    def _takes_one_integer(self) -> bool:
+        return self.ros_type == "integer_array"
 
     @property
     def allowed(self) -> str:
@@ -63,7 +70,8 @@ class Row:
     @property
     def dynamically_typed(self) -> bool:
         """Whether ROS lets values of other types pass, for `converted`."""
-        return self.any_type or isinstance(self.default, float) or any(word in _BOOLEAN_WORDS for word in self.choices)
+        named_as_boolean = any(word in _BOOLEAN_WORDS for word in self.choices)
+        return self.any_type or isinstance(self.default, float) or named_as_boolean or self._takes_one_integer
 
     def converted(self, value: Any) -> Any:
         """Return a value from ROS as this parameter's type.
@@ -74,6 +82,8 @@ class Row:
             ParameterError: the value has another type or is out of range.
         """
         wanted = type(self.default)
+        if self._takes_one_integer:
+            return self._integers(value)
         if value is not None and (self.any_type or wanted is tuple):
             return wanted(value)
         if wanted is float and type(value) is int:
@@ -84,10 +94,17 @@ class Row:
             raise ParameterError(f"parameter {self.name} must be {self.expectation}, not {printable(repr(value))}")
         return value
 
+    def _integers(self, value: Any) -> tuple[int, ...]:
+        """Return an array of integers, for which one integer is taken, too."""
+        values = (value,) if type(value) is int else tuple(value) if isinstance(value, Sequence | array) else ()
+        if not values or any(type(one) is not int for one in values):
+            raise ParameterError(f"parameter {self.name} must be {self.expectation}, not {printable(repr(value))}")
+        return values
+
     @property
     def expectation(self) -> str:
         """Type and allowed values, for an error message."""
-        article = "an" if self.ros_type == "integer" else "a"
+        article = "an" if self.ros_type.startswith("integer") else "a"
         allowed = f", {self.allowed}" if self.allowed else ""
         needs_quotes = self.ros_type == "string" and not self.choices
         hint = """ (a number or a boolean needs quotes: "'1'")""" if needs_quotes else ""
@@ -105,7 +122,7 @@ def parameter(
     """Return a dataclass field that is one parameter.
 
     Args:
-        default: its type is the parameter's type; a tuple makes a string array and must not be empty, because ROS
+        default: its type is the parameter's type; a tuple makes an array and must not be empty, because ROS
             could not infer the type of the elements.
         description: with the unit and the meaning of special values.
         range: lowest and highest value, both allowed.

@@ -38,13 +38,17 @@ class Camera:
     Args:
         node: subscribes and logs.
         name: prefix of its topics; may be empty.
+        image_topic: of its images, before remapping.
         group: callback group of the subscriptions.
         publishers: of the node.
     """
 
-    def __init__(self, node: LifecycleNode, name: str, group: CallbackGroup, publishers: Sequence[Publisher]):
+    def __init__(
+        self, node: LifecycleNode, name: str, image_topic: str, group: CallbackGroup, publishers: Sequence[Publisher]
+    ):
         self._node = node
         self.name = name
+        self._image_topic = image_topic
         self._group = group
         self._publishers = publishers
         self._images: ImageSubscription | None = None
@@ -81,7 +85,7 @@ class Camera:
     @property
     def image_topic(self) -> str:
         """Resolved topic of its images."""
-        return self._images.topic if self._images else self.resolve("image")
+        return self._images.topic if self._images else self._node.resolve_topic_name(self._image_topic)
 
     @property
     def topics(self) -> str:
@@ -97,7 +101,7 @@ class Camera:
         """
         self._images = ImageSubscription(
             self._node,
-            camera_topic(self.name, "image"),
+            self._image_topic,
             settings.image_transport,
             callback,
             self._group,
@@ -105,7 +109,7 @@ class Camera:
         )
         self._camera_info = CameraInfoSubscriber(
             self._node,
-            camera_info_topic(self._node, self.name),
+            camera_info_topic(self._node, self.name, self._image_topic),
             camera_topic(self.name, "camera_info"),
             settings.position.image_rectified,
             self._group,

@@ -16,6 +16,8 @@ from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.detectors.viola_jones import ViolaJonesOptions
 from fer_ros.faces.tracking_detector import TrackingSettings
 from fer_ros.media.image_header import MAX_PIXELS
+from fer_ros.media.rotation import ROTATIONS
+from fer_ros.nodes.common.image_subscription import camera_topic
 from fer_ros.nodes.common.parameters import ParameterError, check_choices, parameter
 from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
 from fer_ros.people.attention import DOMINANT_RULES
@@ -23,6 +25,7 @@ from fer_ros.people.events import EventSettings
 from fer_ros.people.hysteresis import HysteresisSettings
 from fer_ros.people.smoothing import SmoothingSettings
 from fer_ros.pipeline import CameraSettings
+from fer_ros.text import printable
 
 _MIN_RATE = 0.1
 """Images per second; see `fer_ros.image_period`."""
@@ -274,6 +277,17 @@ class Settings:
         "Names of the cameras. Each camera has its own tracks and its own topics: <name>/image, <name>/camera_info, "
         "<name>/emotions, and so on. An empty name means topics without that prefix.",
     )
+    camera_topics: tuple[str, ...] = parameter(
+        ("",),
+        "Topics of the images, one for each of cameras in the same order, for cameras whose topics have unrelated "
+        "names. The calibration is taken from camera_info beside each. Empty: <name>/image, which can be remapped.",
+    )
+    rotation: tuple[int, ...] = parameter(
+        (0,),
+        "Degrees clockwise by which the images of each camera are rotated before faces are searched: 0, 90, 180 or "
+        "270; 180 for a camera that is mounted upside down. One value is for all cameras. Results are in pixels of "
+        "the camera's own image.",
+    )
     image_transport: str = parameter(
         "raw",
         "Transport of the images. raw: sensor_msgs/Image on the topic image. compressed: sensor_msgs/CompressedImage "
@@ -326,9 +340,20 @@ class Settings:
         """Names of the third-party publishers that are switched on."""
         return [name for name in PUBLISHERS if getattr(self.publish, name)]
 
+    def image_topic(self, camera: str) -> str:
+        """Return the topic of a camera's images, before remapping."""
+        given = dict(zip(self.cameras, self.camera_topics, strict=False)).get(camera)
+        return given or camera_topic(camera, "image")
+
+    def rotation_of(self, camera: str) -> int:
+        """Return the degrees clockwise by which a camera's images are rotated."""
+        return self.rotation[self.cameras.index(camera) if len(self.rotation) > 1 else 0]
+
     def __post_init__(self) -> None:
         check_choices(self)
         _check_cameras(self.cameras)
+        _check_camera_topics(self.camera_topics, self.cameras)
+        _check_rotation(self.rotation, self.cameras)
         warn_after, error_after = self.diagnostics.warn_after, self.diagnostics.error_after
         if error_after < warn_after:
             raise ParameterError(
@@ -362,3 +387,29 @@ def _check_cameras(names: tuple[str, ...]) -> None:
             )
     if not names or len(set(names)) < len(names):
         raise ParameterError(f"cameras is {list(names)}, expected at least one name and no name twice")
+
+
+def _check_camera_topics(topics: tuple[str, ...], cameras: tuple[str, ...]) -> None:
+    given = [topic for topic in topics if topic]
+    if given and len(topics) != len(cameras):
+        raise ParameterError(
+            f"camera_topics has {len(topics)} topics for {len(cameras)} cameras ({', '.join(cameras)}); give one for "
+            "each, in the order of cameras"
+        )
+    for topic in given:
+        if not re.fullmatch(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", topic, re.ASCII):
+            raise ParameterError(f"camera_topics: '{printable(topic)}' is not a topic, such as /camera/image_raw")
+    if len(set(given)) < len(given):
+        raise ParameterError(f"camera_topics is {given}, expected no topic twice")
+
+
+def _check_rotation(rotation: tuple[int, ...], cameras: tuple[str, ...]) -> None:
+    if len(rotation) not in (1, len(cameras)):
+        raise ParameterError(
+            f"rotation has {len(rotation)} values for {len(cameras)} cameras; give one for all, or one for each"
+        )
+    wrong = [degrees for degrees in rotation if degrees not in ROTATIONS]
+    if wrong:
+        raise ParameterError(
+            f"rotation is {list(rotation)}, expected {', '.join(map(str, ROTATIONS))} degrees for each"
+        )

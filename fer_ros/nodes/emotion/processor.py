@@ -66,7 +66,9 @@ class ImageProcessor:
             AnnotatedImagePublisher(node, names),
             *third_party,
         ]
-        self.cameras = {name: Camera(node, name, group, self._publishers) for name in names}
+        self.cameras = {
+            name: Camera(node, name, state.settings.image_topic(name), group, self._publishers) for name in names
+        }
         """By name."""
         self._throttle = LogThrottle()
         self._worker = LatestImageWorker(self._process)

@@ -49,8 +49,9 @@ class NodeState:
             loading = thread.submit(load_classifier)
             detector = _create_detector(settings)
             classifier = loading.result()
-        camera_settings = _camera_settings(settings)
-        camera_states = {camera: CameraState(detector, camera_settings) for camera in settings.cameras}
+        camera_states = {
+            camera: CameraState(detector, _camera_settings(settings, camera)) for camera in settings.cameras
+        }
         return cls(classifier, settings, detector, camera_states)
 
     def with_classifier(self, classifier: Classifier) -> NodeState:
@@ -65,9 +66,9 @@ class NodeState:
 
     def with_settings(self, settings: Settings, detector: Detector) -> NodeState:
         """Return a state with other settings and their detector; the model stays, and faces keep their ids."""
-        camera_settings = _camera_settings(settings)
         camera_states = {
-            camera: state.with_settings(camera_settings, detector) for camera, state in self.camera_states.items()
+            camera: state.with_settings(_camera_settings(settings, camera), detector)
+            for camera, state in self.camera_states.items()
         }
         return replace(self, settings=settings, detector=detector, camera_states=camera_states)
 
@@ -94,7 +95,7 @@ def _create_detector(settings: Settings) -> Detector:
     return DETECTORS.create(name, DETECTORS.select_options(name, vars(settings.detector)))
 
 
-def _camera_settings(settings: Settings) -> CameraSettings:
+def _camera_settings(settings: Settings, camera: str) -> CameraSettings:
     tracking, smoothing, events = settings.tracking, settings.smoothing, settings.events
     return CameraSettings(
         tracking=TrackingSettings(
@@ -114,5 +115,6 @@ def _camera_settings(settings: Settings) -> CameraSettings:
         ),
         alignment=settings.alignment,
         max_faces=settings.max_faces,
+        rotation=settings.rotation_of(camera),
         face_width=settings.position.face_width,
     )
