@@ -74,7 +74,7 @@ def _start_camera(context) -> list:
             executable="video_publisher_node",
             name="video_publisher_node",
             namespace=LaunchConfiguration("namespace"),
-            parameters=[_parameters(context)],
+            parameters=[{**_parameters(context), **common.sim_time(context.launch_configurations)}],
             remappings=[("image", LaunchConfiguration("image")), ("camera_info", LaunchConfiguration("camera_info"))],
             output="screen",
             emulate_tty=True,

@@ -68,9 +68,13 @@ def model(tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("file", "arguments"),
     [
-        ("emotion", "namespace cameras image camera_info model image_transport autostart params_file log_level rviz"),
-        ("demo", "source rate loop namespace image model rviz"),
-        ("trainer", "namespace datasets output emotion_node params_file log_level"),
+        (
+            "emotion",
+            "namespace cameras image camera_info model image_transport autostart params_file log_level rviz "
+            "use_sim_time",
+        ),
+        ("demo", "source rate loop use_sim_time namespace image model rviz"),
+        ("trainer", "namespace datasets output emotion_node params_file log_level use_sim_time"),
     ],
 )
 def test_launch_arguments_have_descriptions(file, arguments):
@@ -110,8 +114,10 @@ def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
 @needs_ros2_launch
 def test_demo_without_subscriber_says_what_it_waits_for(model):
     namespace = f"robot_{uuid.uuid4().hex[:8]}"
-    launched = launch("demo.launch.py", f"namespace:={namespace}", f"model:={model}")
+    launched = launch("demo.launch.py", f"namespace:={namespace}", f"model:={model}", "use_sim_time:=true")
     awaited = {
+        f"[{namespace}.emotion_node]: use_sim_time is true, but no time arrives on /clock": "",
+        f"[{namespace}.video_publisher_node]: use_sim_time is true, but no time arrives on /clock": "",
         f"waiting for subscribers of /{namespace}/image: 0 of 1": "",
         f"idle: the results have no subscriber, so images are not processed; subscribe to /{namespace}/emotions": "",
     }

@@ -26,6 +26,7 @@ def node_arguments(node: str) -> dict[str, tuple[str, str]]:
         "namespace": ("", "namespace of the node, for instance that of the robot"),
         "params_file": ("", f"YAML file with parameters; default: config/{node}.yaml of this package"),
         "log_level": ("info", "debug, info, warn, error or fatal"),
+        "use_sim_time": ("false", "true: time comes from /clock, as of a simulator or of `ros2 bag play --clock 100`"),
     }
 
 
@@ -100,6 +101,11 @@ def share(context: Any) -> str:
     return path
 
 
+def sim_time(given: Mapping[str, str]) -> dict[str, bool]:
+    """Return the parameter `use_sim_time` if the launch argument is true; otherwise the parameter file decides."""
+    return {"use_sim_time": True} if to_bool("use_sim_time", given["use_sim_time"]) else {}
+
+
 def start_node(
     context: Any, name: str, given: Mapping[str, str], parameters: Mapping[str, Any], **options: Any
 ) -> Node:
@@ -114,7 +120,7 @@ def start_node(
 
     Raises:
         FileNotFoundError: the parameter file does not exist.
-        ValueError: there is no such log level.
+        ValueError: there is no such log level, or `use_sim_time` is neither true nor false.
     """
     check_choice("log_level", given["log_level"].rpartition(":=")[2], _LOG_LEVELS)
     file = given["params_file"] or f"{share(context)}/config/{name}.yaml"
@@ -125,7 +131,7 @@ def start_node(
         executable=name,
         name=name,
         namespace=given["namespace"],
-        parameters=[file, dict(parameters)],
+        parameters=[file, {**parameters, **sim_time(given)}],
         arguments=["--ros-args", "--log-level", given["log_level"]],
         output="screen",
         emulate_tty=True,
