@@ -168,7 +168,8 @@ def test_missing_package_error_names_the_remedy(monkeypatch, kind, missing, pack
 
 
 def test_missing_weights_error_names_the_remedy(monkeypatch):
-    networks = pytest.importorskip("fer_ros.faces.detectors.mtcnn_networks", exc_type=ImportError)
+    pytest.importorskip("torch", reason="the detector mtcnn needs torch")
+    networks = importlib.import_module("fer_ros.faces.detectors.mtcnn_networks")
     networks.load_networks.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"detector 'mtcnn' needs .*'mtcnn'.* with: pip install torch mtcnn"):
