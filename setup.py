@@ -13,13 +13,19 @@ setup(
     version=ElementTree.parse(Path(__file__).with_name("package.xml")).findtext("version"),
     packages=[
         *find_packages(include=["fer_ros", "fer_ros.*"], exclude=["fer_ros.nodes", "fer_ros.nodes.*"]),
+        "fer_ros.message_files",  # not fer_ros.msg, which is the generated Python package
         "fer_ros.models",
         "fer_ros.recipes",
     ],
-    package_dir={"fer_ros.models": "models", "fer_ros.recipes": "config/recipes"},
+    package_dir={
+        "fer_ros.message_files": "msg",
+        "fer_ros.models": "models",
+        "fer_ros.recipes": "config/recipes",
+    },
     package_data={
         "fer_ros": ["py.typed"],
         "fer_ros.evaluation": ["page.html"],
+        "fer_ros.message_files": ["*.msg"],
         "fer_ros.models": ["*.pt", "*.onnx", "*.md"],
         "fer_ros.recipes": ["*.yaml"],
     },

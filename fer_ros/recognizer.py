@@ -108,8 +108,9 @@ class EmotionRecognizer:
         Args:
             image: (height, width, 3) BGR, as `cv2.imread` returns it, or (height, width) gray; uint8.
             stamp: time of the image in seconds. With a stamp, faces are tracked from image to image and their scores
-                smoothed; stamps that jump back begin a new sequence. None: the image stands alone; it is scanned in
-                full, faces have an empty id, and smoothed scores equal the scores.
+                smoothed; stamps that jump back begin a new sequence. A face that appears beside others is in the
+                results of the next image, as in those of the emotion node. None: the image stands alone; it is
+                scanned in full, faces have an empty id, and smoothed scores equal the scores.
 
         Raises:
             TypeError: `image` is not a NumPy array, or not of dtype uint8.
@@ -126,7 +127,10 @@ class EmotionRecognizer:
         threads = cv2.getNumThreads()
         try:
             if stamp is not None:
-                return recognize([(state, Frame(gray, stamp))], self._classifier)[0]
+                # In the order of the emotion node, so that it gives the same results for the same images.
+                (faces,) = recognize([(state, Frame(gray, stamp))], self._classifier, defer_scans=True)
+                state.scan_deferred()
+                return faces
             state.reset()
             (faces,) = recognize([(state, Frame(gray, 0.0))], self._classifier)
             return [replace(face, id="") for face in faces]

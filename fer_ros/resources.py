@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_FOLDERS = {"models": "models", "recipes": "config/recipes", "config": "config"}
+_FOLDERS = {"models": "models", "recipes": "config/recipes", "config": "config", "message_files": "msg"}
 """Where each kind of file lies, in a checkout and in share/fer_ros."""
 
 
 def folders(kind: str) -> list[Path]:
-    """Return the existing folders with files of `kind` ("models", "recipes" or "config"), in the order of search."""
+    """Return the existing folders with files of `kind`, one of `_FOLDERS`, in the order of search."""
     folder = _FOLDERS[kind]
     prefixes = [prefix for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
     candidates = [
@@ -32,7 +32,7 @@ def find(kind: str, name: str, suffixes: Sequence[str]) -> Path:
     """Return the path of a file of `kind`.
 
     Args:
-        kind: "models", "recipes" or "config".
+        kind: "models", "recipes", "config" or "message_files".
         name: bare name, with or without suffix, of a file that ships with the package; or a path.
         suffixes: that the file may have; the first that exists is taken.
 
@@ -51,7 +51,7 @@ def find(kind: str, name: str, suffixes: Sequence[str]) -> Path:
                 return candidate
     known = sorted({path.stem for folder in searched for suffix in suffixes for path in folder.glob(f"*{suffix}")})
     raise FileNotFoundError(
-        f"there is no {kind.removesuffix('s')} '{name}'; available: {', '.join(known) or 'none'} "
+        f"there is no {kind.removesuffix('s').replace('_', ' ')} '{name}'; available: {', '.join(known) or 'none'} "
         f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}). Give one of these names or a path"
     )
 

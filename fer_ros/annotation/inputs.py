@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_ros.media.bags import Bag, BagError, is_bag
+from fer_ros.media.bags import Bag, BagError, BagImage, is_bag
 from fer_ros.media.image_files import read_image
 from fer_ros.media.image_header import ImageError
 from fer_ros.media.sources import IMAGE_SUFFIXES, SourceError, VideoFile, images_in
@@ -32,6 +32,8 @@ class InputFrame:
     """For the recognizer: (height, width, 3) uint8 BGR or (height, width) uint8."""
     bgr: Callable[[], np.ndarray]
     """Returns the image in color, (height, width, 3) uint8, to be drawn onto."""
+    message: BagImage | None = None
+    """The message of a recording."""
 
 
 class Input(ABC):
@@ -121,7 +123,7 @@ class BagInput(Input):
 
     def __init__(self, path: Path, topic: str = ""):
         super().__init__(path)
-        self._topic = topic
+        self.topic = topic
 
     @property
     def total(self) -> int | None:
@@ -131,7 +133,7 @@ class BagInput(Input):
     def frames(self, warn: Callable[[str], None]) -> Iterator[InputFrame]:
         """See `Input`."""
         try:
-            bag = Bag(self.path, self._topic)
+            bag = Bag(self.path, self.topic)
         except ImportError as error:
             raise InputError(f"{self.path} needs the package rosbags: pip install 'fer-ros[bags]'") from error
         except BagError as error:
@@ -147,7 +149,7 @@ class BagInput(Input):
                         warn(f"{self.path}: image {index} of {bag.topic} is left out: {error}")
                     unreadable[error.kind] = unreadable.get(error.kind, 0) + 1
                     continue
-                yield InputFrame(index, message.stamp, gray, message.bgr)
+                yield InputFrame(index, message.stamp, gray, message.bgr, message)
         except BagError as error:
             raise InputError(str(error)) from error
         finally:

@@ -12,12 +12,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fer_ros.annotation.bag_copy import BagCopy
 from fer_ros.annotation.blur import FaceBlur
 from fer_ros.annotation.contact_sheet import PER_SHEET, contact_sheet
-from fer_ros.annotation.inputs import Input, InputError, InputFrame
+from fer_ros.annotation.inputs import BagInput, Input, InputError, InputFrame
 from fer_ros.annotation.tables import Tables
 from fer_ros.annotation.timeline import Timeline
 from fer_ros.faces.detectors.base import Detector
+from fer_ros.media.bag_writer import message_types
 from fer_ros.media.drawing import draw
 from fer_ros.recognizer import EmotionRecognizer
 from fer_ros.recording.files import Video, browser_video_suffix, writing
@@ -64,11 +66,13 @@ class Annotation:
         recognizer: for images; each video gets one that shares its model, so that ids begin anew.
         options: whatever changes the results, as JSON takes it; an interrupted run is continued only with the same.
         blur: detectors that hide faces in the copies, in which nothing is drawn then; None draws the results.
+        bag: whether to write copies of recordings with the messages of the emotion node added.
         resume: whether to skip the inputs that an earlier run completed, and to keep their rows.
         listener: of progress and failures.
 
     Raises:
         ValueError: the run to be resumed had other options.
+        ImportError: the package `rosbags`, which `bag` needs, is not installed.
         OSError: a table exists that another program wrote, or a file cannot be written.
     """
 
@@ -78,9 +82,13 @@ class Annotation:
         recognizer: EmotionRecognizer,
         options: dict[str, object],
         blur: Sequence[Detector] | None = None,
+        bag: bool = False,
         resume: bool = False,
         listener: Listener = Listener(),
     ):
+        if bag:
+            message_types()  # raises before any work
+        self._bag = bag
         self._output = output
         self._recognizer = recognizer
         self._blur = blur
@@ -134,10 +142,10 @@ class Annotation:
             self.summary.skipped += 1
             return [self._output.folder / file for file in self._complete[name]["files"]]
         self._listener.describe(item.path.name)
-        writer = _SequenceFiles(item, self._output, self._blur) if item.is_sequence else None
+        recognizer = self._recognizer.for_another_camera() if item.is_sequence else self._recognizer
+        writer = self._files_of(item, recognizer) if item.is_sequence else None
         files: list[Path] = []
         complete = False
-        recognizer = self._recognizer.for_another_camera() if item.is_sequence else self._recognizer
         try:
             for frame in item.frames(self._listener.warn):
                 faces = recognizer.recognize(frame.image, _seconds(frame.stamp))
@@ -159,7 +167,9 @@ class Annotation:
             self._listener.fail(str(error))
         finally:
             if writer:
-                files = writer.close(self._listener.warn)
+                files = writer.close(self._listener)
+        if writer and self._bag and self._listener.is_stopped():
+            self.summary.stopped, complete = True, False  # there is no copy of the recording
         self.files += files
         if complete:
             self.summary.inputs += 1
@@ -170,6 +180,12 @@ class Annotation:
             }
             self._output.save_sometimes()
         return files
+
+    def _files_of(self, item: Input, recognizer: EmotionRecognizer) -> _SequenceFiles:
+        bag = None
+        if self._bag and isinstance(item, BagInput):
+            bag = BagCopy(item.path, item.topic, recognizer.labels, recognizer.model_id)
+        return _SequenceFiles(item, self._output, self._blur, bag)
 
     def _write_copy(self, item: Input, frame: InputFrame, faces: Sequence[FaceResult]) -> Path:
         path = self._output.claim(f"{item.path.name}_faces.png")
@@ -202,9 +218,10 @@ class Annotation:
 
 
 class _SequenceFiles:
-    """The annotated video and the plot of one video or recording."""
+    """The annotated video and the plot of one video or recording, and the copy of a recording."""
 
-    def __init__(self, item: Input, output: OutputFolder, blur: Sequence[Detector] | None):
+    def __init__(self, item: Input, output: OutputFolder, blur: Sequence[Detector] | None, bag: BagCopy | None):
+        self._bag = bag
         self._name = item.path.name
         self._output = output
         self._path = output.claim(f"{self._name}_faces{browser_video_suffix()}")
@@ -215,28 +232,43 @@ class _SequenceFiles:
     def add(self, frame: InputFrame, faces: Sequence[FaceResult]) -> None:
         stamp = frame.stamp or 0
         self._timeline.add(stamp, faces)
+        if self._bag and frame.message:
+            height, width = frame.image.shape[:2]
+            self._bag.add(frame.message, _seconds(stamp) or 0.0, (width, height), faces)
         if self._blur:
             self._write(self._blur.add(frame.bgr(), stamp, [face.box for face in faces]))
         else:
             self._video.add(draw(frame.bgr(), faces), stamp)
 
-    def close(self, warn: Callable[[str], None]) -> list[Path]:
+    def close(self, listener: Listener) -> list[Path]:
         """Complete the files, and return those that exist."""
         if self._blur:
             self._write(self._blur.flush())
         self._video.close()
         self._output.written(self._path)
         files = [self._path] if self._path.exists() else []
+        if files and self._bag:
+            files += self._write_bag(self._bag, listener)
         if not self._timeline.is_empty:
             plot = self._output.claim(f"{self._name}_timeline.png")
             try:
                 self._timeline.plot(plot, self._name)
                 files.append(plot)
             except ImportError:
-                warn(f"{plot.name} is left out: the package matplotlib is not installed (pip install matplotlib)")
+                reason = "the package matplotlib is not installed (pip install matplotlib)"
+                listener.warn(f"{plot.name} is left out: {reason}")
             finally:
                 self._output.written(plot)
         return files
+
+    def _write_bag(self, bag: BagCopy, listener: Listener) -> list[Path]:
+        if listener.is_stopped():
+            return []
+        copy = self._output.claim(f"{self._name}_emotions")
+        with writing(copy):
+            bag.write(copy, listener.is_stopped)
+        self._output.written(copy)
+        return [copy] if copy.exists() else []
 
     def _write(self, images: Iterator[tuple[np.ndarray, int]]) -> None:
         for image, stamp in images:
@@ -245,7 +277,7 @@ class _SequenceFiles:
 
 def _seconds(stamp: int | None) -> float | None:
     """Return a stamp in seconds, exactly as the emotion node computes it."""
-    return None if stamp is None else stamp // 10**9 + stamp % 10**9 * 1e-9
+    return None if stamp is None else stamp * 1e-9
 
 
 def _signature(path: Path) -> list[int]:

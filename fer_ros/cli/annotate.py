@@ -26,7 +26,7 @@ _EXAMPLES = """\
 examples:
   fer-annotate photo.jpg holiday/       tables, annotated copies and a contact sheet, into out/annotate/
   fer-annotate clip.mp4 --output out/clip
-  fer-annotate recording/ --topic /camera/image_raw
+  fer-annotate recording/ --topic /camera/image_raw --bag
   fer-annotate party/ --blur            copies in which every face that was found is hidden
 """
 
@@ -68,6 +68,11 @@ def parser() -> argparse.ArgumentParser:
         "--topic", default="", metavar="NAME", help="image topic of a recording (default: its only one)"
     )
     command.add_argument(
+        "--bag",
+        action="store_true",
+        help="also write a copy of each recording with the topics /emotions and /emotion_events of emotion_node added",
+    )
+    command.add_argument(
         "--blur",
         action="store_true",
         help="hide every face in the copies, which get no labels; all installed detectors search for faces",
@@ -95,8 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             annotation = Annotation(
                 output,
                 recognizer,
-                {key: vars(options)[key] for key in ("backend", "detector", "detector_model", "topic", "blur")},
+                {key: vars(options)[key] for key in ("backend", "detector", "detector_model", "topic", "blur", "bag")},
                 all_detectors() if options.blur else None,
+                options.bag,
                 options.resume,
                 Listener(
                     describe=lambda name: progress.describe(printable(name, 40)),

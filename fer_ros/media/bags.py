@@ -32,6 +32,8 @@ class BagImage:
 
     stamp: int
     """Of its header, or of its reception where the header has none; nanoseconds."""
+    received: int
+    """Time of its reception; nanoseconds."""
     message: Any
 
     def gray(self) -> np.ndarray:
@@ -89,6 +91,10 @@ class Bag:
             raise
         self.topic: str = self._connection.topic
         self.total: int | None = self._connection.msgcount or None
+        self.connections: list[Any] = list(self._reader.connections)
+        """One for each topic and type, as `rosbags` has it."""
+        files = list(path.iterdir()) if path.is_dir() else [path]
+        self.storage = "mcap" if any(file.suffix == ".mcap" for file in files) else "sqlite3"
 
     def images(self) -> Iterator[BagImage]:
         """Yield the images in the order of their stamps.
@@ -111,6 +117,13 @@ class Bag:
         if self._failure:
             raise BagError(self._failure)
 
+    def messages(self) -> Iterator[tuple[Any, int, bytes]]:
+        """Yield connection, time of reception in nanoseconds, and content of all messages, in the order of reception.
+
+        Raises whatever damaged content leads to.
+        """
+        yield from self._reader.messages()
+
     def close(self) -> None:
         """Close the files."""
         self._reader.close()
@@ -122,7 +135,7 @@ class Bag:
             for connection, received, content in self._reader.messages(connections=[self._connection]):
                 message: Any = self._types.deserialize_cdr(content, connection.msgtype)
                 header = message.header.stamp
-                yield BagImage(header.sec * 10**9 + header.nanosec or received, message)
+                yield BagImage(header.sec * 10**9 + header.nanosec or received, received, message)
                 count += 1
         except Exception as error:
             self._failure = f"{self._path} is damaged after {count} images of {self.topic}: {_line(error)}"

@@ -105,8 +105,9 @@ def _exists(path: Path) -> bool:
 
 
 def _signature(path: Path) -> list[int]:
+    """Return size and time of a file, or of all files in a folder."""
     try:
-        status = path.stat()
+        states = [file.stat() for file in (path.iterdir() if path.is_dir() else [path])]
     except OSError:
         return []
-    return [status.st_size, status.st_mtime_ns]
+    return [sum(state.st_size for state in states), max((state.st_mtime_ns for state in states), default=0)]

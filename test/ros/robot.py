@@ -171,9 +171,11 @@ class Robot:
         tenths = next(self._numbers)
         return Time(sec=1000 + tenths // 10, nanosec=tenths % 10 * 100_000_000)
 
-    def process(self, camera, image: np.ndarray | Image, frame_id: str = "camera") -> FaceEmotionArray:
+    def process(
+        self, camera, image: np.ndarray | Image | CompressedImage, frame_id: str = "camera"
+    ) -> FaceEmotionArray:
         """Publish one image, and return its result."""
-        message = image if isinstance(image, Image) else image_message(image, self.stamp(), frame_id)
+        message = image_message(image, self.stamp(), frame_id) if isinstance(image, np.ndarray) else image
         camera.publish(message)
         return self.wait_until(
             lambda: next((result for result in self.results if result.header == message.header), None),

@@ -5,9 +5,11 @@ import cv2
 import numpy as np
 import pytest
 import training_data
+from annotations import tables
 from detector_kinds import ToyDetector, ToyOptions
 from skimage import data
 
+from fer_ros.cli.annotate import main as annotate_main
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.registry import Entry
 
@@ -37,3 +39,21 @@ def toy_detector():
     DETECTORS.register("toy", Entry(ToyDetector, ToyOptions, description="finds a face in the center"))
     yield
     DETECTORS.unregister("toy")
+
+
+@pytest.fixture(scope="session")
+def photo(astronaut_bgr):
+    """Return an image with one face: (256, 256, 3) uint8, BGR."""
+    return cv2.resize(astronaut_bgr, (256, 256), interpolation=cv2.INTER_AREA)
+
+
+@pytest.fixture
+def annotate(tmp_path, capsys):
+    """Return a function that runs the command and returns its exit code, the rows of both tables and its output."""
+
+    def run(*arguments, output=tmp_path / "out"):
+        code = annotate_main(["--backend", "opencv", *map(str, arguments), "--output", str(output)])
+        captured = capsys.readouterr()
+        return code, *tables(output), captured.out + captured.err
+
+    return run

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command fer-annotate: images, folders, videos and recordings; interruption, resuming, and bad input."""
 
-import csv
 import errno
-import json
 import os
 import signal
 import sys
@@ -12,43 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from annotations import assert_equal, tables
 
 import fer_ros
 from fer_ros.annotation import run as annotation_run
 from fer_ros.annotation.blur import all_detectors
 from fer_ros.cli import demo
-from fer_ros.cli.annotate import main
 from fer_ros.cli.progress import Progress
 from fer_ros.faces.detectors.registry import DETECTORS
-from fer_ros.media import bags as annotation_bags
-from fer_ros.media.image_header import ImageError
 from fer_ros.media.sources import VideoFile
-
-
-@pytest.fixture(scope="module")
-def photo(astronaut_bgr):
-    """Return an image with one face: (256, 256, 3) uint8, BGR."""
-    return cv2.resize(astronaut_bgr, (256, 256), interpolation=cv2.INTER_AREA)
-
-
-@pytest.fixture
-def annotate(tmp_path, capsys):
-    """Return a function that runs the command and returns its exit code, the rows of both tables and its output."""
-
-    def run(*arguments, output=tmp_path / "out"):
-        code = main(["--backend", "opencv", *map(str, arguments), "--output", str(output)])
-        captured = capsys.readouterr()
-        return code, *tables(output), captured.out + captured.err
-
-    return run
-
-
-def tables(output):
-    if not (output / "emotions.csv").exists():
-        return [], []
-    with (output / "emotions.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return rows, [json.loads(line) for line in (output / "emotions.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def names(folder):
@@ -61,14 +31,6 @@ def video(path, photo, frames=8, rate=10):
         writer.write(np.roll(photo, 2 * step, axis=1))
     writer.release()
     return path
-
-
-def assert_equal(row, face):
-    assert (row["id"], row["emotion"], row["confidence"]) == (face.id, face.emotion, face.confidence)
-    assert row["box"] == [face.box.x, face.box.y, face.box.width, face.box.height]
-    assert list(row["scores"]) == list(face.labels)
-    assert list(row["scores"].values()) == face.scores.tolist()
-    assert list(row["smoothed_scores"].values()) == face.smoothed_scores.tolist()
 
 
 def test_images_of_a_folder_stand_alone(annotate, tmp_path, photo):
@@ -105,7 +67,7 @@ def test_video_is_tracked_with_the_times_of_its_container(annotate, tmp_path, ph
     expected = []
     while (image := source.read()) is not None:
         stamp = round(source.stamp * 1e9)
-        expected += [(stamp, face) for face in recognizer.recognize(image, stamp // 10**9 + stamp % 10**9 * 1e-9)]
+        expected += [(stamp, face) for face in recognizer.recognize(image, stamp * 1e-9)]
     assert len(rows) == len(expected) == 8
     for row, record, (stamp, face) in zip(rows, objects, expected, strict=True):
         assert_equal(record, face)
@@ -303,107 +265,3 @@ def test_demo_annotates_images_without_ros(tmp_path, photo, capsys):
         assert demo.main(["--input", str(given), "--output", str(tmp_path / "out")]) == 0
         assert "1 input, 1 image, 1 face: happy 1" in capsys.readouterr().out
         assert len(tables(tmp_path / "out")[0]) == 1
-
-
-# --- recordings ---
-
-
-TOPIC = "/camera/image_raw"
-START = 1_700_000_000_123_456_789
-
-
-def write_bag(path, images, storage="sqlite3", topics=(TOPIC,), compressed=False):
-    """Write BGR images, by their stamps in nanoseconds, in the order given; return the path."""
-    rosbag2 = pytest.importorskip("rosbags.rosbag2")
-    typesys = pytest.importorskip("rosbags.typesys")
-    types = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
-    kind = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
-    with rosbag2.Writer(path, version=9, storage_plugin=rosbag2.StoragePlugin[storage.upper()]) as writer:
-        connections = [writer.add_connection(topic, kind, typestore=types) for topic in topics]
-        writer.add_connection("/chatter", "std_msgs/msg/String", typestore=types)
-        for received, (stamp, image) in enumerate(images, START):
-            sec, nanosec = divmod(stamp, 10**9)
-            header = types.types["std_msgs/msg/Header"](
-                types.types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec), "camera"
-            )
-            if compressed:
-                data = cv2.imencode(".jpg", image)[1]
-                message = types.types[kind](header=header, format="jpeg", data=data)
-            else:
-                height, width, _ = image.shape
-                message = types.types[kind](header, height, width, "bgr8", 0, 3 * width, image.ravel())
-            for connection in connections:
-                writer.write(connection, received, types.serialize_cdr(message, kind))
-    return path
-
-
-def rolled(photo, frames=6):
-    return [(START + step * 10**8 + step, np.roll(photo, 2 * step, axis=1)) for step in range(frames)]
-
-
-@pytest.mark.parametrize(("storage", "compressed"), [("sqlite3", False), ("mcap", True)])
-def test_recording_gives_the_recognizers_results(annotate, tmp_path, photo, storage, compressed):
-    images = rolled(photo)
-    mixed = [images[index] for index in (0, 2, 1, 3, 4, 5)]  # one image overtook another
-    code, rows, objects, output = annotate(write_bag(tmp_path / "bag", mixed, storage, compressed=compressed))
-    assert code == 0, output
-    recognizer = fer_ros.EmotionRecognizer(backend="opencv")
-    assert len(objects) == len(images)
-    for row, record, (stamp, image) in zip(rows, objects, images, strict=True):
-        if compressed:
-            image = cv2.imdecode(cv2.imencode(".jpg", image)[1], cv2.IMREAD_GRAYSCALE)  # the luma, as the node has it
-        (face,) = recognizer.recognize(image, stamp // 10**9 + stamp % 10**9 * 1e-9)
-        assert_equal(record, face)
-        assert row["time"] == f"{stamp // 10**9}.{stamp % 10**9:09d}"
-    assert {"bag_faces.webm", "bag_timeline.png"} <= set(names(tmp_path / "out"))
-
-
-def test_recording_with_several_topics_needs_a_choice(annotate, tmp_path, photo):
-    bag = write_bag(tmp_path / "bag", rolled(photo, 2), topics=("/left", "/right"))
-    code, rows, _, output = annotate(bag)
-    assert (code, rows) == (2, [])
-    assert "has several image topics: /left, /right; choose one with --topic" in output
-    assert annotate(bag, "--topic", "/right")[0] == 0
-    code, _, _, output = annotate(bag, "--topic", "/up")
-    assert "has no image topic /up; its image topics: /left, /right" in output
-
-
-def test_unusable_recordings_are_named_and_others_annotated(annotate, tmp_path, photo):
-    empty = write_bag(tmp_path / "empty", [], topics=())
-    cut = write_bag(tmp_path / "cut", rolled(photo))
-    (database,) = cut.glob("*.db3")
-    database.write_bytes(database.read_bytes()[: database.stat().st_size // 2])
-    broken = write_bag(tmp_path / "broken", rolled(photo, 2), "mcap")
-    (storage,) = broken.glob("*.mcap")
-    storage.write_bytes(bytes(100))
-    good = write_bag(tmp_path / "good", rolled(photo, 2))
-    code, _, objects, output = annotate(empty, cut, broken, good)
-    assert code == 1
-    errors = [line for line in output.splitlines() if line.startswith("fer-annotate: error: ")]
-    assert len(errors) == 3, output
-    assert "empty has no image topic; its topics: " in errors[0]
-    assert sum(row["file"] == str(good) for row in objects) == 2
-
-
-def test_recording_without_rosbags_names_the_extra(annotate, tmp_path, photo, monkeypatch):
-    bag = write_bag(tmp_path / "bag", rolled(photo, 1))
-    monkeypatch.setitem(sys.modules, "rosbags.rosbag2", None)
-    code, _, _, output = annotate(bag)
-    assert code == 2
-    assert "needs the package rosbags: pip install 'fer-ros[bags]'" in output
-
-
-def test_recording_skips_images_that_cannot_be_converted(annotate, tmp_path, photo, monkeypatch):
-    bag = write_bag(tmp_path / "bag", rolled(photo, 3))
-    gray, calls = annotation_bags.encodings.gray, []
-
-    def convert(raw):
-        calls.append(raw)
-        if len(calls) == 2:
-            raise ImageError("no such encoding", "encoding")
-        return gray(raw)
-
-    monkeypatch.setattr(annotation_bags.encodings, "gray", convert)
-    code, _, objects, output = annotate(bag)
-    assert (code, [row["frame"] for row in objects]) == (0, [0, 2])
-    assert f"bag: image 1 of {TOPIC} is left out: no such encoding" in output
