@@ -26,7 +26,7 @@ setup(
         "fer_ros": ["py.typed"],
         "fer_ros.evaluation": ["page.html"],
         "fer_ros.message_files": ["*.msg"],
-        "fer_ros.models": ["*.pt", "*.onnx", "*.md"],
+        "fer_ros.models": ["*.pt", "*.onnx", "*.md", "SHA256SUMS"],
         "fer_ros.recipes": ["*.yaml"],
     },
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from fer_ros.emotion import model_file
 from fer_ros.emotion.backends import registry
+from fer_ros.emotion.model_file import ModelFile
 from fer_ros.emotion.preprocessing import Preprocessing
 
 
@@ -17,7 +19,8 @@ class Classifier:
     """A model file, loaded into a backend.
 
     Args:
-        model: name of a model that ships with the package, or path of a model file.
+        model: name of a model that ships with the package, path of a model file, or a `ModelFile`. A file without the
+            record that `fer-train` and `fer-export` write to verify it, such as an older one, gives a warning.
         backend: what runs the network: a name in `fer_ros.emotion.backends.registry`, or "auto" to choose by the kind
             of file.
 
@@ -32,11 +35,14 @@ class Classifier:
     (1, 7)
     """
 
-    def __init__(self, model: str | Path, backend: str = registry.AUTO):
-        path, self.backend = registry.resolve(model, backend)
-        self.metadata = model_file.read_metadata(path)
-        self.model_id = model_file.identify(path)
-        self._backend = registry.load(self.backend, path, self.metadata)
+    def __init__(self, model: str | Path | ModelFile, backend: str = registry.AUTO):
+        path, self.backend = registry.resolve(model.path if isinstance(model, ModelFile) else model, backend)
+        file = model if isinstance(model, ModelFile) else model_file.read(path)
+        if not file.verification:
+            warnings.warn(f"{path} has no digest, so damage cannot be noticed; export it anew", stacklevel=2)
+        self.metadata = file.metadata
+        self.model_id = file.model_id
+        self._backend = registry.load(self.backend, file)
 
     @property
     def labels(self) -> tuple[str, ...]:

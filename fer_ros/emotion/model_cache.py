@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
@@ -26,9 +27,10 @@ class ModelCache:
         Takes the arguments of `Classifier`, and raises what it raises.
         """
         path, backend = registry.resolve(model, backend)
-        key = model_file.identify(path), backend
+        content = model_file.read_content(path)
+        key = hashlib.sha256(content).hexdigest(), backend
         if key not in self._classifiers:
-            self._classifiers[key] = Classifier(path, backend)
+            self._classifiers[key] = Classifier(model_file.parse(path, content), backend)
         self._classifiers.move_to_end(key)
         while len(self._classifiers) > _CAPACITY:
             self._classifiers.popitem(last=False)

@@ -2,38 +2,41 @@
 """Read and write model files: a network with all metadata that is needed to use it, in one file.
 
 A model file is a TorchScript archive (`.pt`, a zip) with the metadata in an extra file `fer_ros.json`, or an ONNX file
-(`.onnx`) with the same JSON among its metadata. Writing needs torch, and for ONNX the package onnx; reading the
-metadata needs neither.
+(`.onnx`) with the same JSON among its metadata. Writing needs torch, and for ONNX the package onnx; reading needs
+neither. A file may come from anywhere: `read` checks all of it before a library that runs networks sees a byte.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from fer_ros import resources
-from fer_ros.emotion import onnx_metadata
-from fer_ros.emotion.labels import KNOWN
-from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.files import atomic_write
+from fer_ros.emotion import metadata as metadata_json
+from fer_ros.emotion import onnx_graph, onnx_metadata, torchscript_archive
+from fer_ros.emotion.metadata import ModelMetadata, Verification
+from fer_ros.emotion.preprocessing import reference_crop
+from fer_ros.files import atomic_write, read_regular_file
+from fer_ros.text import printable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT_VERSION = 2
+__all__ = ["ModelFile", "ModelFileError", "ModelMetadata", "find", "identify", "read", "read_metadata", "write"]
+
 SUFFIX = ".pt"
 ONNX_SUFFIX = ".onnx"
 BEST = "best.pt"
 """Name of the best model in the folder of a training run."""
+MAX_BYTES = 512 << 20
+"""Of a file; VGG-16 has 135 MB."""
 _METADATA_ENTRY = "fer_ros.json"
 
 
@@ -42,41 +45,22 @@ class ModelFileError(ValueError):
 
 
 @dataclass(frozen=True)
-class ModelMetadata:
-    """Metadata in a model file.
+class ModelFile:
+    """A model file that was read and checked."""
 
-    Raises:
-        ValueError: the format version is another, or a value is out of its range.
-    """
+    path: Path
+    sha256: str
+    """Of the file, hexadecimal."""
+    network: bytes
+    """What a backend loads: a TorchScript archive, or an ONNX file."""
+    metadata: ModelMetadata
+    verification: Verification | None
+    """None if the file has none: it was not written by this version of fer_ros."""
 
-    network: str
-    """Name in the registry of networks."""
-    labels: tuple[str, ...]
-    """Class labels in the order of the network's outputs."""
-    preprocessing: Preprocessing = field(default_factory=Preprocessing)
-    temperature: float = 1.0
-    """Divisor of the logits before the softmax, which calibrates the scores (Guo et al. 2017)."""
-    network_options: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    """Training recipe, as `fer-train` read it."""
-    scores: dict[str, Any] = field(default_factory=dict)
-    """Accuracies by the name of the data set split they were measured on."""
-    data: dict[str, Any] = field(default_factory=dict)
-    """Identifies the images of the run: `training` and `validation` fingerprints, the `seed` that drew the validation
-    images where the data set has no split for them, and `init_from`: the same of the model that the run started from,
-    if its images were others. See `fer_ros.evaluation.selection`."""
-    format_version: int = FORMAT_VERSION
-
-    def __post_init__(self) -> None:
-        if self.format_version != FORMAT_VERSION:
-            raise ValueError(f"format version is {self.format_version}, but this fer_ros reads {FORMAT_VERSION}")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must be two or more different names, not {list(self.labels)}")
-        unknown = [label for label in self.labels if label not in KNOWN]
-        if unknown:
-            raise ValueError(f"unknown labels {unknown}; available: {', '.join(KNOWN)}")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+    @property
+    def model_id(self) -> str:
+        """Id in messages: `<name>@<first 8 hex digits of the file's SHA-256>`."""
+        return f"{self.path.stem}@{self.sha256[:8]}"
 
 
 def find(model: str | Path, suffixes: tuple[str, ...] = (SUFFIX, ONNX_SUFFIX)) -> Path:
@@ -101,43 +85,107 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (SUFFIX, ONNX_SUFFIX)) -
 
 
 def identify(path: Path) -> str:
-    """Return the model's id in messages: `<name>@<first 8 hex digits of the file's SHA-256>`."""
-    return f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    """Return `ModelFile.model_id` of a file.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+    """
+    return f"{path.stem}@{hashlib.sha256(read_content(path)).hexdigest()[:8]}"
+
+
+def read_content(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        ModelFileError: it cannot be read, is not a regular file, or is too large.
+    """
+    try:
+        return read_regular_file(path, MAX_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def read_metadata(path: Path) -> ModelMetadata:
-    """Return the metadata of a model file.
+    """Return the metadata of a model file; its network is not checked.
 
     Raises:
         ModelFileError: the file is not a model file of this package, or its metadata is invalid.
     """
+    return _Reader(path, read_content(path)).metadata
+
+
+def read(path: Path) -> ModelFile:
+    """Return a model file.
+
+    Raises:
+        ModelFileError: the file is not a model file of this package, its metadata is invalid, it is damaged, or its
+            network is more than one: code that reads files or does not end, a tensor outside its values, an operator
+            that is not known.
+    """
+    return parse(path, read_content(path))
+
+
+def parse(path: Path, content: bytes) -> ModelFile:
+    """Return the model file whose content was read from `path`; raises what `read` raises."""
+    reader = _Reader(path, content)
     try:
-        text = _onnx_text(path) if path.suffix == ONNX_SUFFIX else _archive_text(path)
-        raw = None if text is None else json.loads(text)
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise ModelFileError(
-            f"{path} is not a readable model file ({error}); fer-train and fer-export write them"
-        ) from error
-    if raw is None:
-        kind = "an ONNX file" if path.suffix == ONNX_SUFFIX else "an archive"
-        raise ModelFileError(
-            f"{path} is {kind} without fer_ros metadata ({_METADATA_ENTRY}); write it with fer-train or fer-export"
-        )
-    try:
-        preprocessing = Preprocessing(**raw.pop("preprocessing"))
-        return ModelMetadata(preprocessing=preprocessing, labels=tuple(raw.pop("labels")), **raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{path} has invalid metadata: {error}") from error
+        network = reader.network()
+    except ValueError as error:
+        raise ModelFileError(f"{path} cannot be used: {printable(error, 400)}") from error
+    verification = reader.verification
+    if verification and verification.sha256 != _digest(reader.network_digest, reader.metadata):
+        raise ModelFileError(f"{path} is damaged: it differs from what was written. Copy it again, or export it anew")
+    return ModelFile(path, hashlib.sha256(content).hexdigest(), network, reader.metadata, verification)
 
 
-def _archive_text(path: Path) -> bytes | None:
-    with zipfile.ZipFile(path) as archive:
-        entries = [name for name in archive.namelist() if name.endswith(f"/extra/{_METADATA_ENTRY}")]
-        return archive.read(entries[0]) if entries else None
+class _Reader:
+    """Reads the content of a model file, first its metadata; raises ModelFileError."""
+
+    def __init__(self, path: Path, content: bytes):
+        self._is_onnx = path.suffix == ONNX_SUFFIX
+        self._content = content
+        self._members: dict[str, bytes] = {}
+        try:
+            if self._is_onnx:
+                text = onnx_metadata.read(content).get(_METADATA_ENTRY)
+            else:
+                self._members = torchscript_archive.read(content)
+                text = torchscript_archive.metadata(self._members)
+        except torchscript_archive.DAMAGED as error:
+            raise _unreadable(path, error) from error
+        if text is None:
+            kind = "an ONNX file" if self._is_onnx else "an archive"
+            raise ModelFileError(
+                f"{path} is {kind} without fer_ros metadata ({_METADATA_ENTRY}); write it with fer-train or fer-export"
+            )
+        try:
+            self.metadata, self.verification = metadata_json.from_json(text)
+        except ValueError as error:
+            raise ModelFileError(f"{path} has invalid metadata: {printable(error, 400)}") from error
+
+    @property
+    def network_digest(self) -> bytes:
+        """SHA-256 of everything but the metadata."""
+        return onnx_metadata.digest(self._content) if self._is_onnx else torchscript_archive.digest(self._members)
+
+    def network(self) -> bytes:
+        """Return the network for a backend; raise ValueError if it is not one."""
+        if not self._is_onnx:
+            return torchscript_archive.checked(self._members)
+        size, expected = onnx_graph.check(self._content), self.metadata.preprocessing.input_size
+        if size != expected:
+            raise ValueError(f"its network takes crops of {size} pixels, its metadata says {expected}")
+        return self._content
 
 
-def _onnx_text(path: Path) -> str | None:
-    return onnx_metadata.read(path.read_bytes()).get(_METADATA_ENTRY)
+def _unreadable(path: Path, error: Exception) -> ModelFileError:
+    reason = printable(str(error).replace(f"{path}: ", "") or type(error).__name__, 200)
+    return ModelFileError(f"{path} is not a readable model file ({reason}); fer-train and fer-export write them")
+
+
+def _digest(network_digest: bytes, metadata: ModelMetadata) -> str:
+    """Return the digest of a network and its metadata, as `Verification` has it."""
+    return hashlib.sha256(network_digest + metadata_json.to_json(metadata).encode()).hexdigest()
 
 
 def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
@@ -158,40 +206,50 @@ def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
     size = metadata.preprocessing.input_size
     network = network.to("cpu").eval()
     example = torch.rand(2, 1, size, size, generator=torch.Generator().manual_seed(0))
-    several = torch.cat([example, -example, example.flip(3)])
-    text = json.dumps(asdict(metadata), indent=1)
+    reference = torch.from_numpy(metadata.preprocessing.batch([reference_crop(size)]))
+    several = torch.cat([reference, example, -example, example.flip(3)])
     with torch.no_grad():
         expected = network(several).numpy()
+        if not np.isfinite(expected).all():
+            raise ModelFileError(f"{path} was not written: the network's outputs are not finite")
         encode = _as_onnx if path.suffix == ONNX_SUFFIX else _as_torchscript
-        content, found = encode(network, example, several, text)
+        content, found = encode(network, example, several, metadata, tuple(map(float, expected[0])))
     difference = float(np.abs(found - expected).max())
     if not difference < 1e-4:
         raise ModelFileError(f"{path} was not written: its outputs would differ by {difference} from the network's")
+    parse(path, content)
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 
-def _as_torchscript(network: nn.Module, example: Tensor, several: Tensor, text: str) -> tuple[bytes, np.ndarray]:
+def _as_torchscript(
+    network: nn.Module, example: Tensor, several: Tensor, metadata: ModelMetadata, logits: tuple[float, ...]
+) -> tuple[bytes, np.ndarray]:
     """Return the content of the file, and the logits of `several` faces by the traced network."""
     import torch
 
     traced = torch.jit.trace(network, example, check_trace=False)  # `write` compares the outputs, on other data
-    content = io.BytesIO()
-    torch.jit.save(traced, content, _extra_files={_METADATA_ENTRY: text.encode()})
-    return content.getvalue(), traced(several).numpy()
+    saved = io.BytesIO()
+    torch.jit.save(traced, saved)
+    members = torchscript_archive.read(saved.getvalue())
+    verification = Verification(_digest(torchscript_archive.digest(members), metadata), logits)
+    text = metadata_json.to_json(metadata, verification).encode()
+    return torchscript_archive.with_metadata(members, text), traced(several).numpy()
 
 
-def _as_onnx(network: nn.Module, example: Tensor, several: Tensor, text: str) -> tuple[bytes, np.ndarray]:
+def _as_onnx(
+    network: nn.Module, example: Tensor, several: Tensor, metadata: ModelMetadata, logits: tuple[float, ...]
+) -> tuple[bytes, np.ndarray]:
     """Return the content of the file, and the logits of `several` faces by OpenCV."""
     import torch
 
     if find_spec("onnx") is None:
         raise ImportError("writing ONNX files needs the package onnx: pip install onnx")
-    content = io.BytesIO()
+    exported = io.BytesIO()
     torch.onnx.export(
         network,
         (example,),
-        content,  # type: ignore[arg-type]
+        exported,  # type: ignore[arg-type]
         input_names=["crops"],
         output_names=["logits"],
         dynamic_axes={"crops": {0: "faces"}, "logits": {0: "faces"}},
@@ -199,6 +257,9 @@ def _as_onnx(network: nn.Module, example: Tensor, several: Tensor, text: str) ->
         opset_version=13,
         dynamo=False,
     )
-    opencv = cv2.dnn.readNetFromONNX(np.frombuffer(content.getvalue(), np.uint8))
+    content = exported.getvalue()
+    opencv = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
     opencv.setInput(several.numpy())
-    return onnx_metadata.add(content.getvalue(), _METADATA_ENTRY, text), opencv.forward()
+    verification = Verification(_digest(onnx_metadata.digest(content), metadata), logits)
+    text = metadata_json.to_json(metadata, verification)
+    return onnx_metadata.add(content, _METADATA_ENTRY, text), opencv.forward()

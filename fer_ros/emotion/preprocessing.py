@@ -11,15 +11,27 @@ import cv2
 import numpy as np
 
 from fer_ros.media.resize import resize
+from fer_ros.text import printable
 from fer_ros.types import Box
 
 _MIN_CONTRAST = 4.0
 """Gray levels; keeps the noise of a blank crop from being amplified."""
+_RANGES: dict[str, tuple[float, float]] = {
+    "input_size": (8, 1024),
+    "margin": (-0.5, 2),
+    "mean": (-1e6, 1e6),
+    "std": (1e-6, 1e6),
+    "blur": (0, 3),
+}
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Cropping and normalization that a model was trained with; stored in its model file."""
+    """Cropping and normalization that a model was trained with; stored in its model file.
+
+    Raises:
+        ValueError: a value has the wrong type or is out of its range.
+    """
 
     input_size: int = 48
     """Width and height of a crop, pixels."""
@@ -35,6 +47,14 @@ class Preprocessing:
     blur: float = 0.0
     """Standard deviation in pixels of a 3x3 Gaussian blur of the crop; 0 for none. It makes up for the blur of training
     crops, which augmentation resamples."""
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            value, kinds = getattr(self, name), (int,) if name == "input_size" else (int, float)
+            if not isinstance(value, kinds) or isinstance(value, bool) or not low <= value <= high:
+                raise ValueError(f"'preprocessing.{name}' must be from {low:g} to {high:g}, not {printable(value)}")
+        if not isinstance(self.standardize, bool):
+            raise ValueError(f"'preprocessing.standardize' must be true or false, not {printable(self.standardize)}")
 
     def crop(self, gray: np.ndarray, box: Box, roll: float = 0.0) -> np.ndarray:
         """Return the square around a box, expanded by the margin and scaled to the network's input size.
@@ -102,3 +122,12 @@ class Preprocessing:
         pixels = pixels - pixels.mean(axis=(1, 2), keepdims=True)
         contrast = (pixels * pixels).mean(axis=(1, 2), keepdims=True) ** 0.5
         return pixels / contrast.clip(_MIN_CONTRAST)
+
+
+def reference_crop(input_size: int) -> np.ndarray:
+    """Return a fixed (input_size, input_size) uint8 crop, for which a model file records its logits.
+
+    Its stripes of all widths, in both directions, reach every weight of a network; it is computed with integers only.
+    """
+    x = np.arange(input_size)
+    return ((np.multiply.outer(x, x) * 255 // input_size + 3 * x) % 256).astype(np.uint8)

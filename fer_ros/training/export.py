@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import copy
+import io
 import shlex
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def export(source: Path, path: Path) -> ModelMetadata:
     metadata = model_file.read_metadata(source)
     if path.suffix == source.suffix:
         with atomic_write(path) as temporary:
-            shutil.copyfile(source, temporary)
+            temporary.write_bytes(model_file.read_content(source))
     else:
         network = networks.create(metadata.network, len(metadata.labels), **metadata.network_options)
         network.load_state_dict(_weights(source))
@@ -134,7 +134,9 @@ def _from_checkpoint(source: Path, path: Path) -> ModelMetadata:
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
     try:
-        weights: dict[str, torch.Tensor] = torch.jit.load(str(path), map_location="cpu").state_dict()
+        weights: dict[str, torch.Tensor] = torch.jit.load(
+            io.BytesIO(model_file.read(path).network), map_location="cpu"
+        ).state_dict()
     except RuntimeError as error:
         raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
     return weights

@@ -198,10 +198,6 @@ _RANGES = [
     ("ema_decay", 0, 1),
     ("init_weight", 0, 1),
     ("seed", 0, 2**31 - 1),
-    ("preprocessing.input_size", 8, 1024),
-    ("preprocessing.margin", -0.5, 2),
-    ("preprocessing.std", 1e-6, 1e6),
-    ("preprocessing.blur", 0, 3),
     ("augmentation.flip", 0, 1),
     ("augmentation.rotation", 0, 180),
     ("augmentation.scale", 0, 0.9),
@@ -359,7 +355,12 @@ def _build(kind: type[Any], keys: Any, prefix: str) -> Any:
     for entry in fields(kind):
         if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING:
             raise RecipeError(f"the key '{prefix}{entry.name}' is missing")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except RecipeError:
+        raise
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
 
 
 def _value(kind: Any, value: Any, key: str) -> Any:

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model files contain what is needed to use them; other files are refused."""
 
+import hashlib
 import json
+import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fer_ros import resources
 from fer_ros.emotion import model_file
+from fer_ros.emotion.backends.torchscript import TorchScriptBackend
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
+from fer_ros.emotion.metadata import from_json
 from fer_ros.emotion.model_file import ModelFileError, ModelMetadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.networks import create
@@ -24,16 +30,26 @@ def write(path, labels=FER2013, **metadata):
 
 
 def rewrite_metadata(path, change):
-    """Change the metadata of an archive in place."""
+    """Change the metadata of an archive in place; by default without a digest, as in a file of another program."""
     with zipfile.ZipFile(path) as archive:
         entries = {info: archive.read(info) for info in archive.infolist()}
     with zipfile.ZipFile(path, "w") as archive:
         for info, content in entries.items():
             if info.filename.endswith("fer_ros.json"):
                 metadata = json.loads(content)
+                verification = metadata.pop("verification")
                 change(metadata)
+                metadata |= {"verification": verification} if metadata.pop("keep", False) else {}
                 content = json.dumps(metadata)
             archive.writestr(info, content)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return the path of a model file, not to be changed."""
+    path = tmp_path_factory.mktemp("models") / "m.pt"
+    write(path)
+    return path
 
 
 def test_metadata_is_read_as_written(tmp_path):
@@ -104,24 +120,101 @@ def test_torchscript_without_metadata_is_refused(tmp_path):
         Classifier(bare)
 
 
+def deep(levels):
+    return {"a": deep(levels - 1)} if levels else {}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda m: m.update(labels=["happy", "happy"]), "two or more different names"),
         (lambda m: m.update(labels=["happy", "hungry"]), "unknown labels"),
-        (lambda m: m.update(temperature=0), "temperature must be above 0"),
+        (lambda m: m.update(labels="happy"), "labels must be a list of names"),
+        (lambda m: m.update(labels=[["happy"], "sad"]), "labels must be a list of names"),
+        (lambda m: m.update(temperature=0), "temperature must be from 0.001 to 1000, not 0"),
+        (lambda m: m.update(temperature=1e-300), "temperature must be"),
+        (lambda m: m.update(temperature=float("nan")), "temperature must be"),
+        (lambda m: m.update(temperature="1"), "temperature must be"),
         (lambda m: m.update(format_version=99), "format version is 99"),
+        (lambda m: m.update(network="x\n" * 9), "network must be the name of one"),
+        (lambda m: m.update(scores=[1]), "scores must be a mapping"),
+        (lambda m: m.update(recipe=deep(30)), "recipe is nested more than 20 levels deep"),
+        (lambda m: m.update(extra=1), "unexpected keyword argument 'extra'"),
         (lambda m: m.pop("labels"), "labels"),
         (lambda m: m.pop("preprocessing"), "preprocessing"),
-        (lambda m: m.update(labels=["happy", "sad"]), "outputs of shape .7,. for its 2 labels"),
+        (lambda m: m["preprocessing"].update(margin=1000), "'preprocessing.margin' must be from -0.5 to 2, not 1000"),
+        (lambda m: m["preprocessing"].update(std=0), "'preprocessing.std' must be"),
+        (lambda m: m["preprocessing"].update(mean=float("inf")), "'preprocessing.mean' must be"),
+        (lambda m: m["preprocessing"].update(input_size=10**9), "'preprocessing.input_size' must be from 8 to 1024"),
+        (lambda m: m["preprocessing"].update(input_size=48.0), "'preprocessing.input_size' must be"),
+        (lambda m: m["preprocessing"].update(standardize="no"), "'preprocessing.standardize' must be true or false"),
+        (lambda m: m["preprocessing"].update(blur=True), "'preprocessing.blur' must be"),
+        (lambda m: m.update(verification={"sha256": "0"}), "missing 1 required positional argument: 'logits'"),
+        (lambda m: m.update(verification={"sha256": "0", "logits": []}), "verification.sha256 must have 64 digits"),
+        (lambda m: m.update(verification={"sha256": 64 * "0", "logits": [1.0]}), "a list of 7 numbers"),
+        (lambda m: m.update(verification={"sha256": 64 * "0", "logits": 7 * [float("nan")]}), "finite numbers"),
     ],
 )
-def test_invalid_metadata_is_refused(tmp_path, change, message):
-    path = tmp_path / "m.pt"
-    write(path)
+def test_invalid_metadata_is_refused(written, tmp_path, change, message):
+    path = shutil.copy(written, tmp_path)
     rewrite_metadata(path, change)
-    with pytest.raises(ModelFileError, match=message):
+    with pytest.raises(ModelFileError, match=message) as raised:
+        model_file.read(Path(path))
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize("text", [b"[]", b"null", b"[" * 100_000, b"\xff", b"9" * 5000, b'{"labels": 1}', b"{" * 9])
+def test_metadata_that_is_no_mapping_is_refused(text):
+    with pytest.raises(ValueError, match=r"[a-z]"):
+        from_json(text)
+
+
+def test_labels_must_match_outputs(written, tmp_path):
+    path = shutil.copy(written, tmp_path)
+    rewrite_metadata(path, lambda m: m.update(labels=["happy", "sad"]))
+    with pytest.raises(ModelFileError, match=r"outputs of shape .7,. for its 2 labels"), pytest.warns(match="digest"):
         Classifier(path)
+
+
+def test_swapped_labels_are_refused_by_the_digest(written, tmp_path):
+    path = shutil.copy(written, tmp_path)
+    rewrite_metadata(path, lambda m: m.update(labels=m["labels"][::-1], keep=True))
+    with pytest.raises(ModelFileError, match="is damaged: it differs from what was written"):
+        model_file.read(Path(path))
+
+
+def test_model_without_digest_is_used_with_a_warning(written, tmp_path):
+    path = shutil.copy(written, tmp_path)
+    rewrite_metadata(path, lambda m: None)
+    with pytest.warns(UserWarning, match="has no digest"):
+        assert Classifier(path).labels == FER2013
+
+
+def test_outputs_that_differ_from_the_record_are_refused(written, monkeypatch):
+    logits = TorchScriptBackend.logits
+    monkeypatch.setattr(TorchScriptBackend, "logits", lambda self, batch: logits(self, batch)[:, ::-1])
+    with pytest.raises(ModelFileError, match=r"computes .* wrongly on this machine"):
+        Classifier(written)
+
+
+def test_outputs_that_are_not_finite_are_refused(tmp_path):
+    network = create("mini_xception", 7)
+    with torch.no_grad():
+        network.head.bias[0] = float("inf")
+    with pytest.raises(ModelFileError, match="was not written: the network's outputs are not finite"):
+        model_file.write(tmp_path / "m.pt", network, ModelMetadata("mini_xception", FER2013))
+
+
+def test_shipped_models_are_those_of_the_manifest():
+    folder = resources.folders("models")[0]
+    lines = (line.split() for line in (folder / "SHA256SUMS").read_text().splitlines())
+    listed = {name: digest for digest, name in lines}
+    files = [path for path in folder.iterdir() if path.suffix in (".pt", ".onnx")]
+    assert listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    for path in files:
+        assert path.stat().st_size < 5_000_000
+        assert model_file.read(path).verification
 
 
 def test_truncated_file_is_refused(tmp_path):

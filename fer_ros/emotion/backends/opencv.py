@@ -3,32 +3,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
-from fer_ros.emotion.model_file import ModelFileError
+from fer_ros.emotion.model_file import ModelFile, ModelFileError
 
 
 class OpenCvBackend:
     """A loaded network, warmed up.
 
     Args:
-        path: of the ONNX file.
-        input_size: width and height of a crop, pixels.
+        model: the model file.
 
     Raises:
         ModelFileError: OpenCV cannot load or run the file.
     """
 
-    def __init__(self, path: Path, input_size: int):
+    def __init__(self, model: ModelFile):
+        input_size = model.metadata.preprocessing.input_size
         try:
-            self._network = cv2.dnn.readNetFromONNX(str(path))
+            self._network = cv2.dnn.readNetFromONNX(np.frombuffer(model.network, np.uint8))
             self._runs_batches = self._is_correct_for_batches(input_size)
         except cv2.error as error:
             raise ModelFileError(
-                f"OpenCV {cv2.__version__} cannot run {path}: {' '.join(str(error).split())}"
+                f"OpenCV {cv2.__version__} cannot run {model.path}: {' '.join(str(error).split())}"
             ) from error
 
     def logits(self, batch: np.ndarray) -> np.ndarray:

@@ -16,12 +16,16 @@ from typing import Protocol
 import numpy as np
 
 from fer_ros.emotion import model_file
-from fer_ros.emotion.model_file import ONNX_SUFFIX, SUFFIX, ModelFileError, ModelMetadata
+from fer_ros.emotion.model_file import ONNX_SUFFIX, SUFFIX, ModelFile, ModelFileError
+from fer_ros.emotion.preprocessing import reference_crop
 from fer_ros.registry import Entry, NoOptions, Registry, did_you_mean
 
 AUTO = "auto"
 """TorchScript for a `.pt` file and OpenCV for an `.onnx` file. Of a model that ships as both, the `.pt` file is used
 where torch is installed."""
+
+_TOLERANCE = 0.02
+"""Of a logit, relative to the largest one. Libraries differ by 1e-6 from each other, half precision by 1e-3."""
 
 
 class Backend(Protocol):
@@ -33,31 +37,31 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class BackendEntry(Entry[Backend]):
-    """A backend; its loader takes the options, the path of a model file and the input size of the network in pixels."""
+    """A backend; its loader takes the options and a `ModelFile`."""
 
     suffix: str = ONNX_SUFFIX
     """Of the model files that it runs."""
 
 
-def _load_torchscript(_: NoOptions, path: Path, input_size: int) -> Backend:
+def _load_torchscript(_: NoOptions, model: ModelFile) -> Backend:
     from fer_ros.emotion.backends import torch_libraries
 
     torch_libraries.load()
     from fer_ros.emotion.backends.torchscript import TorchScriptBackend
 
-    return TorchScriptBackend(path, input_size)
+    return TorchScriptBackend(model)
 
 
-def _load_opencv(_: NoOptions, path: Path, input_size: int) -> Backend:
+def _load_opencv(_: NoOptions, model: ModelFile) -> Backend:
     from fer_ros.emotion.backends.opencv import OpenCvBackend
 
-    return OpenCvBackend(path, input_size)
+    return OpenCvBackend(model)
 
 
-def _load_onnx(_: NoOptions, path: Path, input_size: int) -> Backend:
+def _load_onnx(_: NoOptions, model: ModelFile) -> Backend:
     from fer_ros.emotion.backends.onnx import OnnxBackend
 
-    return OnnxBackend(path, input_size)
+    return OnnxBackend(model)
 
 
 BACKENDS: Registry[Backend] = Registry("backend")
@@ -113,20 +117,32 @@ def resolve(model: str | Path, backend: str = AUTO) -> tuple[Path, str]:
     return path, backend
 
 
-def load(name: str, path: Path, metadata: ModelMetadata) -> Backend:
-    """Load a model file into the backend called `name`.
+def load(name: str, model: ModelFile) -> Backend:
+    """Load a model file into the backend called `name`, and compute the logits of a fixed crop.
 
     Raises:
-        ModelFileError: the backend cannot run the file, or the number of its outputs is not that of its labels.
+        ModelFileError: the backend cannot run the file, the number of its outputs is not that of its labels, or its
+            logits are not finite, or others than the file's writer recorded.
         ValueError: there is no such backend.
         ImportError: a package that the backend needs is not installed.
     """
-    size = metadata.preprocessing.input_size
     try:
-        backend = BACKENDS.create(name, None, path, size)
+        backend = BACKENDS.create(name, None, model)
     except ImportError as error:
         raise ImportError(f"{error}. The backend 'opencv' runs .onnx files without a further package") from error
-    shape = backend.logits(np.zeros((2, 1, size, size), np.float32)).shape
-    if shape != (2, len(metadata.labels)):
-        raise ModelFileError(f"{path} has outputs of shape {shape[1:]} for its {len(metadata.labels)} labels")
+    labels, preprocessing = model.metadata.labels, model.metadata.preprocessing
+    crop = reference_crop(preprocessing.input_size)
+    logits = backend.logits(preprocessing.batch([crop, np.ascontiguousarray(crop[:, ::-1])]))
+    if logits.shape != (2, len(labels)):
+        raise ModelFileError(f"{model.path} has outputs of shape {logits.shape[1:]} for its {len(labels)} labels")
+    if not np.isfinite(logits).all():
+        raise ModelFileError(f"{model.path} has outputs that are not finite; train it with a lower learning rate")
+    if model.verification:
+        expected = np.asarray(model.verification.logits)
+        difference = np.abs(logits[0] - expected).max()
+        if difference > _TOLERANCE * max(1.0, np.abs(expected).max()):
+            raise ModelFileError(
+                f"the backend '{name}' computes {model.path} wrongly on this machine: a logit differs by "
+                f"{difference:.3g} from the one recorded in the file; choose another backend"
+            )
     return backend

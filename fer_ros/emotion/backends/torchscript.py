@@ -8,16 +8,16 @@ slower of the two, and with builds that fuse it fails. So it is tried only witho
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from fer_ros.emotion.model_file import ModelFileError
+from fer_ros.emotion.model_file import ModelFile, ModelFileError
 
 _MAX_BATCH = 4
 """Larger batches are split. The feature maps of more faces do not fit into a core's cache: sixteen faces take two
@@ -38,8 +38,7 @@ class TorchScriptBackend:
     after use. A process of its own may set the number to 1, which saves restoring it: 0.3 ms for each call.
 
     Args:
-        path: of the TorchScript file.
-        input_size: width and height of a crop, pixels.
+        model: the model file.
 
     Raises:
         ModelFileError: torch cannot load or run the file.
@@ -48,14 +47,15 @@ class TorchScriptBackend:
     _count = 0
     """Networks that this process has loaded."""
 
-    def __init__(self, path: Path, input_size: int):
-        self._input_size = input_size
+    def __init__(self, model: ModelFile):
+        self._input_size = model.metadata.preprocessing.input_size
         self._compiled = 1
         """Largest size of a batch that is compiled; so are all below it."""
         self._faces_in_company = 0
         try:
             with _fusion_enabled():
-                network = torch.jit.load(str(path), map_location="cpu").eval().to(memory_format=torch.channels_last)
+                network = torch.jit.load(io.BytesIO(model.network), map_location="cpu").eval()
+                network = network.to(memory_format=torch.channels_last)
                 if TorchScriptBackend._count:
                     time.sleep(_PAUSE)
                 TorchScriptBackend._count += 1
@@ -65,7 +65,7 @@ class TorchScriptBackend:
                     optimized = torch.jit.optimize_for_inference(network)
                     self._network = self._fastest(self._network, optimized)
         except RuntimeError as error:
-            raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
+            raise ModelFileError(f"torch {torch.__version__} cannot load {model.path}: {error}") from error
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 for (N, 1, size, size) float32."""
