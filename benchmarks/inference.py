@@ -72,7 +72,7 @@ def create_backends(name: str, folder: Path) -> dict[str, Logits]:
         path = folder / f"{name}{registry.suffix(backend)}"
         if not path.exists():
             model_file.write(path, network, metadata)
-        by_backend[backend] = registry.load(backend, path, metadata).logits
+        by_backend[backend] = registry.load(backend, model_file.read(path)).logits
     network.eval()
     return by_backend
 

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from pathlib import Path
 
-from fer_ros.emotion import model_file
-from fer_ros.emotion.backends import registry
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.emotion.model_file import ModelFile
 
 _CAPACITY = 3
 """Models; each of those that ship with the package takes some megabytes."""
@@ -19,19 +17,25 @@ class ModelCache:
     """Keeps the most recently used models loaded, identified by the content of their files."""
 
     def __init__(self) -> None:
-        self._classifiers: OrderedDict[tuple[str, str], Classifier] = OrderedDict()
+        self._classifiers: OrderedDict[tuple[str, str, str], Classifier] = OrderedDict()
 
-    def get(self, model: str | Path, backend: str = registry.AUTO) -> Classifier:
-        """Return the classifier for a model, loaded only if its file is new or has changed.
+    def find(self, path: Path, sha256: str, backend: str) -> Classifier | None:
+        """Return the classifier of a file, if it is loaded.
 
-        Takes the arguments of `Classifier`, and raises what it raises.
+        Args:
+            path: of the file.
+            sha256: of its content, hexadecimal.
+            backend: that runs it.
         """
-        path, backend = registry.resolve(model, backend)
-        content = model_file.read_content(path)
-        key = hashlib.sha256(content).hexdigest(), backend
-        if key not in self._classifiers:
-            self._classifiers[key] = Classifier(model_file.parse(path, content), backend)
-        self._classifiers.move_to_end(key)
+        key = path.stem, sha256, backend
+        if key in self._classifiers:
+            self._classifiers.move_to_end(key)
+        return self._classifiers.get(key)
+
+    def load(self, file: ModelFile, backend: str) -> Classifier:
+        """Load a model file, and return its classifier; raises what `Classifier` raises."""
+        classifier = Classifier(file, backend)
+        self._classifiers[file.path.stem, file.sha256, backend] = classifier
         while len(self._classifiers) > _CAPACITY:
             self._classifiers.popitem(last=False)
-        return self._classifiers[key]
+        return classifier

@@ -28,7 +28,7 @@ _ITEM_BYTES = {
 }
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _FUNCTIONS = {"collections OrderedDict", *(f"torch.jit._pickle build_{kind}list" for kind in ("int", "double", "bool"))}
-_OBJECT = "__torch__."
+_OBJECTS = ("__torch__.", "__torch__ ")
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 100
 _MAX_ELEMENTS = 1 << 31
@@ -148,7 +148,7 @@ class _Machine:
             stack.append(self._storage(stack.pop()))
         elif name == "NEWOBJ":
             _, kind = stack.pop(), stack.pop()
-            if not isinstance(kind, _Global) or not kind.name.startswith(_OBJECT):
+            if not isinstance(kind, _Global) or not kind.name.startswith(_OBJECTS):
                 raise ValueError(f"an object of {printable(kind)}")
             stack.append(_Object())
         elif name == "BUILD":

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests that need ROS."""
 
-import functools
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,11 +66,20 @@ def light_model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick_start():
-    """Load each model only once per session; loading takes longer than most tests."""
-    from fer_ros.emotion import model_cache
+    """Load each model only once per session, and in this process only; loading takes longer than most tests."""
+    from fer_ros.emotion import model_cache, model_file, model_trial
+    from fer_ros.emotion.classifier import Classifier
+
+    loaded: dict[tuple[Path, str, str], Classifier] = {}
+
+    def load(file, backend):
+        key = file.path, file.sha256, backend
+        loaded[key] = loaded.get(key) or Classifier(file, backend)
+        return loaded[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_cache, "Classifier", functools.cache(model_cache.Classifier))
+        patch.setattr(model_cache, "Classifier", load)
+        patch.setattr(model_trial, "run", lambda path, *_: model_file.read(path).sha256)
         yield
 
 

@@ -29,7 +29,7 @@ def start(robot, model, quick_start):
     """Start an emotion node on `model`, with remappings and further parameters."""
 
     def started(*remappings, **parameters) -> EmotionNode:
-        node = robot.start(EmotionNode, *remappings, **{"model": str(model), **parameters})
+        node = robot.start(EmotionNode, *remappings, **{"model": str(model), "models__any_folder": True, **parameters})
         assert node.autostart()
         return node
 

@@ -35,7 +35,9 @@ _ALT2 = {"detector.name": "viola_jones", "detector.cascade": "haarcascade_fronta
 @pytest.fixture
 def create(robot, model, quick_start):
     """Create an emotion node on `model` and leave it unconfigured."""
-    return lambda **parameters: robot.start(EmotionNode, **{"model": str(model), "autostart": False, **parameters})
+    return lambda **parameters: robot.start(
+        EmotionNode, **{"model": str(model), "autostart": False, "models__any_folder": True, **parameters}
+    )
 
 
 # --- states ---

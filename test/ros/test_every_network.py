@@ -13,7 +13,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 
 from fer_ros import networks
 from fer_ros.datasets.registry import FaceImages
-from fer_ros.emotion import model_cache
+from fer_ros.emotion import model_cache, model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.evaluation import metrics
@@ -62,7 +62,7 @@ def faces(recipe, seed):
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_network_is_trained_evaluated_and_exported(trained, name):
     run = trained(name)
-    torchscript = model_cache.Classifier(run / "best.pt", "torchscript")
+    torchscript = model_cache.Classifier(model_file.read(run / "best.pt"), "torchscript")
     assert torchscript.metadata.network == name
     images = faces(from_dict(torchscript.metadata.recipe), 1)
     scores = metrics.scores(torchscript, images)
@@ -73,7 +73,7 @@ def test_network_is_trained_evaluated_and_exported(trained, name):
 
 
 def test_node_switches_to_every_network(robot, model, quick_start, astronaut, trained):
-    assert robot.start(EmotionNode, model=str(model)).autostart()
+    assert robot.start(EmotionNode, model=str(model), models__any_folder=True).autostart()
     camera = robot.matched_camera()
     for name in networks.NETWORKS:
         response = robot.call(LoadModel, "emotion_node/load_model", model=str(trained(name) / "best.pt"))

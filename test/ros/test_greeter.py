@@ -26,7 +26,7 @@ def test_greeter_greets_comments_and_says_goodbye(robot, model, quick_start, tmp
     sentences = []
     robot.node.create_subscription(String, "say", lambda message: sentences.append(message.data), 10)
     robot.start(runpy.run_path(str(GREETER))["Greeter"])
-    node = robot.start(EmotionNode, model=str(model), smoothing__hold=0.0)
+    node = robot.start(EmotionNode, model=str(model), models__any_folder=True, smoothing__hold=0.0)
     assert node.autostart()
     camera = robot.matched_camera()
     robot.wait_until(lambda: node.count_subscribers(f"{robot.namespace}/emotion_events"), "the greeter's subscription")

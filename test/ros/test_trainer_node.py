@@ -276,7 +276,8 @@ def test_unusable_goal_is_aborted_with_the_reason(goal, reason, client, killed, 
 
 def test_trained_model_is_deployed_without_a_missed_image(client, robot, model, place, astronaut, tmp_path):
     in_namespace = ["--ros-args", "-r", f"__ns:={robot.namespace}", "-p", f"model:={model}"]
-    with Program("emotion_node", *in_namespace, log=tmp_path / "log"):
+    folder = ["-p", f"models.folder:={place / 'runs'}"]
+    with Program("emotion_node", *in_namespace, *folder, log=tmp_path / "log"):
         camera = robot.matched_camera()
         goal_handle = client.send(
             dataset="bars", recipe=str(place / "short.yaml"), output_name="deployed", seed=1, deploy=True

@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
 from std_srvs.srv import SetBool, Trigger
 
-from fer_ros.emotion.model_cache import ModelCache
 from fer_ros.nodes.common import parameters
 from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.run import run
 from fer_ros.nodes.emotion.executor import ImageExecutor
+from fer_ros.nodes.emotion.model_loader import ModelLoader
 from fer_ros.nodes.emotion.parameters import Settings
 from fer_ros.nodes.emotion.processor import ImageProcessor
 from fer_ros.nodes.emotion.state import NodeState
@@ -52,7 +52,7 @@ class EmotionNode(LifecycleNode):
 
     def __init__(self, **options: Any):
         super().__init__(_NAME, **options)
-        self._models = ModelCache()
+        self._models = ModelLoader()
         self.image_group = MutuallyExclusiveCallbackGroup()
         """Callback group of the image subscriptions, whose callbacks return at once and must not wait for others."""
         self.processor: ImageProcessor | None = None
@@ -65,10 +65,8 @@ class EmotionNode(LifecycleNode):
         warn_without_clock(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         # The services exist in every state, because rclpy fails if a service is destroyed before its last response is
-        # sent. load_model has its own group, because loading a model takes a second.
-        self.create_service(
-            LoadModel, "~/load_model", self._load_model, callback_group=MutuallyExclusiveCallbackGroup()
-        )
+        # sent. A call of load_model takes seconds; another one is refused meanwhile, not queued.
+        self.create_service(LoadModel, "~/load_model", self._load_model, callback_group=ReentrantCallbackGroup())
         self.create_service(SetBool, "~/enable", self._enable)
         self.create_service(Trigger, "~/reset", self._reset)
 
@@ -121,12 +119,14 @@ class EmotionNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def close(self) -> None:
-        """Deactivate, if the node is active."""
+        """Deactivate, if the node is active, and give up a model that is being loaded."""
+        self._models.close()
         if self._active:
             self.trigger_deactivate()
 
     def destroy_node(self) -> None:
         """Stop processing, then destroy the node."""
+        self._models.close()
         self._close_processor()
         super().destroy_node()
         # rclpy does not destroy it, and it keeps DDS alive: the shared memory of the node would outlive the process.
@@ -142,7 +142,7 @@ class EmotionNode(LifecycleNode):
 
     def _create_processor(self) -> None:
         settings = parameters.read(self, Settings)
-        state = NodeState.create(settings, lambda: self._models.get(settings.model, settings.backend))
+        state = NodeState.create(settings, lambda: self._models.configured(settings))
         self.processor = ImageProcessor(self, state, self.image_group)
 
     def _start_or_stop(self) -> None:
@@ -221,10 +221,10 @@ class EmotionNode(LifecycleNode):
         """Replace the model.
 
         Raises:
-            Exception: what `Classifier` raises; _NotConfiguredError if there is no model to replace.
+            Exception: what `ModelLoader` raises; _NotConfiguredError if there is no model to replace.
         """
         if self.processor:
-            classifier = self._models.get(model, self.get_parameter("backend").value)
+            classifier = self._models.requested(model, parameters.read(self, Settings))
             # The node may have been cleaned up while the model was loaded.
             processor = self.processor
             if processor:

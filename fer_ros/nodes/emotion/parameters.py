@@ -213,6 +213,23 @@ class PositionParameters:
 
 
 @dataclass(frozen=True)
+class ModelsParameters:
+    """Group `models`: what the service ~/load_model may load. A model file can come from anybody who reaches it."""
+
+    folder: str = parameter(
+        "out/training",
+        "Folder whose model files, also in its sub-folders, ~/load_model may load, beside those in "
+        "share/fer_ros/models. The default is the trainer node's parameter output.",
+    )
+    any_folder: bool = parameter(False, "Let ~/load_model load model files from every folder.")
+    load_timeout: float = parameter(
+        60.0,
+        "Seconds after which ~/load_model gives up a model file, while it is tried in a child process.",
+        range=(1.0, 3600.0),
+    )
+
+
+@dataclass(frozen=True)
 class DiagnosticsParameters:
     """Group `diagnostics`: the levels on /diagnostics."""
 
@@ -264,7 +281,7 @@ class Settings:
     model: str = parameter(
         "mini_xception",
         "Model file: the name of a file in share/fer_ros/models, or an absolute path. The service ~/load_model "
-        "replaces the model while the node runs.",
+        "replaces the model while the node runs, by one in models.folder.",
     )
     backend: str = parameter(
         backends.AUTO,
@@ -333,6 +350,7 @@ class Settings:
     events: EventParameters = field(default_factory=EventParameters)
     position: PositionParameters = field(default_factory=PositionParameters)
     publish: Any = field(default_factory=_publish_parameters())
+    models: ModelsParameters = field(default_factory=ModelsParameters)
     diagnostics: DiagnosticsParameters = field(default_factory=DiagnosticsParameters)
 
     @property

@@ -20,7 +20,7 @@ class TrainerSettings:
         "namespace.",
     )
     deploy_timeout: float = parameter(
-        30.0, "Seconds to wait for the emotion node's service, and for its response.", range=(0.1, 1e4)
+        90.0, "Seconds to wait for the emotion node's service, and for its response.", range=(0.1, 1e4)
     )
     threads: int = parameter(0, "CPU threads for training; 0 uses one per core.", range=(0, 1024))
     nice: int = parameter(
