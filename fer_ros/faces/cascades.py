@@ -7,6 +7,8 @@ from pathlib import Path
 
 import cv2
 
+from fer_ros.faces import cascade_file
+
 
 def find_cascade(name: str) -> Path:
     """Return the xml file of a cascade.
@@ -36,7 +38,7 @@ def find_cascade(name: str) -> Path:
 
 
 def load_cascade(path: Path) -> cv2.CascadeClassifier:
-    """Return the cascade stored in an xml file.
+    """Return the cascade stored in an xml file. One that does not come with OpenCV is checked before.
 
     Raises:
         ValueError: the file is not a cascade, or this version of OpenCV has no cascade classifier.
@@ -45,7 +47,11 @@ def load_cascade(path: Path) -> cv2.CascadeClassifier:
         raise ValueError(f"OpenCV {cv2.__version__} has no CascadeClassifier; install opencv-python below version 5")
     cascade = cv2.CascadeClassifier()
     try:
-        loaded = cascade.load(str(path))
+        if path.parent in _cascade_folders():
+            loaded = cascade.load(str(path))
+        else:
+            storage = cv2.FileStorage(cascade_file.checked(path), cv2.FileStorage_READ | cv2.FileStorage_MEMORY)
+            loaded = cascade.read(storage.getNode("cascade"))
     except cv2.error:
         loaded = False
     if not loaded:
