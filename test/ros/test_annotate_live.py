@@ -6,6 +6,10 @@ import pytest
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 pytest.importorskip("rosbags", reason="needs the package rosbags")
 
+import csv
+import json
+
+import cv2
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from rclpy.serialization import serialize_message
@@ -13,7 +17,9 @@ from recordings import read_bag, write_bag
 from robot import image_message, jpeg_message
 from sensor_msgs.msg import CompressedImage, Image
 
+import fer_ros
 from fer_ros.cli.annotate import main as annotate
+from fer_ros.cli.detect import main as detect
 from fer_ros.media.bag_writer import message_types
 from fer_ros.media.synthetic_scene import SyntheticScene
 from fer_ros.msg import EmotionEvent
@@ -68,6 +74,33 @@ def test_live_messages_equal_those_of_the_annotated_bag(robot, quick_start, imag
     assert {event.current for event in events} >= {"happy", "surprise"}
     for event, expected in zip(events, added["/emotion_events"], strict=True):
         assert_same(readable(EVENT, serialize_message(event)), expected)
+
+
+def test_still_image_has_one_answer_however_it_comes(robot, quick_start, astronaut, tmp_path):
+    """Library, fer-annotate, fer-detect, and a node that scans every image in full."""
+    (expected,) = fer_ros.EmotionRecognizer(backend="opencv").recognize(astronaut)
+    box = (expected.box.x, expected.box.y, expected.box.width, expected.box.height)
+
+    cv2.imwrite(str(tmp_path / "still.png"), astronaut)
+    for command, options in ((annotate, ["--backend", "opencv"]), (detect, [])):
+        assert command([str(tmp_path / "still.png"), "--output", str(tmp_path / command.__module__), *options]) == 0
+    row = json.loads((tmp_path / annotate.__module__ / "emotions.jsonl").read_text())
+    assert tuple(row["box"]) == box
+    assert list(row["scores"].values()) == expected.scores.tolist()
+    with open(tmp_path / detect.__module__ / "boxes.csv", newline="") as file:
+        (found,) = csv.DictReader(file)
+    assert tuple(int(found[name]) for name in ("x", "y", "width", "height")) == box
+
+    node = robot.start(EmotionNode, model="mini_xception", backend="opencv", tracking__enabled=False)
+    assert node.autostart()
+    camera = robot.matched_camera()
+    for _ in range(4):
+        result = robot.process(camera, astronaut)
+    (face,) = result.faces
+    assert (face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height) == box
+    assert list(face.scores) == expected.scores.tolist()
+    assert face.emotion == expected.emotion == row["emotion"]
+    assert face.confidence == pytest.approx(expected.confidence, abs=1e-6)  # an average of equal scores
 
 
 def assert_same(message, expected):
