@@ -23,7 +23,7 @@ from fer_ros.faces.detectors.base import Detector
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.faces.matching import MATCH_OVERLAP, count_matches
 from fer_ros.faces.tracking_detector import TrackingDetector
-from fer_ros.media.drawing import draw_detection, draw_legend
+from fer_ros.media.drawing import draw_detections
 from fer_ros.media.sources import IMAGE_SUFFIXES, ImageFiles, ImageSource, SourceError, VideoFile, images_in
 from fer_ros.recording.files import Video
 from fer_ros.recording.output_folder import OutputFolder
@@ -288,12 +288,13 @@ def _process_file(
         stamp = source.stamp if isinstance(source, VideoFile) else 0.0
         if frame == 0:
             _warn_if_too_small(path, gray, runs, progress)
+        found = []
         for number, run in enumerate(runs):
             for detection in run.detect(gray, stamp):
-                draw_detection(image, detection, detector_color(number), number % 4)
+                found.append((detection, detector_color(number)))
                 yield _row(run.name, path, frame, detection)
-        if len(runs) > 1:
-            draw_legend(image, [(run.name, detector_color(number)) for number, run in enumerate(runs)])
+        legend = [(run.name, detector_color(number)) for number, run in enumerate(runs)]
+        draw_detections(image, found, legend if len(runs) > 1 else ())
         annotated.add(image, stamp)
         frame += 1
         progress.step()

@@ -43,6 +43,10 @@ _FONT_HEIGHT = 30
 """Pixels from the top of a capital to the bottom of a descender at OpenCV's font scale 1."""
 _MIN_TEXT_HEIGHT = 7
 """Pixels of height below which text is illegible."""
+_SCORE_ROWS = 4
+"""Rows of detection scores above and below a box."""
+_SAME_FACE = 0.2
+"""Intersection over union from which two detections are of one face."""
 
 
 def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") -> np.ndarray:
@@ -83,38 +87,42 @@ def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") 
     return drawn
 
 
-def draw_detection(image: np.ndarray, detection: Detection, color: tuple[int, int, int], corner: int = 0) -> None:
-    """Draw the box, the score and the landmarks of a detection onto `image`, in place.
+def draw_detections(
+    image: np.ndarray,
+    detections: Sequence[tuple[Detection, tuple[int, int, int]]],
+    legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+) -> None:
+    """Draw boxes, landmarks and scores of detections onto `image`, in place, so that all scores can be read.
 
     Args:
         image: (height, width, 3) uint8, BGR.
-        detection: in pixels of `image`.
-        color: BGR, 0..255.
-        corner: of the box at which the score is written, 0..3, so that those of several detectors stay legible.
+        detections: in pixels of `image`, and the BGR color of each. A score for which there is no room is left out.
+        legend: names and their BGR colors, for the upper left corner.
     """
-    box, letters = detection.box, _text_height(image)
+    letters = _text_height(image)
     thin = max(letters // 8, 1)
-    for stroke in _strokes(box, min(thin, box.width, box.height), max(box.width, box.height)):
-        _fill(image, stroke, color)
-    text = _render(f"{detection.score:.2f}", letters)
-    height, width = text.shape[0] + 2 * thin, text.shape[1] + 2 * thin
-    x = box.x if corner % 2 == 0 else box.right - width
-    _write_on_plate(image, text, x, box.y - height if corner < 2 else box.bottom, color)
-    if detection.landmarks:
-        for x, y in filter(None, astuple(detection.landmarks)):
+    for detection, color in detections:
+        box = detection.box
+        for stroke in _strokes(box, min(thin, box.width, box.height), max(box.width, box.height)):
+            _fill(image, stroke, color)
+        for x, y in filter(None, astuple(detection.landmarks) if detection.landmarks else ()):
             _fill(image, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), color)
-
-
-def draw_legend(image: np.ndarray, entries: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
-    """Write names in their colors into the upper left corner of `image`, in place.
-
-    Args:
-        image: (height, width, 3) uint8, BGR.
-        entries: name and BGR color of each.
-    """
-    y = 0
-    for name, color in entries:
-        y += _write_on_plate(image, _render(name, _text_height(image)), 0, y, color)
+    plates: list[Box] = []
+    for name, color in legend:
+        text = _render(name, letters)
+        plates.append(_plate_at(text, 0, plates[-1].bottom if plates else 0))
+        _write_on_plate(image, text, plates[-1], color)
+    faces = [detection.box for detection, _ in detections]
+    for detection, color in detections:
+        text = _render(f"{detection.score:.2f}", letters)
+        places = list(_score_places(text, detection.box, image))
+        # Other detectors' boxes of this face are no obstacle.
+        others = [box for box in faces if box.iou(detection.box) < _SAME_FACE]
+        free = [place for place in places if not _shared_area(place, plates)]
+        plate = min(free, key=lambda place: _shared_area(place, others), default=None)
+        if plate:
+            _write_on_plate(image, text, plate, color)
+            plates.append(plate)
 
 
 def write_caption(image: np.ndarray, text: str, color: tuple[int, int, int]) -> None:
@@ -310,15 +318,27 @@ def _write(image: np.ndarray, text: np.ndarray, x: int, y: int, color: tuple[int
         region[:] = np.rint(region + cover * (np.array(color, np.float32) - region))
 
 
-def _write_on_plate(image: np.ndarray, text: np.ndarray, x: int, y: int, color: tuple[int, int, int]) -> int:
-    """Write a text on a dark plate with this upper left corner, moved into the image; return its height."""
+def _plate_at(text: np.ndarray, x: int, y: int) -> Box:
+    """Return the box of a plate for a text, with this upper left corner."""
     padding = max(text.shape[0] // 8, 1)
-    height: int = text.shape[0] + 2 * padding
-    width = text.shape[1] + 2 * padding
-    x, y = max(min(x, image.shape[1] - width), 0), max(min(y, image.shape[0] - height), 0)
-    _darken(image, Box(x, y, width, height).clipped(image.shape[1], image.shape[0]))
-    _write(image, text, x + padding, y + padding, color)
-    return height
+    return Box(x, y, text.shape[1] + 2 * padding, text.shape[0] + 2 * padding)
+
+
+def _score_places(text: np.ndarray, box: Box, image: np.ndarray) -> Iterator[Box]:
+    """Yield plates for the score of a box, inside the image: above and below it in several rows, the nearest first."""
+    width, height = (plate := _plate_at(text, 0, 0)).width, plate.height
+    for row in range(_SCORE_ROWS):
+        for y in (box.y - (row + 1) * height, box.bottom + row * height):
+            for x in (box.x, box.right - width):
+                x = max(min(x, image.shape[1] - width), 0)
+                if 0 <= y <= image.shape[0] - height:
+                    yield Box(x, y, width, height)
+
+
+def _write_on_plate(image: np.ndarray, text: np.ndarray, plate: Box, color: tuple[int, int, int]) -> None:
+    padding = (plate.height - text.shape[0]) // 2
+    _darken(image, plate.clipped(image.shape[1], image.shape[0]))
+    _write(image, text, plate.x + padding, plate.y + padding, color)
 
 
 @lru_cache(maxsize=1024)

@@ -191,9 +191,34 @@ def test_seam_between_panel_and_face_has_the_color_of_the_box():
 
 def test_legend_and_scores_of_detectors_have_their_colors():
     image, colors = _image(), [(66, 228, 240), (233, 180, 86)]
-    for corner, color in enumerate(colors):
-        drawing.draw_detection(image, Detection(Box(200, 150, 120, 120), 0.5), color, corner)
+    found = [(Detection(Box(200, 150, 120, 120), 0.5), color) for color in colors]
+    drawing.draw_detections(image, found)
     assert not _is_changed(image, _image())[:40, :150].any()
-    drawing.draw_legend(image, [("viola_jones", colors[0]), ("mtcnn", colors[1])])
+    drawing.draw_detections(image, [], [("viola_jones", colors[0]), ("mtcnn", colors[1])])
     assert _is_changed(image, _image())[:40, :100].any()
     assert all(_count(image[130:150, x : x + 60], color) > 5 for x, color in zip((200, 260), colors, strict=True))
+
+
+@pytest.mark.parametrize("faces", [1, 4, 12])
+def test_scores_of_four_detectors_do_not_lie_on_each_other(faces, monkeypatch):
+    plates = []
+    write = drawing._write_on_plate
+
+    def record(image, text, plate, color):
+        plates.append(plate)
+        write(image, text, plate, color)
+
+    monkeypatch.setattr(drawing, "_write_on_plate", record)
+    colors = [(66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0)]
+    places = [(100 + 120 * (number % 4), 80 + 140 * (number // 4)) for number in range(faces)]
+    found = [
+        (Detection(Box(x + 2 * shift, y - shift, 40, 40), 12.34), color)
+        for shift, color in enumerate(colors)
+        for x, y in places
+    ]
+    image = _image()
+    drawing.draw_detections(image, found, [(f"detector_{number}", color) for number, color in enumerate(colors)])
+    assert len(plates) == 4 + 4 * faces
+    for number, plate in enumerate(plates):
+        assert plate == plate.clipped(640, 480)
+        assert not drawing._shared_area(plate, plates[number + 1 :])
