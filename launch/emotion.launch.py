@@ -7,13 +7,23 @@ The arguments become parameters, remappings and environment variables of the nod
 """
 
 import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from launch import LaunchDescription
-from launch.actions import LogInfo, OpaqueFunction, SetEnvironmentVariable, SetLaunchConfiguration
+from launch.actions import (
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    SetLaunchConfiguration,
+)
+from launch.event_handlers import OnShutdown
 from launch_ros.actions import Node
 
 from fer_ros import dds_profile
 from fer_ros.nodes.common import launch as common
+from fer_ros.nodes.common import rviz
 
 ARGUMENTS = {
     **common.node_arguments("emotion_node"),
@@ -35,7 +45,7 @@ ARGUMENTS = {
         "",
         "true: configure and activate at start-up; false: wait for a lifecycle manager; default: as in params_file",
     ),
-    "rviz": ("false", "true: start RViz with the camera, the annotated image and, if calibrated, the markers"),
+    "rviz": ("false", "true: start RViz with the annotated images and, of calibrated cameras, the markers"),
     "fastdds_profile": (
         "",
         "Fast DDS profile with enough shared memory for images; default: config/fastdds.xml of this package, or "
@@ -53,7 +63,7 @@ def _start(context) -> list:
     given = common.values(context, ARGUMENTS)
     common.check_choice("image_transport", given["image_transport"], ("raw", "compressed"))
     _check_cameras(given)
-    rviz = common.to_bool("rviz", given["rviz"])
+    with_rviz = common.to_bool("rviz", given["rviz"])
     given["camera_info"] = given["camera_info"] or _sibling_topic(given["image"], "camera_info")
     profile = dds_profile.variables(os.environ, given["fastdds_profile"])
     return [
@@ -61,7 +71,7 @@ def _start(context) -> list:
         # For demo.launch.py, whose camera publishes it.
         SetLaunchConfiguration("camera_info", given["camera_info"]),
         # RViz first: if it is not installed, nothing has been started yet.
-        *(_rviz(context, given) if rviz else ()),
+        *(_rviz(context, given) if with_rviz else ()),
         common.start_node(context, "emotion_node", given, _parameters(given), remappings=_remappings(given)),
     ]
 
@@ -123,22 +133,31 @@ def _sibling_topic(topic: str, name: str) -> str:
 
 
 def _rviz(context, given: dict[str, str]) -> list:
+    names = _camera_names(given)
+    images = _listed(given["camera_topics"]) or [f"{name}/{given['image']}" for name in names] or [given["image"]]
+    cameras = [_topics(given, name, image) for name, image in zip(names or [""], images, strict=True)]
+    template = Path(common.share(context), "config", "fer.rviz").read_text()
+    # Not remappings, which can neither add displays nor reach the topics of image transports.
+    with NamedTemporaryFile("w", prefix="fer_ros_", suffix=".rviz", delete=False) as file:
+        file.write(rviz.configuration(template, cameras))
+    return [
+        *(LogInfo(msg=f"RViz shows {each.annotated} and {each.markers}; ticked, {each.image}") for each in cameras),
+        Node(package="rviz2", executable="rviz2", arguments=["-d", file.name]),
+        # The file is read when RViz starts.
+        RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: Path(file.name).unlink(missing_ok=True))),
+    ]
+
+
+def _topics(given: dict[str, str], camera: str, image: str) -> rviz.CameraTopics:
     def resolved(topic: str) -> str:
         namespace = given["namespace"].strip("/")
         return topic if topic.startswith("/") else f"/{namespace}/{topic}" if namespace else f"/{topic}"
 
-    names = _camera_names(given)
-    first = f"{names[0]}/" if names else ""
-    image = resolved((_listed(given["camera_topics"]) or [f"{first}{given['image']}"])[0])
-    annotated = resolved(f"{first}emotions/image")
-    markers = resolved(f"{first}emotions/markers")
-    return [
-        LogInfo(msg=f"RViz shows {annotated}, {image} and {markers}"),
-        Node(
-            package="rviz2",
-            executable="rviz2",
-            # The configuration has the topics of a node without a namespace.
-            remappings=[("/emotions/image", annotated), ("/image", image), ("/emotions/markers", markers)],
-            arguments=["-d", f"{common.share(context)}/config/fer.rviz"],
-        ),
-    ]
+    prefix = f"{camera}/" if camera else ""
+    transport = "/compressed" if given["image_transport"] == "compressed" else ""
+    return rviz.CameraTopics(
+        camera,
+        resolved(f"{prefix}emotions/image"),
+        f"{resolved(image)}{transport}",
+        resolved(f"{prefix}emotions/markers"),
+    )

@@ -47,10 +47,12 @@ _SCORE_ROWS = 4
 """Rows of detection scores above and below a box."""
 _SAME_FACE = 0.2
 """Intersection over union from which two detections are of one face."""
+_MAX_ID_LENGTH = 8
+"""Characters of a face's id that are drawn."""
 
 
 def draw(image: np.ndarray, faces: Sequence[FaceResult], dominant_id: str = "") -> np.ndarray:
-    """Return a BGR copy of `image` with the box, the emotion and the class scores of each face drawn onto it.
+    """Return a BGR copy of `image` with the box, the id, the emotion and the class scores of each face drawn onto it.
 
     The bars of the class scores touch the box or the emotion of their face, with a seam of its color. They are left out
     where they would cover another face, its emotion or its bars, or do not fit into the image.
@@ -265,9 +267,10 @@ def _strokes(box: Box, thickness: int, length: int) -> Iterator[Box]:
 
 
 def _draw_plate(image: np.ndarray, face: FaceResult, taken: Sequence[Box]) -> Box:
-    """Draw the emotion and its percentage on a plate in the emotion's color; return its box."""
+    """Draw the id, the emotion and its percentage on a plate in the emotion's color; return its box."""
     box, color = face.box, color_of(face.emotion)
-    text = _render(f"{face.emotion} {_percent(face.confidence)}".rstrip(), _text_height(image))
+    words = f"{face.id[:_MAX_ID_LENGTH]} {face.emotion} {_percent(face.confidence)}".strip()
+    text = _render(words, _text_height(image))
     padding = text.shape[0] // 3
     height, width = text.shape[0] + 2 * padding, text.shape[1] + 2 * padding
     above, below = box.y - height, box.bottom

@@ -2,6 +2,7 @@
 """Launch files, run by `ros2 launch`."""
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from fer_ros.nodes.common import rviz
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
@@ -178,16 +181,124 @@ def test_launch_ends_with_reason_of_the_node():
     assert "there is no model 'no_such_model'" in finish(launch("emotion.launch.py", "model:=no_such_model"))
 
 
+CONFIGURATION = ROOT / "config" / "fer.rviz"
+
+
+def displays_of(configuration: str) -> dict[str, dict]:
+    """Return the displays of an RViz configuration by name."""
+    return {display["Name"]: display for display in yaml.safe_load(configuration)["Visualization Manager"]["Displays"]}
+
+
 def test_rviz_configuration_matches_topics_and_qos():
-    configuration = yaml.safe_load((ROOT / "config" / "fer.rviz").read_text())["Visualization Manager"]
-    assert configuration["Global Options"]["Fixed Frame"] == "camera_optical_frame"
-    displays = configuration["Displays"]
-    assert {display["Class"] for display in displays} == {
-        "rviz_default_plugins/Image",
-        "rviz_default_plugins/MarkerArray",
+    displays = displays_of(CONFIGURATION.read_text())
+    assert {name: (display["Class"].split("/")[1], display["Enabled"]) for name, display in displays.items()} == {
+        "Emotions": ("Image", True),
+        "Camera": ("Image", False),  # ticked, it would double the traffic
+        "Faces": ("MarkerArray", True),
+        "Camera axes": ("Axes", True),
+        "Grid of half meters": ("Grid", True),
     }
-    assert {display["Topic"]["Value"]: display["Topic"]["Reliability Policy"] for display in displays} == {
+    assert all(display["Value"] == display["Enabled"] for display in displays.values())
+    with_topics = [display["Topic"] for display in displays.values() if "Topic" in display]
+    assert {topic["Value"]: topic["Reliability Policy"] for topic in with_topics} == {
         "/emotions/image": "Reliable",
         "/image": "Best Effort",
         "/emotions/markers": "Reliable",
     }
+
+
+def test_rviz_configuration_shows_markers_in_any_camera_frame():
+    manager = yaml.safe_load(CONFIGURATION.read_text())["Visualization Manager"]
+    assert manager["Transformation"]["Current"]["Class"] == "rviz_common/Identity", "which needs no tf"
+    view = manager["Views"]["Current"]
+    assert (view["Distance"], view["Pitch"], view["Yaw"]) == (3, -1, pytest.approx(3 / 2 * math.pi, abs=1e-4))
+    assert view["Focal Point"] == {"X": 0, "Y": 0, "Z": 1}
+    assert displays_of(CONFIGURATION.read_text())["Grid of half meters"]["Plane"] == "XZ"
+
+
+def test_rviz_configuration_lays_out_the_window():
+    geometry = yaml.safe_load(CONFIGURATION.read_text())["Window Geometry"]
+    assert (geometry["Width"], geometry["Height"]) == (1200, 740)
+    # Without a value RViz reads an uninitialized one.
+    assert geometry["Hide Left Dock"] is geometry["Hide Right Dock"] is False
+    assert geometry["QMainWindow State"] == rviz.window_state([("Emotions", True), ("Camera", False)])
+
+
+def test_rviz_shows_every_camera():
+    cameras = [
+        rviz.CameraTopics(name, f"/{name}/emotions/image", f"/{name}/raw/compressed", f"/{name}/emotions/markers")
+        for name in ("front", "back")
+    ]
+    written = rviz.configuration(CONFIGURATION.read_text(), cameras)
+    displays = displays_of(written)
+    assert {name: display["Topic"]["Value"] for name, display in displays.items() if "Topic" in display} == {
+        f"{display} {name}": f"/{name}/{topic}"
+        for name in ("front", "back")
+        for display, topic in (
+            ("Emotions", "emotions/image"),
+            ("Camera", "raw/compressed"),
+            ("Faces", "emotions/markers"),
+        )
+    }
+    geometry = yaml.safe_load(written)["Window Geometry"]
+    state = bytes.fromhex(geometry["QMainWindow State"])
+    for title in ("Emotions front", "Emotions back", "Camera back", "Displays"):
+        assert title.encode("utf-16-be") in state
+    assert geometry["Hide Left Dock"] is False
+
+
+def test_rviz_configuration_of_one_camera_is_the_shipped_one():
+    template = CONFIGURATION.read_text()
+    topics = rviz.CameraTopics("", "/emotions/image", "/image", "/emotions/markers")
+    assert yaml.safe_load(rviz.configuration(template, [topics])) == yaml.safe_load(template)
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (
+            "namespace:=robot image:=camera/image_raw",
+            {
+                "Emotions": "/robot/emotions/image",
+                "Camera": "/robot/camera/image_raw",
+                "Faces": "/robot/emotions/markers",
+            },
+        ),
+        (
+            "cameras:=front,back image_transport:=compressed",
+            {
+                "Emotions front": "/front/emotions/image",
+                "Camera front": "/front/image/compressed",
+                "Faces front": "/front/emotions/markers",
+                "Emotions back": "/back/emotions/image",
+                "Camera back": "/back/image/compressed",
+                "Faces back": "/back/emotions/markers",
+            },
+        ),
+        (
+            "cameras:=eye,door camera_topics:=/webcam/image,hall/image namespace:=/robot",
+            {
+                "Emotions eye": "/robot/eye/emotions/image",
+                "Camera eye": "/webcam/image",
+                "Faces eye": "/robot/eye/emotions/markers",
+                "Emotions door": "/robot/door/emotions/image",
+                "Camera door": "/robot/hall/image",
+                "Faces door": "/robot/door/emotions/markers",
+            },
+        ),
+    ],
+)
+def test_launch_arguments_reach_the_displays_of_rviz(tmp_path, monkeypatch, arguments, shown):
+    """RViz is not installed beside the wheels: a package with a program of its name copies its configuration."""
+    program = tmp_path / "lib" / "rviz2" / "rviz2"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\ncp $2 {tmp_path}/shown.rviz\n")
+    program.chmod(0o755)
+    index = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    (index / "rviz2").touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path}:{os.environ['AMENT_PREFIX_PATH']}")
+    output = finish(launch("emotion.launch.py", "rviz:=true", "model:=no_such_model", *arguments.split()))
+    displays = displays_of((tmp_path / "shown.rviz").read_text())
+    assert {name: each["Topic"]["Value"] for name, each in displays.items() if "Topic" in each} == shown, output

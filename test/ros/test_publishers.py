@@ -156,7 +156,7 @@ def test_markers_follow_face_and_are_deleted_when_lost(robot, start, subscribe, 
     sphere, text = received[-1].markers
     for marker in (sphere, text):
         assert marker.action == Marker.ADD
-        assert marker.ns == face.face_id
+        assert marker.id == int(face.face_id.removeprefix("f"))
         assert marker.header.frame_id == "camera_optical_frame"
         assert marker.lifetime.sec == 1
         assert (marker.pose.position.x, marker.pose.position.z) == (face.position.x, face.position.z)
@@ -165,13 +165,14 @@ def test_markers_follow_face_and_are_deleted_when_lost(robot, start, subscribe, 
     assert (sphere.type, text.type) == (Marker.SPHERE, Marker.TEXT_VIEW_FACING)
     assert sphere.pose.position.y == face.position.y > text.pose.position.y  # y points down
     assert text.text.startswith(f"{face.face_id} {face.emotion} ")
-    assert sphere.id != text.id
+    assert (sphere.ns, text.ns) == ("faces", "labels")
+    assert text.scale.x == text.scale.z / 2, "RViz takes the width of a blank from it"
 
     def deleted():
-        return {m.id for array in received for m in array.markers if (m.action, m.ns) == (Marker.DELETE, face.face_id)}
+        return {m.ns for array in received for m in array.markers if (m.action, m.id) == (Marker.DELETE, sphere.id)}
 
     camera.show(astronaut, lambda: robot.results[-1].faces[0].tracked_for.sec, "APPEARED")
-    camera.show(EMPTY, lambda: deleted() == {sphere.id, text.id}, "the deletion of the markers")
+    camera.show(EMPTY, lambda: deleted() == {"faces", "labels"}, "the deletion of the markers")
 
 
 def test_markers_need_calibration(robot, start, subscribe, astronaut):

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
     from fer_ros.nodes.emotion.result import Result
 
-_SPHERE, _TEXT = 0, 1
-"""Ids of the two markers of a face; their namespace is its face_id."""
+_FACES, _LABELS = "faces", "labels"
+"""Namespaces of the spheres and of the texts. RViz lists them, and would keep one for each face for good. The id of a
+marker is the number in the face's id."""
 _DIAMETER = 0.2
 """Meters; about the size of a head."""
 _TEXT_HEIGHT = 0.1
 """Meters, of a capital letter."""
+_BLANK_WIDTH = _TEXT_HEIGHT / 2
+"""Meters. RViz takes the width of a blank from scale.x."""
 _LIFETIME = 1.0
 """Seconds; removes the markers of faces that never had an event, and those of a node that has ended."""
 _LIFETIME_PERIODS = 2.5
@@ -78,8 +81,8 @@ def _markers(face: FaceResult, position: Position, header: Header, lifetime: Dur
     appearance = {"action": Marker.ADD, "lifetime": lifetime, "color": ColorRGBA(r=red, g=green, b=blue, a=1.0)}
     yield Marker(
         header=header,
-        ns=face.id,
-        id=_SPHERE,
+        ns=_FACES,
+        id=_number(face.id),
         type=Marker.SPHERE,
         pose=Pose(position=Point(x=x, y=y, z=z)),
         scale=Vector3(x=_DIAMETER, y=_DIAMETER, z=_DIAMETER),
@@ -87,16 +90,21 @@ def _markers(face: FaceResult, position: Position, header: Header, lifetime: Dur
     )
     yield Marker(
         header=header,
-        ns=face.id,
-        id=_TEXT,
+        ns=_LABELS,
+        id=_number(face.id),
         type=Marker.TEXT_VIEW_FACING,
         pose=Pose(position=Point(x=x, y=y - _DIAMETER, z=z)),  # y points down
-        scale=Vector3(z=_TEXT_HEIGHT),
+        scale=Vector3(x=_BLANK_WIDTH, z=_TEXT_HEIGHT),
         text=f"{face.id} {face.emotion} {face.confidence:.0%}",
         **appearance,
     )
 
 
 def _deletions(face_id: str, header: Header) -> Iterator[Marker]:
-    for marker_id in (_SPHERE, _TEXT):
-        yield Marker(header=header, ns=face_id, id=marker_id, action=Marker.DELETE)
+    for namespace in (_FACES, _LABELS):
+        yield Marker(header=header, ns=namespace, id=_number(face_id), action=Marker.DELETE)
+
+
+def _number(face_id: str) -> int:
+    """Return the 12 of "f12"."""
+    return int(face_id[1:])
