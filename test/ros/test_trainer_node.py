@@ -259,6 +259,12 @@ def test_training_ends_with_its_node(by, killed, doomed):
     [
         ({}, "the goal names no dataset"),
         ({"dataset": "bars", "output_name": "../runs"}, "output_name is '../runs'; it must be a name"),
+        (
+            {"dataset": "bars", "output_name": "-x\n[INFO] trained"},
+            "output_name is '-x\\n[INFO] trained'; expected a text",
+        ),
+        ({"dataset": "/dev/zero", "output_name": "new"}, "dataset /dev/zero is neither a file nor a folder"),
+        ({"dataset": "bars", "recipe": "/etc/passwd", "output_name": "new"}, "/etc/passwd: "),
         ({"dataset": "bars", "output_name": "long"}, "there is a run 'long' in "),
         ({"resume": True}, "output_name is required to resume"),
         ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; available: long"),
@@ -271,6 +277,8 @@ def test_unusable_goal_is_aborted_with_the_reason(goal, reason, client, killed, 
     status, result = client.send(**goal).end()
     assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
     assert reason.format(place=place) in result.message
+    assert "root:" not in result.message
+    assert result.message.isprintable()
     assert not (place / "runs" / "new").exists()
 
 

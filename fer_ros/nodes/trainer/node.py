@@ -28,6 +28,7 @@ from fer_ros.nodes.trainer.goal import GoalError, TrainingRun, to_run
 from fer_ros.nodes.trainer.parameters import TrainerSettings
 from fer_ros.nodes.trainer.process import STOP_GRACE, TrainingProcess
 from fer_ros.nodes.trainer.publishers import TrainingPublishers
+from fer_ros.text import printable
 from fer_ros.training import run_folder
 
 _NAME = "trainer_node"
@@ -90,7 +91,9 @@ class TrainerNode(Node):
             if not self._run_lock.locked() and time.monotonic() > self._reserved_until:
                 self._reserved_until = time.monotonic() + _ACCEPTED_GOAL_TIMEOUT
                 return GoalResponse.ACCEPT
-        self.get_logger().warning(f"rejected goal '{goal.output_name}': another run is active, cancel it first")
+        self.get_logger().warning(
+            f"rejected goal '{printable(goal.output_name)}': another run is active, cancel it first"
+        )
         return GoalResponse.REJECT
 
     def _execute(self, goal: ServerGoalHandle) -> TrainModel.Result:

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fer_ros.child_process import ChildProcess
+from fer_ros.text import printable
 
 STOP_GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 _POLL_PERIOD = 0.1
 """Seconds."""
+_MAX_REASON = 2000
+"""Characters."""
 _ERROR_PREFIX = "fer-train: error: "
 
 
@@ -64,8 +67,8 @@ class TrainingProcess(ChildProcess):
             return ""
         errors = [line for line in self.last_lines if line.startswith(_ERROR_PREFIX)]
         if errors:
-            return errors[-1].removeprefix(_ERROR_PREFIX)
-        last_line = f": {self.last_lines[-1]}" if self.last_lines else ""
+            return printable(errors[-1].removeprefix(_ERROR_PREFIX), _MAX_REASON)
+        last_line = f": {printable(self.last_lines[-1], _MAX_REASON)}" if self.last_lines else ""
         return f"the training process {self.exit_reason}{last_line}"
 
     def _put_event(self, line: str) -> bool:
