@@ -3,6 +3,12 @@
 
 import os
 import socket
+import sys
+from pathlib import Path
+
+# For `import benchmarks` under colcon, which runs the tests from its build folder. Last, so that an installed fer_ros
+# is the one that is tested.
+sys.path.append(str(Path(__file__).parents[1]))
 
 DOMAINS = range(70, 101)
 """ROS domains for tests. Above 101 the ports of DDS lie in the ephemeral range of Linux."""
