@@ -76,6 +76,7 @@ def _start_camera(context) -> list:
             namespace=LaunchConfiguration("namespace"),
             parameters=[{**_parameters(context), **common.sim_time(context.launch_configurations)}],
             remappings=[("image", LaunchConfiguration("image")), ("camera_info", LaunchConfiguration("camera_info"))],
+            additional_env=common.discovery(context.launch_configurations),
             output="screen",
             emulate_tty=True,
             on_exit=Shutdown(reason="the source has ended"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from fer_ros.emotion import model_file
 from fer_ros.emotion.backends import registry
+from fer_ros.emotion.labels import EXPRESSIONS
 from fer_ros.emotion.model_file import ModelFile
 from fer_ros.emotion.preprocessing import Preprocessing
 
@@ -42,12 +44,24 @@ class Classifier:
             warnings.warn(f"{path} has no digest, so damage cannot be noticed; export it anew", stacklevel=2)
         self.metadata = file.metadata
         self.model_id = file.model_id
+        self.labels: tuple[str, ...] = self.metadata.labels
+        """Class labels, in the order of the scores."""
         self._backend = registry.load(self.backend, file)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Class labels, in the order of the scores."""
-        return self.metadata.labels
+    def labeled_with(self, vocabulary: str) -> Classifier:
+        """Return a classifier with the same network and labels of a vocabulary.
+
+        Args:
+            vocabulary: one of `fer_ros.emotion.labels.VOCABULARIES`.
+
+        >>> Classifier("mini_xception", backend="opencv").labeled_with("expressions").labels[3]
+        'smiling'
+        """
+        if vocabulary != "expressions":
+            return self
+        other = copy.copy(self)
+        other.labels = tuple(EXPRESSIONS.get(label, label) for label in self.labels)
+        return other
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -9,3 +9,19 @@ FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 KNOWN = (*FER2013, "contempt", "calm")
 """All labels that a model may have, as listed in FaceEmotion.msg."""
+
+EXPRESSIONS = {
+    "angry": "frowning",
+    "disgust": "nose wrinkled",
+    "fear": "eyes widened",
+    "happy": "smiling",
+    "sad": "mouth corners down",
+    "surprise": "mouth open",
+    "neutral": "neutral",
+    "contempt": "smirking",
+    "calm": "relaxed",
+}
+"""What a face shows that is classified as each label: words for the face and not for a feeling."""
+
+VOCABULARIES = ("emotions", "expressions")
+"""What results can be labeled with: the model's own labels, or `EXPRESSIONS`."""

@@ -30,6 +30,17 @@ COLORS = {
     "unknown": (120, 120, 120),
 }
 """BGR color of each label in FaceEmotion.msg."""
+_SHOWN_BY = {
+    "frowning": "angry",
+    "nose wrinkled": "disgust",
+    "eyes widened": "fear",
+    "smiling": "happy",
+    "mouth corners down": "sad",
+    "mouth open": "surprise",
+    "smirking": "contempt",
+    "relaxed": "calm",
+}
+"""The emotion whose color an expression has."""
 
 _PANEL_GRAY = 24
 _PANEL_OPACITY = 0.72
@@ -145,8 +156,8 @@ def write_caption(image: np.ndarray, text: str, color: tuple[int, int, int]) -> 
 
 
 def color_of(emotion: str) -> tuple[int, int, int]:
-    """Return the BGR color of an emotion; other names have that of "unknown"."""
-    return COLORS.get(emotion, COLORS["unknown"])
+    """Return the BGR color of an emotion or expression; other names have that of "unknown"."""
+    return COLORS.get(_SHOWN_BY.get(emotion, emotion), COLORS["unknown"])
 
 
 class _Panel:

@@ -25,6 +25,8 @@ class EventKind(IntEnum):
     LOST = 3
     PRESENT = 4
     """The face had appeared before; tells a late subscriber who is there."""
+    NOTICE = 5
+    """A new face was seen; only after `EventSettings.notice` it APPEARED and has results."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ class Event:
     dominant: bool
     """Whether this is the dominant face."""
     previous: str
-    """The emotion in the event before this one; empty on APPEARED and PRESENT."""
+    """The emotion in the event before this one; empty on APPEARED, PRESENT and NOTICE."""
     current: str
-    """The emotion from now on; empty on LOST."""
+    """The emotion from now on; empty on LOST and NOTICE."""
     confidence: float
-    """0..1, of `current`; NaN on LOST."""
+    """0..1, of `current`; NaN on LOST and NOTICE."""
     position: Position | None
     """Meters in the camera's optical frame, on LOST the last one; None when unknown."""
 
@@ -58,12 +60,16 @@ class EventSettings:
     give no events; 0 reports each face at once."""
     lost_after: float = 1.0
     """Seconds that a face must be unseen before it is LOST; with a slow camera, in at least two images."""
+    notice: float = 0.0
+    """Seconds from the NOTICE of a new face until it has APPEARED; 0 gives no NOTICE."""
     dominant_rule: str = "largest"
     """What makes a face dominant: one of `fer_ros.people.attention.DOMINANT_RULES`."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.appear_after < math.inf:
             raise ValueError(f"appear_after must be 0 or more seconds, not {self.appear_after}")
+        if not 0 <= self.notice < math.inf:
+            raise ValueError(f"notice must be 0 or more seconds, not {self.notice}")
         if not 0 < self.lost_after < math.inf:
             raise ValueError(f"lost_after must be above 0 seconds, not {self.lost_after}")
         check_rule(self.dominant_rule)
@@ -76,6 +82,8 @@ class _Track:
     last_seen: float
     seen_for: float = 0.0
     """Sum of the intervals, in seconds, between consecutive images that both show the face."""
+    noticed: bool = False
+    """Whether its NOTICE was returned."""
     reported: str = ""
     """The emotion in the last event about this face; empty before APPEARED."""
 
@@ -123,7 +131,7 @@ class FaceEvents:
             image_size: its width and height, pixels.
 
         Returns:
-            LOST events first, then APPEARED and CHANGED in the order of `faces`.
+            LOST events first, then NOTICE, APPEARED and CHANGED in the order of `faces`.
         """
         lost = self.reset() if stamp < self._last_stamp else self._drop_lost(stamp, faces)
         for face in faces:
@@ -132,6 +140,10 @@ class FaceEvents:
         self._period.add(stamp)
         self._update_dominant(faces, stamp, image_size)
         return lost + [event for face in faces for event in self._pending_events(self._tracks[face.id])]
+
+    def is_withheld(self, face_id: str) -> bool:
+        """Return whether nothing but the NOTICE may be published about a face of the last image."""
+        return self._settings.notice > 0 and not self._tracks[face_id].reported
 
     def present(self) -> list[Event]:
         """Return a PRESENT event for each face that has appeared and is not lost."""
@@ -174,9 +186,15 @@ class FaceEvents:
             self._dominant.update(present, stamp, image_size)
 
     def _has_appeared(self, track: _Track) -> bool:
-        return bool(track.reported) or track.seen_for >= self._settings.appear_after - TIME_TOLERANCE
+        return bool(track.reported) or self._is_seen_for(track, self._settings.appear_after + self._settings.notice)
+
+    def _is_seen_for(self, track: _Track, seconds: float) -> bool:
+        return track.seen_for >= seconds - TIME_TOLERANCE
 
     def _pending_events(self, track: _Track) -> list[Event]:
+        if self.is_withheld(track.face.id) and not track.noticed:
+            track.noticed = self._is_seen_for(track, self._settings.appear_after)
+            return [self._event(EventKind.NOTICE, track.face, "", "", math.nan)] if track.noticed else []
         current, previous = track.face.emotion, track.reported
         if not self._has_appeared(track) or current == previous:
             return []

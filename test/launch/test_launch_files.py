@@ -74,7 +74,7 @@ def model(tmp_path) -> Path:
         (
             "emotion",
             "namespace cameras image camera_info model image_transport autostart params_file log_level rviz "
-            "use_sim_time",
+            "discovery use_sim_time",
         ),
         ("demo", "source rate loop use_sim_time namespace image model rviz"),
         ("trainer", "namespace datasets output emotion_node params_file log_level use_sim_time"),
@@ -117,7 +117,9 @@ def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
 @needs_ros2_launch
 def test_demo_without_subscriber_says_what_it_waits_for(model):
     namespace = f"robot_{uuid.uuid4().hex[:8]}"
-    launched = launch("demo.launch.py", f"namespace:={namespace}", f"model:={model}", "use_sim_time:=true")
+    launched = launch(
+        "demo.launch.py", f"namespace:={namespace}", f"model:={model}", "use_sim_time:=true", "discovery:=localhost"
+    )
     awaited = {
         f"[{namespace}.emotion_node]: use_sim_time is true, but no time arrives on /clock": "",
         f"[{namespace}.video_publisher_node]: use_sim_time is true, but no time arrives on /clock": "",
@@ -155,6 +157,7 @@ def test_trainer_runs_in_namespace_and_ends_on_sigint(tmp_path):
         ("emotion", "autostart:=tr", "autostart is 'tr', expected true or false"),
         ("emotion", "image_transport:=unknown", "image_transport is 'unknown', expected one of: raw, compressed"),
         ("emotion", "log_level:=verbose", "log_level is 'verbose'"),
+        ("emotion", "discovery:=lan", "discovery is 'lan', expected one of: localhost, subnet"),
         ("emotion", "modl:=x image:=/y", "emotion.launch.py has no argument 'modl', did you mean 'model'"),
         ("emotion", "cameras:=front,back image:=/camera/image_raw", "as in image:=image_raw for /front/image_raw"),
         (
@@ -174,6 +177,24 @@ def test_wrong_launch_argument_starts_nothing(file, arguments, reason):
     assert reason in output
     assert "process started" not in output
     assert "Traceback" not in output
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize(
+    ("distribution", "chosen", "environment"),
+    [
+        ("kilted", "localhost", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}),
+        ("jazzy", "subnet", {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}),
+        ("humble", "localhost", {"ROS_LOCALHOST_ONLY": "1"}),
+        ("humble", "subnet", {"ROS_LOCALHOST_ONLY": "0"}),
+        ("kilted", "", {}),
+    ],
+)
+def test_discovery_sets_the_variable_of_the_distribution(distribution, chosen, environment, monkeypatch):
+    from fer_ros.nodes.common.launch import discovery
+
+    monkeypatch.setenv("ROS_DISTRO", distribution)
+    assert discovery({"discovery": chosen}) == environment
 
 
 @needs_ros2_launch

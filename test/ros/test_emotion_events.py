@@ -96,6 +96,25 @@ def test_time_counts_by_arrival_while_stamps_stand_still(robot, node, astronaut,
     assert ("no stamp" if stamp == Time() else "the same stamp, 12.500 s") in line
 
 
+def test_results_follow_only_after_the_notice(robot, model, quick_start, astronaut):
+    node = robot.start(EmotionNode, model=str(model), labels="expressions", notice__seconds=1.0)
+    assert node.autostart()
+    robot.events = []
+    robot.node.create_subscription(EmotionEvent, "emotion_events", robot.events.append, 50)
+    camera = robot.matched_camera()
+    first = robot.wait_until(
+        lambda: (result := robot.process(camera, astronaut)).faces and result, "a result with the face"
+    )
+    assert [e.kind for e in robot.events] == [EmotionEvent.NOTICE, EmotionEvent.APPEARED]
+    noticed, appeared = (e.header.stamp.sec + 1e-9 * e.header.stamp.nanosec for e in robot.events)
+    assert appeared - noticed == pytest.approx(1.0, abs=1e-6)
+    assert appeared == first.header.stamp.sec + 1e-9 * first.header.stamp.nanosec
+    assert robot.events[0].current == ""
+    assert robot.events[1].current == first.faces[0].emotion == "smiling"
+    assert "happy" not in first.labels
+    assert math.isnan(first.faces[0].valence)
+
+
 def test_late_subscriber_is_told_who_is_present(robot, node, astronaut):
     camera = robot.matched_camera()
     appear(robot, camera, astronaut)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_ros.emotion.labels import FER2013, KNOWN
+from fer_ros.emotion.labels import EXPRESSIONS, FER2013, KNOWN
 from fer_ros.media import drawing
 from fer_ros.types import Box, Detection, FaceResult
 
@@ -230,3 +230,8 @@ def test_scores_of_four_detectors_do_not_lie_on_each_other(faces, monkeypatch):
     for number, plate in enumerate(plates):
         assert plate == plate.clipped(640, 480)
         assert not drawing._shared_area(plate, plates[number + 1 :])
+
+
+def test_expression_has_the_color_of_its_emotion():
+    for emotion, expression in EXPRESSIONS.items():
+        assert drawing.color_of(expression) == drawing.color_of(emotion), expression

@@ -13,7 +13,7 @@ from fer_ros.people.attention import DOMINANT_RULES
 from fer_ros.people.events import EventKind, EventSettings, FaceEvents
 from fer_ros.types import UNKNOWN, Box, FaceResult
 
-APPEARED, CHANGED, LOST, PRESENT = EventKind
+APPEARED, CHANGED, LOST, PRESENT, NOTICE = EventKind
 SIZE = (640, 480)
 SCORES = np.array([0.7, 0.3])
 
@@ -55,6 +55,25 @@ def test_face_appears_changes_and_is_lost():
         (1.0, CHANGED, "1", "happy", "sad"),
         (2.4, LOST, "1", "sad", ""),
     ]
+
+
+def test_notice_comes_before_the_face_appears():
+    events = create(appear_after=0.3, notice=2.0, lost_after=1.0)
+    withheld = []
+    for step in range(30):
+        events.update([face()], step / 10, SIZE)
+        withheld.append(events.is_withheld("1"))
+    assert withheld == [True] * 23 + [False] * 7
+    images = [[face()]] * 25 + [[]] * 15
+    assert watch(create(appear_after=0.3, notice=2.0, lost_after=1.0), images) == [
+        (0.3, NOTICE, "1", "", ""),
+        (2.3, APPEARED, "1", "", "happy"),
+        (3.4, LOST, "1", "happy", ""),
+    ]
+
+
+def test_face_that_leaves_after_its_notice_is_not_lost():
+    assert watch(create(appear_after=0.0, notice=2.0), [[face()], *[[]] * 20]) == [(0.0, NOTICE, "1", "", "")]
 
 
 @pytest.mark.parametrize("rate", [5, 20, 60])

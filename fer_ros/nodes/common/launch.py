@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from fer_ros.registry import did_you_mean
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+_DISCOVERY = ("localhost", "subnet")
 Arguments = Mapping[str, tuple[str, str]]
 """Default and description of each launch argument, by name."""
 
@@ -26,6 +28,11 @@ def node_arguments(node: str) -> dict[str, tuple[str, str]]:
         "namespace": ("", "namespace of the node, for instance that of the robot"),
         "params_file": ("", f"YAML file with parameters; default: config/{node}.yaml of this package"),
         "log_level": ("info", "debug, info, warn, error or fatal"),
+        "discovery": (
+            "",
+            "localhost: only participants on this machine reach the node; subnet: all that use the same domain; "
+            "default: as in the environment",
+        ),
         "use_sim_time": ("false", "true: time comes from /clock, as of a simulator or of `ros2 bag play --clock 100`"),
     }
 
@@ -106,6 +113,21 @@ def sim_time(given: Mapping[str, str]) -> dict[str, bool]:
     return {"use_sim_time": True} if to_bool("use_sim_time", given["use_sim_time"]) else {}
 
 
+def discovery(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variable that limits who reaches a node; none where the argument is empty.
+
+    Raises:
+        ValueError: there is no such range.
+    """
+    chosen = given["discovery"]
+    check_choice("discovery", chosen, _DISCOVERY)
+    if not chosen:
+        return {}
+    if os.environ.get("ROS_DISTRO") == "humble":
+        return {"ROS_LOCALHOST_ONLY": str(int(chosen == "localhost"))}
+    return {"ROS_AUTOMATIC_DISCOVERY_RANGE": chosen.upper()}
+
+
 def start_node(
     context: Any, name: str, given: Mapping[str, str], parameters: Mapping[str, Any], **options: Any
 ) -> Node:
@@ -120,7 +142,7 @@ def start_node(
 
     Raises:
         FileNotFoundError: the parameter file does not exist.
-        ValueError: there is no such log level, or `use_sim_time` is neither true nor false.
+        ValueError: there is no such log level or discovery range, or `use_sim_time` is neither true nor false.
     """
     check_choice("log_level", given["log_level"].rpartition(":=")[2], _LOG_LEVELS)
     file = given["params_file"] or f"{share(context)}/config/{name}.yaml"
@@ -133,6 +155,7 @@ def start_node(
         namespace=given["namespace"],
         parameters=[file, {**parameters, **sim_time(given)}],
         arguments=["--ros-args", "--log-level", given["log_level"]],
+        additional_env=discovery(given),
         output="screen",
         emulate_tty=True,
         on_exit=Shutdown(reason=f"{name} has ended"),

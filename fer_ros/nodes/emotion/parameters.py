@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
 from fer_ros.emotion.backends import registry as backends
+from fer_ros.emotion.labels import VOCABULARIES
 from fer_ros.faces.alignment import ALIGNMENT_MODES
 from fer_ros.faces.contrast import CONTRAST_MODES
 from fer_ros.faces.detectors.registry import DETECTORS
@@ -197,6 +198,19 @@ class EventParameters:
 
 
 @dataclass(frozen=True)
+class NoticeParameters:
+    """Group `notice`: time to inform people before anything is published about them."""
+
+    seconds: float = parameter(
+        _default(EventSettings, "notice"),
+        "Seconds between the event NOTICE about a new face and its first result. Until then the face is in no topic "
+        "but emotion_events, and has not APPEARED. 0 publishes results at once and no NOTICE.",
+        range=(0.0, 60.0),
+        dynamic=True,
+    )
+
+
+@dataclass(frozen=True)
 class PositionParameters:
     """Group `position`: the position of a face, computed from its box and camera_info."""
 
@@ -336,6 +350,12 @@ class Settings:
         range=(0, 1000),
         dynamic=True,
     )
+    labels: str = parameter(
+        VOCABULARIES[0],
+        "What faces are labeled with. emotions: the model's labels, such as happy. expressions: words for what the "
+        "face shows, such as smiling; valence and arousal are then unknown.",
+        choices=VOCABULARIES,
+    )
     alignment: str = parameter(
         _default(CameraSettings, "alignment"),
         "Which faces are rotated upright before classification. tilted: those with a known roll angle, from the "
@@ -348,6 +368,7 @@ class Settings:
     tracking: TrackingParameters = field(default_factory=TrackingParameters)
     smoothing: SmoothingParameters = field(default_factory=SmoothingParameters)
     events: EventParameters = field(default_factory=EventParameters)
+    notice: NoticeParameters = field(default_factory=NoticeParameters)
     position: PositionParameters = field(default_factory=PositionParameters)
     publish: Any = field(default_factory=_publish_parameters())
     models: ModelsParameters = field(default_factory=ModelsParameters)

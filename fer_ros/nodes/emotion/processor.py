@@ -227,12 +227,14 @@ class ImageProcessor:
     ) -> None:
         classifier, events = self._state.classifier, self._state.camera_states[camera.name].events
         height, width = frame.gray.shape
+        introductions = self._introductions(camera)
+        caused = events.update(faces, frame.stamp, (width, height))
         camera.publish(
             Result(
                 header=image.header,
                 frame=frame,
-                faces=faces,
-                events=[*self._introductions(camera), *events.update(faces, frame.stamp, (width, height))],
+                faces=[face for face in faces if not events.is_withheld(face.id)],
+                events=[*introductions, *caused],
                 dominant_id=events.dominant_id,
                 labels=classifier.labels,
                 model_id=classifier.model_id,

@@ -52,11 +52,11 @@ class NodeState:
         camera_states = {
             camera: CameraState(detector, _camera_settings(settings, camera)) for camera in settings.cameras
         }
-        return cls(classifier, settings, detector, camera_states)
+        return cls(classifier.labeled_with(settings.labels), settings, detector, camera_states)
 
     def with_classifier(self, classifier: Classifier) -> NodeState:
         """Return a state with another model; faces keep their ids, and the averages of their scores restart."""
-        return replace(self, classifier=classifier)
+        return replace(self, classifier=classifier.labeled_with(self.settings.labels))
 
     def detector_for(self, settings: Settings) -> Detector:
         """Return the current detector, or another one if `settings` require it; raises what `create` raises."""
@@ -111,7 +111,10 @@ def _camera_settings(settings: Settings, camera: str) -> CameraSettings:
             hold=smoothing.hold, margin=smoothing.margin, min_confidence=smoothing.min_confidence
         ),
         events=EventSettings(
-            appear_after=events.appear_after, lost_after=events.lost_after, dominant_rule=events.dominant_rule
+            appear_after=events.appear_after,
+            lost_after=events.lost_after,
+            notice=settings.notice.seconds,
+            dominant_rule=events.dominant_rule,
         ),
         alignment=settings.alignment,
         max_faces=settings.max_faces,
