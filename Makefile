@@ -43,5 +43,6 @@ lint: setup ## check style, format, types, layers and spelling
 lock: ## renew requirements/lock-*.txt, the versions and hashes of all packages; needs uv
 	@scripts/lock
 
-clean: ## remove all environments and builds
-	rm -rf .ros
+clean: ## remove environments, builds and caches; results in out/ and runs/ stay
+	rm -rf .ros build install log dist *.egg-info .coverage .coverage.* .hypothesis .*_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -135,7 +135,7 @@ class BagInput(Input):
         try:
             bag = Bag(self.path, self.topic)
         except ImportError as error:
-            raise InputError(f"{self.path} needs the package rosbags: pip install 'fer-ros[bags]'") from error
+            raise InputError(f"{self.path} needs the package rosbags: pip install rosbags") from error
         except BagError as error:
             raise InputError(str(error)) from error
         self._total = bag.total

@@ -91,7 +91,7 @@ def describe(error: Exception) -> tuple[int, str]:
     message = " ".join(str(error).split())
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("fer_ros."):
         module = error.name.partition(".")[0]
-        remedy = f"pip install 'fer-ros[{_EXTRAS.get(module, 'train')}]'"
+        remedy = f"pip install '.[{_EXTRAS.get(module, 'train')}]' in the source folder of fer_ros"
         return BAD_INPUT, f"the Python package '{module}' is not installed; install it with: {remedy}"
     code = _exit_code(error)
     if code is not None:

@@ -9,11 +9,20 @@ import cv2
 
 from fer_ros.faces import cascade_file
 
+_WITH_CASCADES = "opencv-contrib-python 5.1 or later, or opencv-python below version 5"
+"""The pip packages that have the class CascadeClassifier and the cascades."""
+
+_SYSTEM_FOLDERS = tuple(
+    Path("/usr/share", version, kind) for version in ("opencv4", "opencv") for kind in ("haarcascades", "lbpcascades")
+)
+"""Where Debian's and Ubuntu's package opencv-data has the cascades."""
+
 
 def find_cascade(name: str) -> Path:
     """Return the xml file of a cascade.
 
-    OpenCV's cascades come with the pip package `opencv-python`, and on Debian and Ubuntu with `opencv-data`.
+    OpenCV's cascades come with its pip packages, of which `opencv-python` 5 lacks them, and on Debian and Ubuntu with
+    `opencv-data`.
 
     Args:
         name: such as "haarcascade_frontalface_default", or the path of an xml file.
@@ -33,7 +42,7 @@ def find_cascade(name: str) -> Path:
             return candidate
     raise FileNotFoundError(
         f"cascade '{name}' was not found in {', '.join(map(str, folders))}; "
-        "install opencv-data (apt) or opencv-python below version 5 (pip), or give the path of an xml file"
+        f"install opencv-data (apt) or {_WITH_CASCADES} (pip), or give the path of an xml file"
     )
 
 
@@ -44,7 +53,10 @@ def load_cascade(path: Path) -> cv2.CascadeClassifier:
         ValueError: the file is not a cascade, or this version of OpenCV has no cascade classifier.
     """
     if not hasattr(cv2, "CascadeClassifier"):
-        raise ValueError(f"OpenCV {cv2.__version__} has no CascadeClassifier; install opencv-python below version 5")
+        raise ValueError(
+            f"OpenCV {cv2.__version__} has no CascadeClassifier, which the detector viola_jones needs; install "
+            f"{_WITH_CASCADES}, or choose another detector"
+        )
     cascade = cv2.CascadeClassifier()
     try:
         if path.parent in _cascade_folders():
@@ -61,9 +73,4 @@ def load_cascade(path: Path) -> cv2.CascadeClassifier:
 
 def _cascade_folders() -> list[Path]:
     pip_package = [Path(cv2.data.haarcascades)] if hasattr(cv2, "data") else []
-    debian_package = [
-        Path("/usr/share") / version / kind
-        for version in ("opencv4", "opencv")
-        for kind in ("haarcascades", "lbpcascades")
-    ]
-    return pip_package + debian_package
+    return [*pip_package, *_SYSTEM_FOLDERS]

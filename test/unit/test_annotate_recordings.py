@@ -65,7 +65,7 @@ def test_recording_without_rosbags_names_the_extra(annotate, tmp_path, photo, mo
     monkeypatch.setitem(sys.modules, "rosbags.rosbag2", None)
     code, _, _, output = annotate(bag)
     assert code == 2
-    assert "needs the package rosbags: pip install 'fer-ros[bags]'" in output
+    assert "needs the package rosbags: pip install rosbags" in output
 
 
 def test_recording_skips_images_that_cannot_be_converted(annotate, tmp_path, photo, monkeypatch):

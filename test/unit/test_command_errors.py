@@ -41,7 +41,7 @@ WITHOUT_TRAINING_PACKAGES = [
     (
         "train",
         ["--data", "{here}/a.npz"],
-        "the Python package 'torch' is not installed; install it with: pip install 'fer-ros[train]'\n",
+        "'torch' is not installed; install it with: pip install '.[train]' in the source folder of fer_ros\n",
     ),
 ]
 WITH_TRAINING_PACKAGES = [  # only a checkpoint needs torch to be looked for

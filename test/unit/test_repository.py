@@ -44,3 +44,10 @@ def test_page_links_lead_to_files_and_headings(name):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link} leads nowhere"
         assert not anchor or anchor in anchors(target), f"{link} leads to no heading"
+
+
+def test_no_text_installs_this_package_from_an_index():
+    """The name belongs to no one there, so anyone could publish another package under it."""
+    for name in sorted({*PAGES, *SOURCES, "CHANGELOG.rst"}):
+        found = re.search(r"pip install [\"']?fer[-_]ros\b(?!/)", (ROOT / name).read_text())
+        assert not found, f"{name}: {found[0]}"

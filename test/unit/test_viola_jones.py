@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_ros.faces import cascades
 from fer_ros.faces.cascades import find_cascade
 from fer_ros.faces.detectors.base import Query
 from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
@@ -108,3 +109,20 @@ def test_tiles_cover_all_positions_and_sizes_in_two_passes():
         assert strips[-1].bottom == 480
         # A face on the border of two strips is completely in one of them.
         assert all(upper.bottom - lower.y >= size for upper, lower in pairwise(strips))
+
+
+def test_opencv_without_the_class_names_packages_with_it(monkeypatch):
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    with pytest.raises(ValueError, match=r"has no CascadeClassifier, .*; install opencv-contrib-python 5\.1 .*another"):
+        ViolaJones()
+
+
+def test_cascades_come_from_the_system_or_packages_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(cascades, "_SYSTEM_FOLDERS", (tmp_path / "haarcascades",))
+    monkeypatch.delattr(cv2, "data", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"install opencv-data \(apt\) or opencv-contrib-python 5\.1 .*\(pip\)"):
+        find_cascade("haarcascade_frontalface_default")
+    (tmp_path / "haarcascades").mkdir()
+    path = tmp_path / "haarcascades" / "haarcascade_frontalface_default.xml"
+    path.touch()
+    assert find_cascade("haarcascade_frontalface_default") == path
