@@ -44,9 +44,6 @@ class BackendEntry(Entry[Backend]):
 
 
 def _load_torchscript(_: NoOptions, model: ModelFile) -> Backend:
-    from fer_ros.emotion.backends import torch_libraries
-
-    torch_libraries.load()
     from fer_ros.emotion.backends.torchscript import TorchScriptBackend
 
     return TorchScriptBackend(model)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from fer_ros.emotion.classifier import Classifier
@@ -35,20 +34,15 @@ class NodeState:
     """By the name of the camera."""
 
     @classmethod
-    def create(cls, settings: Settings, load_classifier: Callable[[], Classifier]) -> NodeState:
-        """Load the model and the detector at the same time, and return a state without tracks.
+    def create(cls, settings: Settings, classifier: Classifier) -> NodeState:
+        """Load the detector, and return a state without tracks.
 
         Raises:
             FileNotFoundError: a file that the detector needs does not exist.
             ValueError: such a file is invalid.
             ImportError: a library that the detector needs is not installed.
-            Exception: what `load_classifier` raises.
         """
-        # Of the seconds that torch takes, the other thread waits half a second for libraries.
-        with ThreadPoolExecutor(1) as thread:
-            loading = thread.submit(load_classifier)
-            detector = _create_detector(settings)
-            classifier = loading.result()
+        detector = _create_detector(settings)
         camera_states = {
             camera: CameraState(detector, _camera_settings(settings, camera)) for camera in settings.cameras
         }
