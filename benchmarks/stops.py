@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
 from fer_ros import dds_profile
+from fer_ros.nodes.common.stop_signals import owned_segments
 
 RESULT = Path("out/bench/stops.json")
 NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node")
@@ -41,6 +42,8 @@ _WORK = 10.0
 """Seconds until which the others come."""
 _LIMIT = 2.0
 """Seconds that a stop may take."""
+_POLL_PERIOD = 0.01
+"""Seconds."""
 _TIMEOUT = 30.0
 """Seconds after which a node that does not end is killed."""
 _SIGNALS = {"SIGINT": 1, "SIGTERM": 1, "SIGHUP": 1, "SIGINT twice": 2}
@@ -71,7 +74,7 @@ class Stop:
     processes: tuple[str, ...] = ()
     """Of its session, that still run."""
     segments: tuple[str, ...] = ()
-    """Shared memory that no process uses."""
+    """Shared memory of its Fast DDS participant that still exists."""
     incomplete: tuple[str, ...] = ()
     """Files that cannot be read."""
 
@@ -124,26 +127,26 @@ def _plan(count: int, nodes: tuple[str, ...], chance: random.Random) -> Iterator
 def _run(stop: Stop, folder: Path) -> None:
     """Start the node, stop it, and fill in the result."""
     folder.mkdir()
-    others = _segments()
     log = folder / "log"
     with log.open("wb") as errors:
         command = _command(stop.node, folder)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
     time.sleep(stop.after)
     before = len(log.read_text(errors="replace").splitlines())
+    segments = owned_segments(process.pid)
     start = time.monotonic()
     _stop(process, stop.by)
-    try:
-        stop.status = process.wait(_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        stop.status = process.wait()
-    stop.took = time.monotonic() - start
+    while process.poll() is None:
+        segments |= owned_segments(process.pid)
+        if time.monotonic() - start > _TIMEOUT:
+            process.kill()
+        time.sleep(_POLL_PERIOD)
+    stop.status, stop.took = process.returncode, time.monotonic() - start
     lines = log.read_text(errors="replace").splitlines()[before:]
     stop.complaints = tuple(line for line in lines if not line.startswith("[INFO]"))
     listed = subprocess.run(["ps", "-o", "args=", "-s", str(process.pid)], capture_output=True, text=True, check=False)
     stop.processes = tuple(listed.stdout.splitlines())
-    stop.segments = tuple(sorted(_unused(_segments() - others)))
+    stop.segments = tuple(sorted(segment for segment in segments if Path(segment).exists()))
     stop.incomplete = tuple(_incomplete(folder))
 
 
@@ -194,20 +197,6 @@ def _surroundings(folder: Path) -> Iterator[None]:
                 process.send_signal(signal.SIGINT)
             for process in running:
                 process.wait(_TIMEOUT)
-
-
-def _segments() -> set[str]:
-    return {str(path) for path in Path("/dev/shm").glob("fast*_" + 16 * "[0-9a-f]")}
-
-
-def _unused(segments: set[str]) -> set[str]:
-    """Return the segments that no process has mapped: others on this machine come and go, too."""
-    used = set()
-    for maps in Path("/proc").glob("[0-9]*/maps"):
-        with suppress(OSError):
-            text = maps.read_text()
-            used |= {segment for segment in segments if segment in text}
-    return {segment for segment in segments - used if Path(segment).exists()}
 
 
 def _incomplete(folder: Path) -> Iterator[str]:

@@ -69,15 +69,8 @@ def run(
         if not signals.received:
             get_logger(name).fatal(str(error))
         rclpy.try_shutdown()
-        signals.ignore()
         return STOPPED if signals.received else 1
-    try:
-        return _run_until_finished(name, node, expected_errors, create_executor(node), signals, completes_files)
-    finally:
-        signals.ignore()
-        # Skips the garbage collection at exit. With torch loaded it takes seconds on a busy robot, and `ros2 launch`
-        # sends SIGTERM after five.
-        gc.freeze()
+    return _run_until_finished(name, node, expected_errors, create_executor(node), signals, completes_files)
 
 
 def _without_garbage_collection(create: Callable[[], Any]) -> Any:

@@ -10,19 +10,21 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 STOPPED = 130
 """Exit status of a program that was stopped before its node ran, as shells have it for SIGINT."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE = 1.2
 """Seconds from the first signal until the process is ended; with a busy machine in mind, less than two."""
-_SHARED_MEMORY = re.compile(r"\s(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})$", re.MULTILINE)
-"""Segments of this process's Fast DDS participants, in /proc/self/maps. Ports are shared with other processes."""
+_LOCK = re.compile(r"(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})_el")
+"""File that the owner of a Fast DDS segment keeps open; other participants only map the segment."""
 
 
 class StopSignals:
@@ -75,11 +77,6 @@ class StopSignals:
         finally:
             self._completed.set()
 
-    def ignore(self) -> None:
-        """Ignore further signals, which would end the interpreter while it shuts down; called when all is complete."""
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-
     def _wait(self) -> None:
         self._signaled.recv(1)
         with self._lock:
@@ -94,6 +91,19 @@ class StopSignals:
         os._exit(STOPPED)
 
 
+def end(status: int) -> NoReturn:
+    """End the process without the interpreter's shutdown; files must be complete and nodes destroyed.
+
+    With torch loaded it would take seconds on a busy machine, in which a second signal would end it with a negative
+    status, and now and then it ends in an abort, while threads of a library still run.
+    """
+    with suppress(OSError):  # the terminal may be gone
+        sys.stdout.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(status)
+
+
 _installed: StopSignals | None = None
 
 
@@ -106,10 +116,17 @@ def install() -> StopSignals:
 
 def remove_shared_memory() -> None:
     """Remove the shared memory of this process's Fast DDS participants, which outlives the process otherwise."""
-    try:
-        segments = set(_SHARED_MEMORY.findall(Path("/proc/self/maps").read_text()))
-    except OSError:
-        return
-    for segment in segments:
+    for segment in owned_segments():
         for path in (segment, f"{segment}_el"):
             Path(path).unlink(missing_ok=True)
+
+
+def owned_segments(pid: int | str = "self") -> set[str]:
+    """Return the paths of the shared memory that belongs to a process; empty if it has ended."""
+    segments = set()
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                lock = _LOCK.fullmatch(os.readlink(descriptor))
+                segments |= {lock[1]} if lock else set()
+    return segments

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from rclpy.parameter import Parameter
 from rclpy.task import Future
 from std_srvs.srv import SetBool, Trigger
 
-from fer_ros.nodes.common import lazy_imports, parameters
+from fer_ros.nodes.common import lazy_imports, parameters, stop_signals
 from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.run import run
 from fer_ros.nodes.emotion.executor import ImageExecutor
@@ -260,4 +259,4 @@ def _create_started_node() -> EmotionNode:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stop_signals.end(main())

@@ -20,7 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from fer_ros.media import drawing
 from fer_ros.media.image_header import MAX_PIXELS, ImageError
 from fer_ros.msg import FaceEmotionArray
-from fer_ros.nodes.common import graph, image_monitor, messages, parameters, qos
+from fer_ros.nodes.common import graph, image_monitor, messages, parameters, qos, stop_signals
 from fer_ros.nodes.common.image_clock import ImageClock, explain_standstill, warn_without_clock
 from fer_ros.nodes.common.image_conversion import Converter
 from fer_ros.nodes.common.image_subscription import ImageSubscription
@@ -259,4 +259,4 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stop_signals.end(main())

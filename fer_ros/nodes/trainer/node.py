@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from fer_ros.action import TrainModel
-from fer_ros.nodes.common import parameters
+from fer_ros.nodes.common import parameters, stop_signals
 from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.parameters import ParameterError
 from fer_ros.nodes.common.run import run
@@ -187,4 +186,4 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stop_signals.end(main())

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from fer_ros.media.sources import SourceError, images, open_source, scaled
-from fer_ros.nodes.common import parameters
+from fer_ros.nodes.common import parameters, stop_signals
 from fer_ros.nodes.common.image_clock import warn_without_clock
 from fer_ros.nodes.common.image_conversion import to_message
 from fer_ros.nodes.common.image_subscription import camera_info_topic
@@ -223,4 +222,4 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stop_signals.end(main())
