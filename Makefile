@@ -21,7 +21,7 @@ demo: setup ## run the nodes on a built-in scene, a video, images or a webcam: I
 test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" goes to pytest, ARGS="-n 0 --pdb" debugs
 	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report= $(ARGS)
 
-fuzz: setup ## read mutated images, calibrations, data sets and recipes; MINUTES=10, exits with 1 if one is a finding
+fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10, exits with 1 if one is a finding
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)
 
 coverage: setup ## report the line coverage of the last `make test`; fails below 95 % of the library or 90 % of the nodes

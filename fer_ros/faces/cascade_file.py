@@ -91,20 +91,18 @@ def _tree(tree: ElementTree.Element, features: int, window: _Window) -> str:
     count = len(numbers) // step
     if not 1 <= count <= 100 or len(numbers) != count * step or len(leaves) != count + 1:
         raise ValueError(f"a tree has {len(numbers)} numbers and {len(leaves)} leaves")
-    nodes = []
+    nodes: list[str] = []
     for index in range(count):
         left, right, feature, *rest = numbers[index * step : (index + 1) * step]
-        for child in (left, right):
-            # A node leads to later ones or to leaves, so that no path is endless.
-            below = _whole(child, -count, count - 1)
-            if 0 < below <= index:
-                raise ValueError(f"node {index} of a tree leads back to node {below}")
-        _whole(feature, 0, features - 1)
-        subsets = [str(_whole(one, -(1 << 31), (1 << 31) - 1)) for one in rest] if window.is_lbp else map(_number, rest)
-        nodes += [left, right, feature, *subsets]
+        # A node leads to later ones or to leaves, so that no path is endless.
+        below = [_whole(child, -count, count - 1) for child in (left, right)]
+        if any(0 < child <= index for child in below):
+            raise ValueError(f"node {index} of a tree leads back to node {max(below)}")
+        thresholds = [_whole(one, -(1 << 31), (1 << 31) - 1) if window.is_lbp else _number(one) for one in rest]
+        nodes += map(str, [*below, _whole(feature, 0, features - 1), *thresholds])
     return (
         f"<_><internalNodes>{' '.join(nodes)}</internalNodes>"
-        f"<leafValues>{' '.join(map(_number, leaves))}</leafValues></_>\n"
+        f"<leafValues>{' '.join(str(_number(leaf)) for leaf in leaves)}</leafValues></_>\n"
     )
 
 
@@ -161,8 +159,7 @@ def _whole(text: str, lowest: int, highest: int) -> int:
     return number
 
 
-def _number(text: str) -> str:
-    """Return a number as it is written."""
+def _number(text: str) -> float:
     if not _NUMBER.fullmatch(text) or not abs(float(text)) < _MAX_NUMBER:
         raise ValueError(f"'{printable(text)}' is not a number")
-    return text
+    return float(text)

@@ -64,7 +64,7 @@ def load_cascade(path: Path) -> cv2.CascadeClassifier:
         else:
             storage = cv2.FileStorage(cascade_file.checked(path), cv2.FileStorage_READ | cv2.FileStorage_MEMORY)
             loaded = cascade.read(storage.getNode("cascade"))
-    except cv2.error:
+    except (cv2.error, SystemError):  # the latter from the constructor of FileStorage
         loaded = False
     if not loaded:
         raise ValueError(f"{path} is not a cascade that OpenCV {cv2.__version__} can read")

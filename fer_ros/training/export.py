@@ -137,6 +137,6 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
         weights: dict[str, torch.Tensor] = torch.jit.load(
             io.BytesIO(model_file.read(path).network), map_location="cpu"
         ).state_dict()
-    except RuntimeError as error:
+    except Exception as error:  # torch passes on whatever its parts raise
         raise ModelFileError(f"torch {torch.__version__} cannot load {path}: {error}") from error
     return weights

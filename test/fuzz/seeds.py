@@ -108,6 +108,31 @@ def csv() -> list[bytes]:
     return [table.encode(), table.replace("\n", "\r\n").encode("utf-8-sig"), table[:300].encode()]
 
 
+CASCADE = b"""<?xml version="1.0"?>
+<opencv_storage><cascade type_id="opencv-cascade-classifier"><stageType>BOOST</stageType><featureType>HAAR</featureType>
+<height>24</height><width>20</width><stageParams><maxWeakCount>1</maxWeakCount></stageParams>
+<featureParams><maxCatCount>0</maxCatCount></featureParams><stageNum>1</stageNum>
+<stages><_><maxWeakCount>1</maxWeakCount><stageThreshold>-1.5e-01</stageThreshold><weakClassifiers><_>
+<internalNodes>1 0 0 -3.1e-02 -1 -2 1 4.5e-02</internalNodes><leafValues>2.06 -5.01 1.5</leafValues></_>
+</weakClassifiers></_></stages>
+<features><_><rects><_>2 3 12 9 -1.</_><_>6 4 4 9 3.</_></rects></_>
+<_><rects><_>9 2 4 8 -1.</_></rects><tilted>1</tilted></_></features></cascade></opencv_storage>
+"""
+LBP_CASCADE = b"""<?xml version="1.0"?>
+<opencv_storage><cascade><stageType>BOOST</stageType><featureType>LBP</featureType><height>24</height><width>24</width>
+<stageParams><maxWeakCount>1</maxWeakCount></stageParams><featureParams><maxCatCount>256</maxCatCount></featureParams>
+<stageNum>1</stageNum><stages><_><maxWeakCount>1</maxWeakCount><stageThreshold>-0.75</stageThreshold><weakClassifiers><_>
+<internalNodes>0 -1 0 -67130709 -21569 -1426120013 -1275125205 -21585 -16385 587145899 -24005</internalNodes>
+<leafValues>-0.65 0.88</leafValues></_></weakClassifiers></_></stages>
+<features><_><rect>0 0 8 8</rect></_></features></cascade></opencv_storage>
+"""
+
+
+def cascades() -> list[bytes]:
+    """Return the smallest cascades of either kind of features."""
+    return [CASCADE, LBP_CASCADE]
+
+
 def recipes() -> list[bytes]:
     """Return recipes as YAML."""
     return [

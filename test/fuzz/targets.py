@@ -14,6 +14,7 @@ import numpy as np
 
 from fer_ros.datasets import registry
 from fer_ros.datasets.registry import DataError
+from fer_ros.emotion.model_file import ModelFileError
 from fer_ros.media import encodings
 from fer_ros.media.encodings import RawImage
 from fer_ros.media.image_files import decode_image
@@ -23,7 +24,7 @@ from fer_ros.text import printable
 from fer_ros.training import recipe
 from fer_ros.training.recipe import RecipeError
 from fer_ros.types import Box
-from fuzz import seeds
+from fuzz import models, seeds
 
 _ODD_ENCODINGS = ("", "bgr", "16UC1", "rgb8\n\x1b[2J")
 _folder = Path(tempfile.mkdtemp(prefix="fer_ros_fuzz_"))
@@ -135,6 +136,12 @@ TARGETS = {
     "npz": Target(_data_set(".npz"), DataError, seeds.npz),
     "csv": Target(_data_set(".csv"), DataError, seeds.csv),
     "recipe": Target(_recipe, RecipeError, seeds.recipes),
+    "cascade": Target(models.read_cascade, ValueError, seeds.cascades),
+    "model metadata": Target(models.read_metadata, ModelFileError, models.metadata),
+    "TorchScript code": Target(models.read_code, ModelFileError, models.code),
+    "TorchScript objects": Target(models.read_objects, ModelFileError, models.objects),
+    "TorchScript file": Target(models.read_archive, ModelFileError, models.archives),
+    **({"ONNX file": Target(models.read_onnx, ModelFileError, models.onnx)} if models.onnx() else {}),
 }
 
 

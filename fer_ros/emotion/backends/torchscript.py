@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from fer_ros.emotion.model_file import ModelFile, ModelFileError
+from fer_ros.text import printable
 
 _MAX_BATCH = 4
 """Larger batches are split. The feature maps of more faces do not fit into a core's cache: sixteen faces take two
@@ -64,8 +65,10 @@ class TorchScriptBackend:
                 if not _is_fused():
                     optimized = torch.jit.optimize_for_inference(network)
                     self._network = self._fastest(self._network, optimized)
-        except RuntimeError as error:
-            raise ModelFileError(f"torch {torch.__version__} cannot load {model.path}: {error}") from error
+        except Exception as error:  # torch passes on whatever its parts raise
+            raise ModelFileError(
+                f"torch {torch.__version__} cannot load {model.path}: {printable(error, 400)}"
+            ) from error
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 for (N, 1, size, size) float32."""
