@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from fer_ros.datasets import corpus_naming
 from fer_ros.datasets.corpus_naming import Corpus, Recording
+from fer_ros.datasets.face_cache import FaceCache, default_folder, with_progress
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.faces.detectors.viola_jones import ViolaJones
@@ -43,11 +44,13 @@ class EmotionCorpusReader:
     Args:
         by_speaker: whether each person is in one split only.
         skip_faulty: whether to leave out, with a warning, files that cannot be read or show no face.
+        cache: folder that keeps the faces found; None for `face_cache.default_folder()`.
     """
 
-    def __init__(self, by_speaker: bool = False, skip_faulty: bool = False):
+    def __init__(self, by_speaker: bool = False, skip_faulty: bool = False, cache: Path | None = None):
         self._by_speaker = by_speaker
         self._skip_faulty = skip_faulty
+        self._cache = cache or default_folder()
 
     def matches(self, paths: Sequence[Path]) -> bool:
         return len(paths) == 1 and paths[0].is_dir() and corpus_naming.recognize(paths[0]) is not None
@@ -56,7 +59,9 @@ class EmotionCorpusReader:
         corpus = corpus_naming.recognize(paths[0])
         if corpus is None:
             raise DataError(f"{paths[0]}: no file is named as in a known corpus")
-        return read(paths[0], corpus, image_size, by_speaker=self._by_speaker, skip_faulty=self._skip_faulty)
+        return read(
+            paths[0], corpus, image_size, by_speaker=self._by_speaker, skip_faulty=self._skip_faulty, cache=self._cache
+        )
 
 
 def read(
@@ -67,6 +72,7 @@ def read(
     by_speaker: bool = False,
     views: tuple[str, ...] | None = None,
     skip_faulty: bool = False,
+    cache: Path | None = None,
 ) -> FaceImages:
     """Return the faces of a corpus, (image_size, image_size) each: one of an image, six of a video.
 
@@ -77,23 +83,22 @@ def read(
         by_speaker: whether each person is in one split only.
         views: codes of the views to read, such as ("S", "HL", "HR") of KDEF; None reads the frontal view.
         skip_faulty: whether to leave out, with a warning, files that cannot be read or show no face.
+        cache: folder that keeps the faces found, also those found before an interruption or an error; None for none.
 
     Raises:
         DataError: names the file and its fault: its name, an unknown emotion, unreadable, no face.
     """
     recordings = corpus.recordings(root, views)
     is_public = _choose_public(recordings, root, by_speaker)
-    detector = ViolaJones()
     faces: list[np.ndarray] = []
     targets: list[int] = []
     splits: list[int] = []
-    for recording, public in zip(recordings, is_public, strict=True):
-        try:
-            found = _faces(recording.path, detector, image_size)
-        except DataError as error:
+    found_faces = _all_faces([recording.path for recording in recordings], root, image_size, cache)
+    for recording, public, found in zip(recordings, is_public, found_faces, strict=True):
+        if isinstance(found, DataError):
             if not skip_faulty:
-                raise
-            _log.warning("left out: %s", error)
+                raise found
+            _log.warning("left out: %s", found)
             continue
         faces += found
         targets += [corpus.labels.index(recording.label)] * len(found)
@@ -101,6 +106,28 @@ def read(
     if not faces:
         raise DataError(f"{root}: none of its {len(recordings)} files could be used")
     return FaceImages(np.stack(faces), np.array(targets, np.int64), corpus.labels, np.array(splits, np.uint8))
+
+
+def _all_faces(
+    paths: Sequence[Path], root: Path, image_size: int, folder: Path | None
+) -> Iterator[list[np.ndarray] | DataError]:
+    """Yield the faces of each file, or what is wrong with it, with a progress bar on a terminal."""
+    cache = FaceCache(root, image_size, folder) if folder else None
+    detector = ViolaJones()
+    try:
+        for path in with_progress(paths, f"{root.name}: finding faces"):
+            known = cache.get(path) if cache else None
+            try:
+                found = _faces(path, detector, image_size) if known is None else known
+            except DataError as error:
+                yield error
+                continue
+            if cache and known is None:
+                cache.put(path, found)
+            yield found
+    finally:
+        if cache:
+            cache.save()
 
 
 def _choose_public(recordings: list[Recording], root: Path, by_speaker: bool) -> list[bool]:

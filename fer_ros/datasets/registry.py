@@ -55,6 +55,12 @@ class EmotionCorporaOptions:
         default=False, metadata={"help": "for corpora of acted emotions: keep each person in one split"}
     )
     skip_faulty: bool = field(default=False, metadata={"help": _SKIP_FAULTY})
+    cache: str = field(
+        default="",
+        metadata={
+            "help": "for corpora: folder that keeps the faces found (default: $FER_ROS_CACHE, or ~/.cache/fer_ros)"
+        },
+    )
 
 
 def _image_folder(options: ImageFolderOptions) -> DatasetReader:
@@ -72,7 +78,8 @@ def _fer2013_csv(_: NoOptions) -> DatasetReader:
 def _emotion_corpora(options: EmotionCorporaOptions) -> DatasetReader:
     from fer_ros.datasets.emotion_corpora import EmotionCorpusReader
 
-    return EmotionCorpusReader(options.by_speaker, options.skip_faulty)
+    cache = Path(options.cache).expanduser() if options.cache else None
+    return EmotionCorpusReader(options.by_speaker, options.skip_faulty, cache)
 
 
 def _npz(_: NoOptions) -> DatasetReader:

@@ -26,6 +26,12 @@ def astronaut_bgr() -> np.ndarray:
     return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Keep the faces found in corpora out of the user's cache."""
+    monkeypatch.setenv("FER_ROS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def undrawn():
     """Let training and evaluation write empty plots, in tests that do not look at them."""

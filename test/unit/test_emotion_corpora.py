@@ -222,3 +222,60 @@ def test_frame_count_of_a_container_is_only_a_hint(tmp_path, monkeypatch, claime
     frames = emotion_corpora._frames(tmp_path / "v.avi")
     expected = [1, 3, 5, 7, 9, 11] if claimed != 9 else [0, 2, 3, 5, 6, 8]
     assert np.abs([frame.mean() for frame in frames] - 20.0 * np.array(expected)).max() < 5
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Return the files that faces were searched in."""
+    searched, find = [], emotion_corpora._faces
+
+    def count(path, *arguments):
+        searched.append(path.name)
+        return find(path, *arguments)
+
+    monkeypatch.setattr(emotion_corpora, "_faces", count)
+    return searched
+
+
+def test_faces_of_a_corpus_are_searched_once(ten_speakers, counted, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    first = registry.read([ten_speakers], 8, cache=str(cache))
+    assert len(counted) == 50
+    again = registry.read([ten_speakers], 8, cache=str(cache))
+    assert len(counted) == 50
+    for name in ("pixels", "targets", "splits"):
+        assert np.array_equal(getattr(first, name), getattr(again, name))
+    registry.read([ten_speakers], 9, cache=str(cache))
+    assert len(counted) == 100, "another size is another crop"
+    changed = next(ten_speakers.rglob("*.mp4"))
+    changed.write_bytes(b"longer")
+    registry.read([ten_speakers], 8, cache=str(cache))
+    assert counted[100:] == [changed.name]
+    for file in cache.iterdir():
+        file.write_bytes(file.read_bytes()[:-30])
+    assert len(registry.read([ten_speakers], 8, cache=str(cache))) == len(first)
+    assert len(counted) == 151, "a damaged cache is made again"
+
+
+def test_faces_found_before_an_interruption_are_kept(ten_speakers, counted, tmp_path_factory, monkeypatch):
+    cache = tmp_path_factory.mktemp("cache")
+    find = emotion_corpora._faces
+
+    def interrupt(path, *arguments):
+        if len(counted) == 20:
+            raise KeyboardInterrupt
+        return find(path, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(emotion_corpora, "_faces", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            emotion_corpora.read(ten_speakers, RAVDESS, 8, cache=cache)
+    emotion_corpora.read(ten_speakers, RAVDESS, 8, cache=cache)
+    assert len(counted) == 50
+
+
+def test_corpus_is_read_where_no_cache_can_be_written(ten_speakers, tmp_path_factory, caplog):
+    blocked = tmp_path_factory.mktemp("cache") / "file"
+    blocked.touch()
+    assert len(emotion_corpora.read(ten_speakers, RAVDESS, 8, cache=blocked)) == 300
+    assert "the faces found are not kept for the next time" in caplog.text
