@@ -21,7 +21,7 @@ from typing import NoReturn
 STOPPED = 130
 """Exit status of a program that was stopped before its node ran, as shells have it for SIGINT."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GRACE = 1.2
+_GRACE = 0.8
 """Seconds from the first signal until the process is ended; with a busy machine in mind, less than two."""
 _LOCK = re.compile(r"(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})_el")
 """File that the owner of a Fast DDS segment keeps open; other participants only map the segment."""

@@ -33,7 +33,7 @@ from fer_ros.training import run_folder
 _NAME = "trainer_node"
 _ACCEPTED_GOAL_TIMEOUT = 10.0
 """Seconds after which an accepted goal that was never executed no longer blocks others: its client may be gone."""
-_CLOSING_GRACE = 0.8
+_CLOSING_GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL for the training process when the node ends, which takes less than two."""
 
 
