@@ -18,7 +18,9 @@ from fer_ros.annotation.blur import all_detectors
 from fer_ros.cli import demo
 from fer_ros.cli.progress import Progress
 from fer_ros.faces.detectors.registry import DETECTORS
+from fer_ros.media.portrait import Portrait
 from fer_ros.media.sources import VideoFile
+from fer_ros.media.synthetic_scene import SyntheticScene
 
 
 def names(folder):
@@ -57,6 +59,21 @@ def test_images_of_a_folder_stand_alone(annotate, tmp_path, photo):
         *(f"{name}_faces.png" for name in images),
     ]
     assert cv2.imread(str(tmp_path / "out" / "eight_contact_sheet.png")).shape[1] > 600
+
+
+def test_each_of_eight_people_is_answered_as_alone(annotate, tmp_path):
+    """The people differ by hair, clothes, light and expression; a tracker would take them for one."""
+    folder, people = tmp_path / "eight", [Portrait(), Portrait(other=True)]
+    folder.mkdir()
+    for number in range(8):
+        image = people[number % 2].image(surprise=number // 4)
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.convertScaleAbs(image, alpha=0.8 + 0.1 * (number % 4)))
+    code, _, together, _ = annotate(folder)
+    assert (code, len(together)) == (0, 8)
+    assert [row["emotion"] for row in together] == 4 * ["happy"] + 4 * ["surprise"]
+    for number, row in enumerate(together):
+        _, _, (alone,), _ = annotate(folder / f"{number}.png", output=tmp_path / str(number))
+        assert row == alone
 
 
 def test_video_is_tracked_with_the_times_of_its_container(annotate, tmp_path, photo):
@@ -127,6 +144,18 @@ def test_blur_leaves_no_face_that_a_detector_finds(annotate, tmp_path, photo):
     assert np.array_equal(copies[0][150:], photo[150:]), "nothing is drawn"
     for detector in all_detectors():
         assert not any(detector.detect(cv2.cvtColor(copy, cv2.COLOR_BGR2GRAY)) for copy in copies)
+
+
+def test_blur_hides_every_face_of_a_crowd(annotate, tmp_path):
+    scene = SyntheticScene(320, 240)
+    crowd = np.vstack([np.hstack([scene.image(row + time) for time in (5.5, 8.5, 10.7)]) for row in (0, 0.3)])
+    cv2.imwrite(str(tmp_path / "crowd.png"), crowd)
+    code, rows, _, _ = annotate(tmp_path / "crowd.png", "--blur")
+    assert code == 0
+    assert len(rows) >= 11
+    copy = cv2.imread(str(tmp_path / "out" / "crowd.png_faces.png"), cv2.IMREAD_GRAYSCALE)
+    for detector in all_detectors():
+        assert not detector.detect(copy)
 
 
 def test_blur_hides_a_face_in_frames_between_detections(photo):
@@ -235,6 +264,21 @@ def test_output_that_is_no_folder_is_one_line(annotate, tmp_path, photo):
     assert code == 2
     assert output.startswith("fer-annotate: error: ")
     assert output.count("\n") == 1
+
+
+def test_folder_that_cannot_be_written_is_one_line(annotate, tmp_path, photo, monkeypatch):
+    cv2.imwrite(str(tmp_path / "a.png"), photo)
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(Path, "write_text", raising_read_only)  # root may write into any folder
+    code, _, _, output = annotate(tmp_path / "a.png")
+    assert code == 2
+    assert output.count("\n") == 1
+    assert "Read-only file system" in output
+    assert names(tmp_path / "out") == []
+
+
+def raising_read_only(path, *_, **__):
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def test_full_disk_is_one_line_that_names_the_file(annotate, tmp_path, photo):

@@ -170,6 +170,35 @@ def test_unexpected_error_has_traceback_with_debug_only(capsys):
     assert output.endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [("annotate", "EmotionRecognizer"), ("detect", "_process"), ("demo", "plan"), ("train", "_check_paths")],
+)
+def test_fault_in_a_command_is_one_line_without_debug(command, function, tmp_path, monkeypatch, capsys):
+    module = importlib.import_module(f"fer_ros.cli.{command}")
+
+    def fault(*_, **__):
+        raise ValueError("a fault")  # as from a library: no option is to blame
+
+    monkeypatch.setattr(module, function, fault)
+    given = {"demo": [], "train": ["--data", str(tmp_path)]}.get(command, [str(tmp_path)])
+    arguments = [*given, "--output", str(tmp_path / "out")]
+    (tmp_path / "a.png").touch()
+    assert module.main(arguments) in (errors.FAILED, errors.BAD_INPUT)
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert "a fault" in output
+    module.main([*arguments, "--debug"])
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last):\n")
+
+
+def test_cut_run_file_is_one_line_that_names_it(tmp_path, capsys):
+    (tmp_path / "run.json").write_text('{"data": ["x"')
+    (tmp_path / "recipe.yaml").touch()
+    main = importlib.import_module("fer_ros.cli.train").main
+    assert_one_line("train", main(["--resume", str(tmp_path)]), capsys.readouterr().err, "run.json is damaged")
+
+
 def test_commands_are_installed_under_their_names():
     cmake = (CHECKOUT / "CMakeLists.txt").read_text()
     project = (CHECKOUT / "pyproject.toml").read_text()
