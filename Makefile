@@ -7,7 +7,7 @@ export FER_ROS_ROOT := $(CURDIR)
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help setup demo test fuzz coverage bench soak train lint lock clean
+.PHONY: help setup demo test fuzz fuzz-dds coverage bench soak train lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,10 @@ test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" go
 
 fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10, exits with 1 if one is a finding
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)
+
+fuzz-dds: setup ## send MESSAGES=5000 hostile messages to emotion_node, which must answer the good image after each
+	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$(CURDIR)/test/ros:$$PYTHONPATH" python -m fuzz.dds \
+	  --messages $(or $(MESSAGES),5000) $(ARGS)
 
 coverage: setup ## report the line coverage of the last `make test`; fails below 95 % of the library or 90 % of the nodes
 	@$(IN_ENV) coverage report --skip-covered --omit='fer_ros/nodes/*' --fail-under=95 && \

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model files from an attacker are refused in one line before torch, OpenCV or ONNX Runtime sees them."""
 
+import io
 import os
 import pickle
 import random
 import re
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile_models import METADATA, Branch, Huge, Loop, Reader, State, Toy, Writer, edited, members, node, onnx, pack
 
 from fer_ros import resources
+from fer_ros.datasets import npz
+from fer_ros.datasets.registry import DataError
 from fer_ros.emotion import model_file, onnx_graph, onnx_metadata, protobuf, torchscript_code, torchscript_data
 from fer_ros.emotion.model_file import ModelFileError
+from fer_ros.training import checkpoint
 
 MODELS = sorted(resources.folders("models")[0].glob("mini_xception.*[tx]"))
 
@@ -150,8 +155,48 @@ def test_operator_of_another_package_can_be_allowed(monkeypatch):
 
 
 class Exploit:
+    """Runs a command when Python's unpickler reads it."""
+
     def __reduce__(self):
-        return os.system, ("touch /tmp/owned",)
+        return os.mkdir, ("owned",)
+
+
+def test_nothing_is_unpickled(tmp_path, toy, monkeypatch):
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    saved = io.BytesIO()
+    torch.save({"records": Exploit()}, saved)
+    arrays = io.BytesIO()
+    np.savez(arrays, pixels=np.array([Exploit()], object), label=np.zeros(1), usage=np.zeros(1))
+    for read, error, content in (
+        (model_file.read, ModelFileError, edited(toy, "data.pkl", lambda _: pickle.dumps(Exploit(), 2))),
+        (model_file.read, ModelFileError, edited(toy, "constants.pkl", lambda _: pickle.dumps(Exploit(), 2))),
+        (model_file.read, ModelFileError, pickle.dumps(Exploit())),
+        (model_file.read, ModelFileError, saved.getvalue()),
+        (checkpoint.read, checkpoint.CheckpointError, saved.getvalue()),
+        (checkpoint.read, checkpoint.CheckpointError, pickle.dumps(Exploit(), 2)),
+        (lambda path: npz.read(path, 48), DataError, arrays.getvalue()),
+    ):
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(error):
+            read(tmp_path / "file")
+    assert not (tmp_path / "owned").exists()
+    pickle.loads(pickle.dumps(Exploit()))
+    assert (tmp_path / "owned").exists(), "the exploit works"
+
+
+def test_source_has_no_unpickler():
+    loads = re.compile(
+        r"^\s*(import|from) (c?pickle|dill|joblib|shelve|marshal)\b|allow_pickle=True|yaml\.load\(", re.MULTILINE
+    )
+    package = Path(model_file.__file__).parents[1]
+    for path in package.rglob("*.py"):
+        if path.name == "mtcnn_networks.py":  # reads the weights in the pip package mtcnn, which is code as well
+            continue
+        text = path.read_text()
+        assert not loads.search(text), path
+        assert text.count("torch.load(") == text.count("weights_only=True"), path
 
 
 def looped() -> bytes:
@@ -162,7 +207,7 @@ def looped() -> bytes:
 def test_description_of_objects_is_followed(tmp_path, toy):
     size = toy["data.pkl"].index(b"(K\x07K@t")
     for change, reason in {
-        lambda data: pickle.dumps(Exploit(), 2): "a call of posix system",
+        lambda data: pickle.dumps(Exploit(), 2): "a call of posix mkdir",
         lambda data: pickle.dumps(Exploit(), 4): "the operation",
         lambda data: looped(): "nested too deeply, or within themselves",
         lambda data: data[: len(data) // 2]: "is not that of a network",
