@@ -67,6 +67,7 @@ def test_program_runs_with_defaults(robot, tmp_path, astronaut):
         camera = robot.matched_camera("/image")
         (face,) = robot.process(camera, astronaut).faces
         assert face.emotion == "happy"
+        assert megabytes(node, "VmHWM") < 370
         assert ends_cleanly(node, signal.SIGTERM), node.output
 
 
@@ -79,13 +80,18 @@ def test_program_holds_little_shared_memory_and_removes_it(robot, light_model, t
     others = segments()
     with Program("emotion_node", *in_namespace(robot), "-p", f"model:={light_model}", log=tmp_path / "log") as node:
         robot.matched_camera()
-        status = Path(f"/proc/{node.pid}/status").read_text()
-        assert int(re.search(r"RssShmem:\s+(\d+) kB", status)[1]) < 20e3
+        assert megabytes(node, "RssShmem") < 20
         mapped = Path(f"/proc/{node.pid}/maps").read_text()
         own = {name for name in segments() - others if name in mapped}
         assert own
         assert ends_cleanly(node, signal.SIGINT), node.output
     assert not own & segments()
+
+
+def megabytes(program: Program, field: str) -> float:
+    """Return a field of /proc/<pid>/status."""
+    status = Path(f"/proc/{program.pid}/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
 
 
 def segments() -> set[str]:
@@ -101,6 +107,7 @@ def test_program_runs_with_opencv_without_torch(robot, tmp_path, astronaut, monk
         (face,) = robot.process(robot.matched_camera(), astronaut).faces
         assert face.emotion == "happy"
         assert "backend opencv" in node.output
+        assert megabytes(node, "VmHWM") < 180
 
 
 def test_recording_gives_one_result_per_image(robot, light_model, recording, tmp_path, record_property):
