@@ -19,6 +19,15 @@ from fer_ros.emotion import model_file, model_trial
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.srv import LoadModel
 
+_RUN_TRIAL = model_trial.run
+"""That of the package; the fixture `quick_start` replaces it for the rest of the session."""
+
+
+@pytest.fixture(autouse=True)
+def trials(monkeypatch):
+    """Try model files in a child process, as the package does."""
+    monkeypatch.setattr(model_trial, "run", _RUN_TRIAL)
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
@@ -114,9 +123,8 @@ def test_load_model_survives_the_trial(robot, node, folder, light_model, monkeyp
 
 def test_model_from_elsewhere_is_tried_once(robot, node, folder, light_model, monkeypatch):
     tried = []
-    run = model_trial.run
     monkeypatch.setattr(
-        model_trial, "run", lambda path, *arguments: tried.append(path) or run(path, arguments[0], DEADLINE)
+        model_trial, "run", lambda path, *arguments: tried.append(path) or _RUN_TRIAL(path, arguments[0], DEADLINE)
     )
     model = shutil.copy(light_model, folder / "other.onnx")
     for _ in range(2):
