@@ -54,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     metadata = export(options.source, options.output)
     exported = Classifier(options.output.absolute())
-    scores = metadata.scores["validation"]
+    scores = metadata.scores.get("validation")
     print(
-        f"{options.output}: {exported.model_id}, {metadata.network} for {', '.join(metadata.labels)}; "
-        f"validation accuracy {100 * scores['accuracy']:.2f} % in epoch {scores['epoch']}"
+        f"{options.output}: {exported.model_id}, {metadata.network} for {', '.join(metadata.labels)}"
+        + (f"; validation accuracy {100 * scores['accuracy']:.2f} % in epoch {scores['epoch']}" if scores else "")
     )
     return 0
 

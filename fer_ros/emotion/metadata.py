@@ -40,7 +40,7 @@ class ModelMetadata:
     recipe: dict[str, Any] = field(default_factory=dict)
     """Training recipe, as `fer-train` read it."""
     scores: dict[str, Any] = field(default_factory=dict)
-    """Accuracies by the name of the data set split they were measured on."""
+    """Accuracies by the name of the data set split they were measured on; `validation` has `accuracy` and `epoch`."""
     data: dict[str, Any] = field(default_factory=dict)
     """Identifies the images of the run: `training` and `validation` fingerprints, the `seed` that drew the validation
     images where the data set has no split for them, and `init_from`: the same of the model that the run started from,
@@ -67,6 +67,10 @@ class ModelMetadata:
             if not isinstance(value, dict):
                 raise ValueError(f"{name} must be a mapping, not {printable(value)}")
             _check_depth(name, value)
+        validation = self.scores.get("validation", {"accuracy": 0.0, "epoch": 0})
+        fits = isinstance(validation, dict) and isinstance(validation.get("epoch"), int)
+        if not fits or not isinstance(validation.get("accuracy"), (int, float)):
+            raise ValueError(f"scores.validation must have accuracy and epoch, not {printable(validation)}")
 
 
 class Verification(NamedTuple):

@@ -38,7 +38,7 @@ _METHOD = re.compile(r"forward\d{0,6}")
 _RESERVED = {"torch", "ops", "CONSTANTS", "__torch__", "annotate", "getattr", "int", "float", "bool"}
 _NAMESPACES = {"ops.prim": {"NumToTensor"}}
 _CONVERSIONS = {"int", "float", "bool"}
-_FIELDS = {"__parameters__", "__buffers__"}
+_FIELDS = {"__parameters__", "__buffers__", "__annotations__"}
 _MAX_LINE = 4000
 _MAX_BRACKETS = 60
 """Nested ones in a line; a deeper tree can exhaust the stack of a parser."""

@@ -141,9 +141,26 @@ def test_code_that_a_traced_network_does_not_have_is_refused(line):
     ],
 )
 def test_classes_have_only_forward_methods(text):
-    torchscript_code.check("code/x.py", b"op_version_set = 1\nclass A(Module):\n  def forward1(self):\n    return 1\n")
     with pytest.raises(ValueError, match=r"its code"):
         torchscript_code.check("code/x.py", (text or "\0").encode())
+
+
+def test_code_of_old_versions_of_torch_is_allowed():
+    code = """op_version_set = 1
+class Sequential(Module):
+  __parameters__ = ["weight", ]
+  __annotations__ = []
+  __annotations__["0"] = __torch__.torch.nn.modules.conv.___torch_mangle_3.Conv2d
+  weight : Tensor
+  padding : Final[int] = -1
+  def forward(self: __torch__.torch.nn.modules.container.Sequential,
+    crops: Tensor) -> Tensor:
+    _0 = torch.max_pool2d(crops, [2, 2], annotate(List[int], []), [0, 0], [1, 1], False)
+    _1 = ops.prim.NumToTensor(torch.size(_0, 0))
+    _2 = torch.view(_0, [int(_1), -1])
+    return (getattr(self, "0")).forward(torch.add(_2, CONSTANTS.c0, alpha=1), )
+"""
+    torchscript_code.check("code/x.py", code.encode())
 
 
 def test_operator_of_another_package_can_be_allowed(monkeypatch):

@@ -138,6 +138,8 @@ def deep(levels):
         (lambda m: m.update(format_version=99), "format version is 99"),
         (lambda m: m.update(network="x\n" * 9), "network must be the name of one"),
         (lambda m: m.update(scores=[1]), "scores must be a mapping"),
+        (lambda m: m.update(scores={"validation": {"epoch": 1}}), "scores.validation must have accuracy and epoch"),
+        (lambda m: m.update(scores={"validation": 0.7}), "scores.validation must have"),
         (lambda m: m.update(recipe=deep(30)), "recipe is nested more than 20 levels deep"),
         (lambda m: m.update(extra=1), "unexpected keyword argument 'extra'"),
         (lambda m: m.pop("labels"), "labels"),
