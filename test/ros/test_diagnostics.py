@@ -16,7 +16,7 @@ from robot import image_message
 from fer_ros.msg import FaceEmotionArray
 from fer_ros.nodes.emotion import diagnostics
 from fer_ros.nodes.emotion.node import EmotionNode
-from fer_ros.nodes.emotion.parameters import DiagnosticsParameters
+from fer_ros.nodes.emotion.parameter_groups import DiagnosticsParameters
 from fer_ros.nodes.emotion.state import NodeState
 
 ROOT = Path(__file__).parents[2]

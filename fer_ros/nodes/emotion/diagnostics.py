@@ -19,7 +19,7 @@ from fer_ros.nodes.common.messages import to_seconds
 from fer_ros.nodes.common.names import status_name
 from fer_ros.nodes.common.qos import create_publisher, reliable
 from fer_ros.nodes.emotion.camera import Camera
-from fer_ros.nodes.emotion.parameters import DiagnosticsParameters
+from fer_ros.nodes.emotion.parameter_groups import DiagnosticsParameters
 from fer_ros.nodes.emotion.state import NodeState
 
 if TYPE_CHECKING:
