@@ -8,6 +8,7 @@ anything, and each tensor must lie within its values. Python's unpickler is not 
 
 from __future__ import annotations
 
+import math
 import pickletools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -122,6 +123,9 @@ class _Machine:
         elif name == "GLOBAL":
             stack.append(_Global(argument))
         elif name in ("BINPUT", "LONG_BINPUT"):
+            # torch's reader has an array of all numbers up to this one.
+            if argument != len(self._memo):
+                raise ValueError(f"the object number {argument} after {len(self._memo)} others")
             self._memo[argument] = stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(self._memo[argument])
@@ -188,7 +192,7 @@ class _Machine:
         if len(size) != len(stride) or not all(type(n) is int and 0 <= n < _MAX_ELEMENTS for n in numbers):
             raise ValueError(f"a tensor of size {printable(size)} with strides {printable(stride)}")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if all(size) and last >= storage.elements:
+        if math.prod(size) > storage.elements or (all(size) and last >= storage.elements):
             raise ValueError(f"a tensor of size {printable(size)} in {storage.elements} values")
         if offset > storage.elements:
             raise ValueError("a tensor beyond its values")

@@ -231,6 +231,7 @@ def test_description_of_objects_is_followed(tmp_path, toy):
         lambda data: data[:size] + b"(K\xffK@t" + data[size + 6 :]: "a tensor of size (255, 64) in 448 values",
         lambda data: data.replace(b"FloatStorage", b"EvilsStorage"): "torch EvilsStorage",
         lambda data: b"": "is not that of a network",
+        lambda data: data.replace(b"q\x01", b"r\x01\0\0\x10", 1): "the object number 268435457 after 1 others",
         lambda data: b"\x80\x02" + 2000 * b"]" + b".": "is not that of a network",
     }.items():
         assert reason in refusal(tmp_path / "m.pt", edited(toy, "data.pkl", change))
@@ -247,6 +248,7 @@ def test_strides_and_offsets_lie_within_the_values():
         b"K\0K\2K\2\x86J\xff\xff\xff\xffK\1\x86",
         b"K\0K\2K\2\x86K\2\x85",
         b"K\x05K\0\x85K\1\x85",
+        b"K\0J\0\0\0\x40\x85K\0\x85",
     ):
         with pytest.raises(ValueError, match="a tensor"):
             torchscript_data.check("data.pkl", start + numbers + end, {"0": 16})
