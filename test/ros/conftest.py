@@ -4,6 +4,7 @@
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,18 +65,20 @@ def light_model(tmp_path_factory) -> Path:
     return untrained_model(tmp_path_factory.mktemp("models") / f"light{suffix}")
 
 
-@pytest.fixture(scope="session")
+_LOADED: dict[tuple[Path, str, str], Any] = {}
+"""Classifiers by path, digest and backend."""
+
+
+@pytest.fixture(scope="module")
 def quick_start():
     """Load each model only once per session, and in this process only; loading takes longer than most tests."""
     from fer_ros.emotion import model_cache, model_file, model_trial
     from fer_ros.emotion.classifier import Classifier
 
-    loaded: dict[tuple[Path, str, str], Classifier] = {}
-
     def load(file, backend):
         key = file.path, file.sha256, backend
-        loaded[key] = loaded.get(key) or Classifier(file, backend)
-        return loaded[key]
+        _LOADED[key] = _LOADED.get(key) or Classifier(file, backend)
+        return _LOADED[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_cache, "Classifier", load)

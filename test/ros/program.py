@@ -11,6 +11,11 @@ from pathlib import Path
 from ament_index_python.packages import get_package_prefix
 
 
+def _restore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):  # ignored in the background of a shell, and under nohup
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Program:
     """A running program.
 
@@ -24,13 +29,13 @@ class Program:
         self._log = log
         command = [str(Path(get_package_prefix("fer_ros"), "lib", "fer_ros", name)), *arguments]
         with log.open("wb") as output:
-            # As started from an interactive shell: SIGINT is not ignored, and output appears at once.
+            # As started from an interactive shell: no signal is ignored, and output appears at once.
             self._process = subprocess.Popen(
                 command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                restore_signals=True,
+                preexec_fn=_restore_signals,
             )
 
     def __enter__(self) -> Program:

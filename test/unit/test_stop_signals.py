@@ -27,7 +27,14 @@ def start():
 
     def run(program: str, **options) -> subprocess.Popen:
         command = [sys.executable, "-c", PROLOGUE + program]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # these tests may run under nohup
+            **options,
+        )
         processes.append(process)
         process.stdout.readline()
         return process

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text that comes from outside is safe to log."""
 
-import time
-
 import pytest
 
 from fer_ros.text import printable
@@ -26,6 +24,4 @@ def test_printable_escapes_control_characters(text, expected):
 def test_printable_cuts_long_text():
     assert printable(100 * "x", 20) == 17 * "x" + "..."
     assert len(printable(100 * "\n", 20)) == 20
-    start = time.perf_counter()
-    printable(10_000_000 * "\n")
-    assert time.perf_counter() - start < 0.1
+    assert len(printable(10_000_000 * "\n")) == 80
