@@ -11,9 +11,10 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 from fer_ros.faces.detectors.registry import DETECTORS
 from fer_ros.nodes import parameter_docs
 from fer_ros.nodes.common.parameters import ParameterError, rows
-from fer_ros.nodes.emotion import parameters
+from fer_ros.nodes.emotion import parameter_groups, parameters
 from fer_ros.nodes.emotion.node import EmotionNode
-from fer_ros.nodes.emotion.parameters import EventParameters, Settings
+from fer_ros.nodes.emotion.parameter_groups import EventParameters
+from fer_ros.nodes.emotion.parameters import Settings
 from fer_ros.nodes.emotion.publishers.registry import REGISTRY as PUBLISHERS
 from fer_ros.registry import Entry, option
 
@@ -33,7 +34,7 @@ class ToyOptions:
 def test_registered_detector_gets_parameters():
     DETECTORS.register("toy", Entry(lambda options: None, ToyOptions))
     try:
-        table = parameters._detector_parameters()
+        table = parameter_groups.detector_parameters()
     finally:
         DETECTORS.unregister("toy")
     (row,) = (row for row in rows(table) if row.name == "sensitivity")

@@ -3,6 +3,7 @@
 
 import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -22,9 +23,9 @@ NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "train
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_programs_stopped_at_start_end_without_output(tmp_path, number):
-    programs = [Program(node, log=tmp_path / node) for node in NODES]
-    for moment, program in enumerate(programs):
-        with program:
+    with ExitStack() as running:
+        programs = [running.enter_context(Program(node, log=tmp_path / node)) for node in NODES]
+        for moment, program in enumerate(programs):
             # From the start of the interpreter to the imports.
             time.sleep(0.03 * moment)
             assert program.end(number) == 130
