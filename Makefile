@@ -19,7 +19,7 @@ demo: setup ## run the nodes on a built-in scene, a video, images or a webcam: I
 	@$(IN_ENV) fer-demo $(if $(INPUT),--input "$(INPUT)") $(if $(MODEL),--model "$(MODEL)") $(if $(DETECTOR),--detector "$(DETECTOR)") $(ARGS)
 
 test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" goes to pytest, ARGS="-n 0 --pdb" debugs
-	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report= $(ARGS)
+	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 --cov --cov-report= $(ARGS)
 
 fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10, exits with 1 if one is a finding
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)
