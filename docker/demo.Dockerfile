@@ -16,8 +16,8 @@ RUN apt-get update \
 USER 1000
 WORKDIR /home/fer/fer_ros
 COPY --chown=fer . .
-# PyTorch's own index has a build without CUDA, which is several gigabytes smaller.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# With the index of PyTorch's build without CUDA the image is several gigabytes smaller.
+ARG PIP_EXTRA_INDEX_URL=
 # As variables, so that `make demo` and `make test` find everything set up.
 ENV LOCKED=1 PIP_NO_CACHE_DIR=1
 RUN make setup

@@ -18,7 +18,7 @@ RUN apt-get update \
   && rosdep update --rosdistro "$ROS_DISTRO" \
   && rosdep install --from-paths src --ignore-src --rosdistro "$ROS_DISTRO" -y \
   && apt-get install -y --no-install-recommends opencv-data \
-  && rm -rf /var/lib/apt/lists/* /root/.ros
+  && rm -rf /var/lib/apt/lists/* ~/.ros
 
 FROM dependencies AS develop
 # hadolint ignore=DL3008

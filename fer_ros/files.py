@@ -3,13 +3,31 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
+import struct
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+ZIP_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,  # encrypted; also NotImplementedError: a compression that zipfile does not know
+    LookupError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What zipfile raises for damaged files."""
 
 
 @contextmanager

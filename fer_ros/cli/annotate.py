@@ -13,6 +13,7 @@ from fer_ros.annotation.inputs import find_inputs
 from fer_ros.annotation.run import Annotation, Listener, Summary
 from fer_ros.cli.errors import BAD_INPUT, FAILED, STOPPED, one_line_errors, values_from_options
 from fer_ros.cli.options.common import command_parser
+from fer_ros.cli.options.recognition import add_recognition_options
 from fer_ros.cli.processes import Interrupts
 from fer_ros.cli.progress import Progress
 from fer_ros.emotion.backends import registry as backends
@@ -48,21 +49,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="for emotions.csv, emotions.jsonl, annotated copies and plots (default: %(default)s)",
     )
-    command.add_argument(
-        "--model", default="mini_xception", help="name of a shipped model, or a model file (default: %(default)s)"
-    )
+    add_recognition_options(command)
     command.add_argument(
         "--backend", default=backends.AUTO, metavar="NAME", help="what runs the model (default: %(default)s)"
-    )
-    command.add_argument(
-        "--detector",
-        default="viola_jones",
-        choices=DETECTORS.names,
-        metavar="NAME",
-        help="one of %(choices)s (default: %(default)s)",
-    )
-    command.add_argument(
-        "--detector-model", default="", metavar="FILE", help="network of the detector yunet, an ONNX file"
     )
     command.add_argument(
         "--topic", default="", metavar="NAME", help="image topic of a recording (default: its only one)"

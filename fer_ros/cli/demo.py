@@ -18,6 +18,7 @@ from fer_ros import dds_profile
 from fer_ros.child_process import ChildProcess, stop_all
 from fer_ros.cli.errors import FAILED, STOPPED, one_line_errors, values_from_options
 from fer_ros.cli.options.common import command_parser
+from fer_ros.cli.options.recognition import add_recognition_options
 from fer_ros.cli.processes import Interrupts, start_node, wait_until
 from fer_ros.emotion import model_file
 from fer_ros.faces.detectors.registry import DETECTORS
@@ -84,19 +85,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="stop after this time (default: the end of a file, Ctrl-C for a webcam, otherwise 20 s)",
     )
-    result.add_argument(
-        "--model", default="mini_xception", help="name of a shipped model, or a model file (default: %(default)s)"
-    )
-    result.add_argument(
-        "--detector",
-        default="viola_jones",
-        choices=DETECTORS.names,
-        metavar="NAME",
-        help="one of %(choices)s (default: %(default)s)",
-    )
-    result.add_argument(
-        "--detector-model", default="", metavar="FILE", help="network of the detector yunet, an ONNX file"
-    )
+    add_recognition_options(result)
     result.add_argument(
         "--animation", type=Path, metavar="FILE", help="also write a small animation of the video: .webp, .gif or .png"
     )

@@ -8,11 +8,8 @@ Crowd-Sourced Label Distribution", 2016.
 from __future__ import annotations
 
 import io
-import lzma
 import math
-import struct
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +18,7 @@ import numpy as np
 
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, concatenate, resize_all
 from fer_ros.emotion.labels import FER2013
-from fer_ros.files import open_regular_file
+from fer_ros.files import ZIP_ERRORS, open_regular_file
 from fer_ros.text import printable
 
 _FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt", "unknown", "no face")
@@ -41,22 +38,7 @@ _MAX_VOTES = 1000
 """FERPlus has ten for each image."""
 _MEMBERS = 100
 """Largest number of arrays in a file."""
-_DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,  # encrypted; also NotImplementedError: a compression that zipfile does not know
-    MemoryError,
-    OverflowError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    SyntaxError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
+_DAMAGED = (*ZIP_ERRORS, MemoryError, AttributeError, TypeError, SyntaxError)
 """What zipfile and NumPy's format module raise for damaged files."""
 
 

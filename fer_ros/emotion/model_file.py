@@ -23,7 +23,7 @@ from fer_ros.emotion import metadata as metadata_json
 from fer_ros.emotion import onnx_graph, onnx_metadata, torchscript_archive
 from fer_ros.emotion.metadata import ModelMetadata, Verification
 from fer_ros.emotion.preprocessing import reference_crop
-from fer_ros.files import atomic_write, read_regular_file
+from fer_ros.files import ZIP_ERRORS, atomic_write, read_regular_file
 from fer_ros.text import printable
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class _Reader:
             else:
                 self._members = torchscript_archive.read(content)
                 text = torchscript_archive.metadata(self._members)
-        except torchscript_archive.DAMAGED as error:
+        except ZIP_ERRORS as error:
             raise _unreadable(path, error) from error
         if text is None:
             kind = "an ONNX file" if self._is_onnx else "an archive"

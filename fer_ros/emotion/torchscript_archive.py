@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import lzma
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 
 from fer_ros.emotion import torchscript_code, torchscript_data
@@ -34,19 +31,6 @@ _MEMBERS = re.compile(
 """What is read, without the first folder. Of the rest, which torch writes for debugging, nothing is needed."""
 _PREFIX = "model"
 """First folder of the rebuilt archive. torch takes it from any name."""
-DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,  # encrypted; also NotImplementedError: a compression that zipfile does not know
-    LookupError,
-    OverflowError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
-"""What zipfile raises for damaged files."""
 
 
 def read(content: bytes) -> dict[str, bytes]:
@@ -54,7 +38,7 @@ def read(content: bytes) -> dict[str, bytes]:
 
     Raises:
         ValueError: this is not an archive as torch writes it, or a member is too large.
-        Exception: one of `DAMAGED`.
+        Exception: one of `fer_ros.files.ZIP_ERRORS`.
     """
     members: dict[str, bytes] = {}
     prefixes = set()

@@ -109,7 +109,7 @@ def draw_detections(
 
     Args:
         image: (height, width, 3) uint8, BGR.
-        detections: in pixels of `image`, and the BGR color of each. A score for which there is no room is left out.
+        detections: in pixels of `image`, and the BGR color of each. A score that does not fit is left out.
         legend: names and their BGR colors, for the upper left corner.
     """
     letters = _text_height(image)

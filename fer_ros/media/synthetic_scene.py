@@ -102,7 +102,7 @@ class SyntheticScene:
     def _camera(self, time: float) -> np.ndarray:
         """Return the (3, 3) matrix from pixels of the photograph to pixels of the image."""
         scale = max(self.width / _VIEW[0], self.height / _VIEW[1])
-        # A narrow image does not have room for both: it follows the first.
+        # A narrow image does not fit both: it follows the first.
         narrow = min(2 * (1 - self.width / scale / _VIEW[0]), 1.0)
         x = _VIEW_CENTER[0] + narrow * (_at(_FIRST.x, time) - _VIEW_CENTER[0]) + 8 * _wave(time, 2)
         y = _VIEW_CENTER[1] + 6 * _wave(time, 6)

@@ -116,12 +116,18 @@ def test_results_follow_only_after_the_notice(robot, model, quick_start, astrona
     assert math.isnan(first.faces[0].valence)
 
 
-def test_late_subscriber_is_told_who_is_present(robot, node, astronaut):
-    camera = robot.matched_camera()
-    appear(robot, camera, astronaut)
+def subscribe_late(robot) -> list[EmotionEvent]:
+    """Subscribe to the events once a face has appeared; return the list of what arrives."""
     event(robot, EmotionEvent.APPEARED)
     late = []
     robot.node.create_subscription(EmotionEvent, "emotion_events", late.append, 50)
+    return late
+
+
+def test_late_subscriber_is_told_who_is_present(robot, node, astronaut):
+    camera = robot.matched_camera()
+    appear(robot, camera, astronaut)
+    late = subscribe_late(robot)
     robot.wait_until(lambda: robot.process(camera, astronaut) and late, "an event for the late subscriber")
     for _ in range(12):
         robot.process(camera, EMPTY)
@@ -135,9 +141,7 @@ def test_late_subscriber_is_told_who_is_present(robot, node, astronaut):
 def test_subscriber_before_reset_is_told_who_was_present(robot, node, astronaut):
     camera = robot.matched_camera()
     appear(robot, camera, astronaut)
-    event(robot, EmotionEvent.APPEARED)
-    late = []
-    robot.node.create_subscription(EmotionEvent, "emotion_events", late.append, 50)
+    late = subscribe_late(robot)
     robot.wait_until(lambda: node.count_subscribers(f"{robot.namespace}/emotion_events") == 2, "the late subscriber")
     robot.wait_until(lambda: robot.call(Trigger, "emotion_node/reset").success and late, "events")
     robot.wait_until(lambda: len(late) > 1, "LOST")

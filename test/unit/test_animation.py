@@ -8,7 +8,7 @@ import pytest
 from fer_ros.recording import animation
 from fer_ros.recording.files import RecordingError, Video
 
-pytestmark = pytest.mark.skipif(not hasattr(cv2, "imwriteanimation"), reason="this OpenCV writes no animations")
+pytestmark = pytest.mark.skipif(not hasattr(cv2, "imwriteanimation"), reason="OpenCV writes animations from 4.11 on")
 
 
 @pytest.mark.parametrize("suffix", animation.SUFFIXES)

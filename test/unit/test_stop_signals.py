@@ -117,7 +117,6 @@ def test_closed_terminal_does_not_end_what_runs_with_nohup(start):
         assert process.wait(30) == 130
 
 
-@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs /dev/shm")
 def test_only_shared_memory_of_this_process_is_removed(start):
     names = ("fastdds_00000000f1f1f1f1", "fastdds_port1", "fastdds_00000000f2f2f2f2")
     own, port, other = (Path("/dev/shm", name) for name in names)
