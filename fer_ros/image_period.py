@@ -7,6 +7,10 @@ import math
 import statistics
 from collections import deque
 
+MISSED_PERIODS = 2.5
+"""Periods for which what comes with the images must be missing at least, before it counts as gone: one was missed."""
+JUMP = 1.0
+"""Seconds by which stamps must fall for time to have jumped back, as when a recording restarts or a clock is set."""
 _WINDOW = 5
 """Number of latest intervals; their median ignores a pause, and follows a new rate after three images."""
 _LONGEST = 12.0

@@ -6,6 +6,16 @@ from __future__ import annotations
 _ELLIPSIS = "..."
 
 
+def seconds(nanoseconds: int) -> str:
+    """Return a time as text in seconds, exactly.
+
+    >>> seconds(1_500_000_000), seconds(-1)
+    ('1.500000000', '-0.000000001')
+    """
+    whole, fraction = divmod(abs(nanoseconds), 10**9)
+    return f"{'-' * (nanoseconds < 0)}{whole}.{fraction:09d}"
+
+
 def printable(text: object, limit: int = 80) -> str:
     r"""Return text on one line without control characters, at most `limit` characters long.
 

@@ -15,8 +15,6 @@ from fer_ros.media.bags import BagImage
 from fer_ros.people.events import Event, FaceEvents
 from fer_ros.types import FaceResult, Position
 
-_JUMP = 1.0
-"""Seconds. Stamps that fall by more begin a new sequence, as in the emotion node."""
 _ARRAY, _EVENT = "fer_ros/msg/FaceEmotionArray", "fer_ros/msg/EmotionEvent"
 
 
@@ -52,7 +50,7 @@ class BagCopy:
             size: width and height of the image, pixels.
             faces: in it.
         """
-        if self._last and stamp < self._last[0] - _JUMP:
+        if self._last and stamp < self._last[0]:
             self._add_events(self._events.reset(), self._last[1])
         self._last = (stamp, image)
         events = self._events.update(faces, stamp, size)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fer_ros.files import atomic_write
+from fer_ros.text import seconds
 from fer_ros.types import FaceResult
 
 COLUMNS = ("file", "frame", "time", "id", "x", "y", "width", "height", "emotion", "confidence")
@@ -46,7 +47,7 @@ class Tables:
 
     def add(self, file: str, frame: int, stamp: int | None, faces: Sequence[FaceResult]) -> None:
         """Write the rows of the faces in one frame, at `stamp` nanoseconds or None."""
-        time = "" if stamp is None else f"{stamp // 10**9}.{stamp % 10**9:09d}"
+        time = "" if stamp is None else seconds(stamp)
         for face in faces:
             box = (face.box.x, face.box.y, face.box.width, face.box.height)
             scores = [_number(score) for score in face.smoothed_scores]

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import time
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +15,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from fer_ros.datasets.npz import DAMAGED
 from fer_ros.files import atomic_write
 
 _FORMAT = 1
@@ -102,7 +102,7 @@ class FaceCache:
                 start += count
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except DAMAGED:
             self._faces.clear()
 
     def _name(self, path: Path) -> str:

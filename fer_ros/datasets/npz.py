@@ -38,7 +38,7 @@ _MAX_VOTES = 1000
 """FERPlus has ten for each image."""
 _MEMBERS = 100
 """Largest number of arrays in a file."""
-_DAMAGED = (*ZIP_ERRORS, MemoryError, AttributeError, TypeError, SyntaxError)
+DAMAGED = (*ZIP_ERRORS, MemoryError, AttributeError, TypeError, SyntaxError)
 """What zipfile and NumPy's format module raise for damaged files."""
 
 
@@ -91,7 +91,7 @@ def read(path: Path, image_size: int) -> FaceImages:
             arrays = {name: _values(archive, header) for name, header in headers.items()}
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         reason = printable(str(error).replace(f"{path}: ", "") or type(error).__name__, 200)
         raise DataError(f"{path}: not a readable npz file ({reason})") from error
     _check_range(path, "label", arrays["label"], len(FER2013))

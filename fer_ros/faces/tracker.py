@@ -15,13 +15,11 @@ import numpy as np
 
 from fer_ros.faces.matching import linear_sum_assignment
 from fer_ros.faces.motion import Motion
-from fer_ros.image_period import ImagePeriod
+from fer_ros.image_period import MISSED_PERIODS, ImagePeriod
 from fer_ros.types import Box, Detection, TrackedFace
 
 DEFAULT_KEEP_FOR = 1.0
 DEFAULT_MIN_HITS = 1
-_KEEP_PERIODS = 2.5
-"""Periods of the images for which an unseen face keeps its id at least: with a slow camera, it may be missed once."""
 _MAX_DISTANCE = 0.7
 """Largest distance between a detection and the prediction of a track seen in the last frame, in widths of the face."""
 _MAX_DISTANCE_GROWTH = 1.5
@@ -152,7 +150,7 @@ class OverlapTracker:
             self._add_hit(matches.get(index) or self._start_track(detection, stamp), detection, stamp)
 
     def _is_alive(self, track: _Track, stamp: float) -> bool:
-        keep_for = max(self._keep_for, _KEEP_PERIODS * self._period.until(stamp))
+        keep_for = max(self._keep_for, MISSED_PERIODS * self._period.until(stamp))
         return stamp >= self._last_stamp - _REORDERING_TOLERANCE and stamp - track.last_seen <= keep_for
 
     def _assign(self, detections: Sequence[Detection], tracks: Sequence[_Track], stamp: float) -> dict[int, _Track]:

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from fer_ros.image_period import JUMP
 from fer_ros.media import encodings
 from fer_ros.media.encodings import RawImage
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _FILE_SUFFIXES = (".mcap", ".db3")
-_JUMP = 1_000_000_000
-"""Nanoseconds. Stamps that fall by more begin a new sequence; the emotion node resets the camera then."""
 _REORDERED = 8
 """Images that are read ahead to sort those that overtook each other."""
 
@@ -106,7 +105,7 @@ class Bag:
         newest = -1
         messages = enumerate(self._messages())
         for number, image in messages:
-            if image.stamp < newest - _JUMP:
+            if image.stamp < newest - round(JUMP * 1e9):
                 yield from (heapq.heappop(waiting)[2] for _ in range(len(waiting)))
                 newest = -1
             newest = max(newest, image.stamp)

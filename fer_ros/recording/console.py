@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from fer_ros.image_period import ImagePeriod
+from fer_ros.image_period import MISSED_PERIODS, ImagePeriod
 from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.types import FaceResult
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BAR = 5
 """Length of a bar of '#' for a score of 1."""
-_MISSED_PERIODS = 2.5
-"""Periods of the images without a result after which a line says so."""
 _MAX_FACES = 3
 """Faces in one line."""
 _BOLD_GREEN, _DIM, _PLAIN = "\033[1;32m", "\033[2m", "\033[0m"
@@ -73,7 +71,7 @@ class ConsoleReport:
         """
         new, self._reported = self._latencies[self._reported :], len(self._latencies)
         since_last = interval if self._last_line is None else elapsed - self._last_line
-        if not new and since_last < _MISSED_PERIODS * self._period.seconds:
+        if not new and since_last < MISSED_PERIODS * self._period.seconds:
             return ""
         self._last_line = elapsed
         if not new or self._last is None:

@@ -23,6 +23,7 @@ import numpy as np
 from fer_ros.files import check_writable
 from fer_ros.media.resize import resize
 from fer_ros.recording.synchronizer import ImageResult
+from fer_ros.text import seconds
 from fer_ros.types import FaceResult
 
 COLUMNS = ("stamp", "face_id", "x", "y", "width", "height", "label")
@@ -88,7 +89,7 @@ class EmotionsCsv:
         box = face.box
         scores = dict(zip(result.labels, face.smoothed_scores, strict=False))
         return [
-            f"{'-' * (result.stamp < 0)}{abs(result.stamp) // 10**9}.{abs(result.stamp) % 10**9:09d}",
+            seconds(result.stamp),
             face.id,
             *(box.x, box.y, box.width, box.height),
             face.emotion,

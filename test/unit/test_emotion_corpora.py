@@ -251,10 +251,25 @@ def test_faces_of_a_corpus_are_searched_once(ten_speakers, counted, tmp_path_fac
     changed.write_bytes(b"longer")
     registry.read([ten_speakers], 8, cache=str(cache))
     assert counted[100:] == [changed.name]
-    for file in cache.iterdir():
-        file.write_bytes(file.read_bytes()[:-30])
+
+
+def truncated(content: bytes) -> bytes:
+    return content[:-30]
+
+
+def marked_as_encrypted(content: bytes) -> bytes:
+    start, mark, entry = content.rpartition(b"PK\x01\x02")
+    return start + mark + entry[:4] + bytes([entry[4] | 1]) + entry[5:]
+
+
+@pytest.mark.parametrize("damage", [truncated, marked_as_encrypted])
+def test_damaged_cache_is_made_again(damage, ten_speakers, counted, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    first = registry.read([ten_speakers], 8, cache=str(cache))
+    (file,) = cache.iterdir()
+    file.write_bytes(damage(file.read_bytes()))
     assert len(registry.read([ten_speakers], 8, cache=str(cache))) == len(first)
-    assert len(counted) == 151, "a damaged cache is made again"
+    assert len(counted) == 100
 
 
 def test_faces_found_before_an_interruption_are_kept(ten_speakers, counted, tmp_path_factory, monkeypatch):

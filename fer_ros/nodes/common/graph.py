@@ -36,9 +36,12 @@ def publisher_names(publishers: Sequence[Any]) -> str:
 
 
 def qos_mismatch(publishers: Sequence[Any], requested: QoSProfile) -> str:
-    """Return why no publisher matches the requested QoS; empty if one does, or if there is none."""
+    """Return that no publisher matches the requested QoS, and why; empty if one does, or if there is none."""
     reasons = [_mismatch(publisher.qos_profile, requested) for publisher in publishers]
-    return reasons[0] if reasons and all(reasons) else ""
+    if not reasons or not all(reasons):
+        return ""
+    names = publisher_names(publishers)
+    return f"the QoS offered by {names} does not satisfy the QoS requested by this node ({reasons[0]})"
 
 
 def listed(topics: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSProfile
 from rclpy.utilities import get_rmw_implementation_identifier
 
-from fer_ros.image_period import ImagePeriod
+from fer_ros.image_period import MISSED_PERIODS, ImagePeriod
 from fer_ros.nodes.common import graph
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0
 """Seconds without an image after which the reason is logged; longer for a camera that is slower than that."""
-MISSED_PERIODS = 2.5
-"""Periods of the images after which a camera counts as silent at the earliest."""
 
 _RAW, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _COMPRESSED_SUFFIX = "/compressed"
@@ -210,9 +208,8 @@ def explain_timeout(
     mismatch = graph.qos_mismatch(of_this_type, qos)
     if mismatch:
         return (
-            f"no image on {topic}: the QoS offered by {names} does not satisfy the QoS requested by this node "
-            f"({mismatch}); remove the parameters qos_overrides.{topic}.subscription.*, the default best_effort "
-            "matches every camera"
+            f"no image on {topic}: {mismatch}; remove the parameters qos_overrides.{topic}.subscription.*, the default "
+            "best_effort matches every camera"
         )
     if received_before:
         limit = " than its shared memory (segment_size in fastdds.xml)" if middleware == _FAST_DDS else ""

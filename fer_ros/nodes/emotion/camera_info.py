@@ -121,11 +121,7 @@ class CameraInfoSubscriber:
                 "type", f"{names} publishes {publishers[0].topic_type} on {self.topic}, this node expects {_TYPE_NAME}"
             )
         elif mismatch := graph.qos_mismatch(of_this_type, self._profile):
-            self._warn(
-                "QoS",
-                f"the QoS offered by {names} on {self.topic} does not satisfy the QoS requested by this node "
-                f"({mismatch}); remove the parameters qos_overrides.{self.topic}.subscription.*",
-            )
+            self._warn("QoS", f"{mismatch}; remove the parameters qos_overrides.{self.topic}.subscription.*")
         else:
             self._warn(
                 "silent",

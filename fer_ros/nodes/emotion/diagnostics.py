@@ -14,7 +14,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
-from fer_ros.nodes.common.image_monitor import MISSED_PERIODS
+from fer_ros.image_period import MISSED_PERIODS
 from fer_ros.nodes.common.messages import to_seconds
 from fer_ros.nodes.common.names import status_name
 from fer_ros.nodes.common.qos import create_publisher, reliable

@@ -6,9 +6,7 @@ from __future__ import annotations
 import math
 from enum import Enum, auto
 
-JUMP = 1.0
-"""Seconds. An image whose stamp is older than the newest one by less was overtaken on its way. If it is older by more,
-or if images stay older for longer, time has jumped back: a recording restarted, or a clock was set."""
+from fer_ros.image_period import JUMP
 
 
 class Decision(Enum):
@@ -44,6 +42,8 @@ class ImageGate:
             max_rate: maximum number of images per second of that clock, on average, which bounds the work also for a
                 recording that is played fast; 0 means no limit.
         """
+        # An image that is older than the newest one by less than a jump was overtaken on its way, unless images stay
+        # older for longer.
         behind = self._newest - stamp
         if 0 < behind < JUMP and arrival - self._processed_at < JUMP:
             return Decision.LATE

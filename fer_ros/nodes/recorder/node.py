@@ -231,7 +231,7 @@ class EmotionRecorderNode(Node):
         if not publishers:
             reason = f"no publisher on {topic}: start emotion_node, or remap the topic with `-r emotions:=/its/topic`"
         elif mismatch:
-            reason = f"the QoS offered on {topic} does not satisfy the QoS requested by this node ({mismatch})"
+            reason = f"nothing arrives on {topic}: {mismatch}"
         else:
             reason = f"{graph.publisher_names(publishers)} publishes {topic}, but nothing arrives: its log says why"
         if self._once.allows(reason):

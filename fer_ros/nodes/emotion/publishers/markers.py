@@ -11,7 +11,7 @@ from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from fer_ros.image_period import ImagePeriod
+from fer_ros.image_period import MISSED_PERIODS, ImagePeriod
 from fer_ros.media import drawing
 from fer_ros.nodes.common.messages import to_duration
 from fer_ros.nodes.common.qos import reliable
@@ -35,8 +35,6 @@ _BLANK_WIDTH = _TEXT_HEIGHT / 2
 """Meters. RViz takes the width of a blank from scale.x."""
 _LIFETIME = 1.0
 """Seconds; removes the markers of faces that never had an event, and those of a node that has ended."""
-_LIFETIME_PERIODS = 2.5
-"""Periods of the images that the markers last at least."""
 
 
 class MarkersPublisher(CameraPublisher):
@@ -58,7 +56,7 @@ class MarkersPublisher(CameraPublisher):
         period = self._periods[camera]
         period.add(result.frame.stamp)
         if self.has_subscribers(camera):
-            lifetime = to_duration(max(_LIFETIME, _LIFETIME_PERIODS * period.seconds))
+            lifetime = to_duration(max(_LIFETIME, MISSED_PERIODS * period.seconds))
             located = [(face, face.position) for face in result.faces if face.position]
             self._send(
                 camera, [marker for face, at in located for marker in _markers(face, at, result.header, lifetime)]
