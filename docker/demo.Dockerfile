@@ -5,7 +5,7 @@
 #     docker run --name fer_demo --shm-size=512m fer_ros:demo && docker cp fer_demo:/home/fer/fer_ros/out .
 #     docker run --rm --shm-size=512m fer_ros:demo make test
 #
-# docs/containers.md says more.
+# docs/how-to/containers.md says more.
 FROM python:3.12-slim-bookworm
 # Versions are those of the distribution, so that a rebuild brings its security updates. The libraries are OpenCV's.
 # hadolint ignore=DL3008

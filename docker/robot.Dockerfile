@@ -4,7 +4,7 @@
 #     docker build -f docker/robot.Dockerfile --build-arg ROS_DISTRO=jazzy -t fer_ros:jazzy .
 #     docker run --rm --net=host --ipc=host fer_ros:jazzy ros2 launch fer_ros emotion.launch.py image:=/camera/image_raw
 #
-# docs/containers.md says more. `--target develop` is the image of the dev container.
+# docs/how-to/containers.md says more. `--target develop` is the image of the dev container.
 ARG ROS_DISTRO=jazzy
 
 FROM ros:${ROS_DISTRO}-ros-base AS dependencies

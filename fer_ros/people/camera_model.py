@@ -18,7 +18,7 @@ from fer_ros.types import Box, Position
 FACE_WIDTH = 0.15
 """Width in meters that a Viola-Jones box spans at an average adult's face: 63 mm between the pupils (Dodgson,
 "Variation and extrema of human interpupillary distance", 2004) are 0.41 of the width of a box (measured, see
-docs/emotions-over-time.md). The distance to one person can be off by 20 % either way."""
+docs/explanation/emotions-over-time.md). The distance to one person can be off by 20 % either way."""
 
 _COEFFICIENTS = {
     "plumb_bob": (4, 5),

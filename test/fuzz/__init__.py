@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation tests of everything that reads input of unknown origin; see docs/reliability.md."""
+"""Mutation tests of everything that reads input of unknown origin; see docs/reports/reliability.md."""

@@ -116,7 +116,7 @@ def test_workflows_test_each_distribution_of_wheels():
 
 
 def test_workflows_test_each_documented_distribution():
-    documented = re.findall(r"^\| ([a-z]+) \| Ubuntu \d", read("docs/compatibility.md"), flags=re.MULTILINE)
+    documented = re.findall(r"^\| ([a-z]+) \| Ubuntu \d", read("docs/reports/compatibility.md"), flags=re.MULTILINE)
     assert documented
     assert matrix("ros.yml", "colcon")["distro"] == documented
     assert matrix("ros.yml", "image")["distro"] == documented

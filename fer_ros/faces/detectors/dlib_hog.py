@@ -20,7 +20,7 @@ _WINDOW = 80
 _THRESHOLD_RANGE = 0.5
 """By how much a threshold scale of 0 lowers dlib's threshold; scores of faces reach 3."""
 _FIT = SquareFit(size=1.13, offset_y=-0.10)
-"""Measured; see docs/front-ends.md."""
+"""Measured; see docs/reports/detectors.md."""
 _MARGIN = 0.2
 """Context around a region, in widths of the largest face, without which faces at its border are missed."""
 _PIXELS_PER_TILE = 120_000

@@ -35,7 +35,7 @@ _LEVEL_OVERLAP, _OVERLAP = 0.5, 0.7
 """Intersection over union of the non-maximum suppression within one level of the pyramid and after it, as published."""
 _REDETECT_THRESHOLD_SCALE = 0.5
 _FIT = SquareFit(size=0.91, offset_y=-0.01)
-"""Measured; see docs/front-ends.md."""
+"""Measured; see docs/reports/detectors.md."""
 _MARGIN = 0.1
 """Context around a region for P-Net, in widths of the largest face."""
 _PIXELS_PER_TILE = 20_000

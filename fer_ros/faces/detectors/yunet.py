@@ -34,7 +34,7 @@ _MAX_FACE = 300
 """Width of the largest face the network was trained on, pixels."""
 _THRESHOLD = 0.7
 _FIT = SquareFit(size=0.96, offset_y=-0.04)
-"""Measured; see docs/front-ends.md."""
+"""Measured; see docs/reports/detectors.md."""
 _MARGIN = 0.2
 """Context around a region, in widths of the largest face."""
 _PIXELS_PER_TILE = 40_000
