@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulated class scores of faces whose true emotion is known at every moment, as noisy as those of a real network.
 
-The noise model was fitted to real recordings, see docs/explanation/emotions-over-time.md.
+The noise model was fitted to real recordings, see docs/reports/emotions-over-time.md.
 """
 
 from __future__ import annotations

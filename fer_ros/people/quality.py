@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image quality of a face: too few pixels, blur, too little or too much light, cut off by the image border.
 
-docs/explanation/emotions-over-time.md says how the thresholds were measured.
+docs/reports/emotions-over-time.md says how the thresholds were measured.
 """
 
 from __future__ import annotations

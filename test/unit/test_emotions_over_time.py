@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The claims of docs/explanation/emotions-over-time.md, on fewer faces."""
+"""The claims of docs/reports/emotions-over-time.md, on fewer faces."""
 
 import numpy as np
 import pytest

@@ -40,7 +40,7 @@ class DetectorParameters:
 
     name: str = parameter(
         "viola_jones",
-        f"Face detector. {_describe_detectors()} docs/reports/detectors.md compares them.",
+        f"Face detector. {_describe_detectors()} docs/how-to/choose-detector.md compares them.",
         choices=DETECTORS.names,
         dynamic=True,
     )
@@ -116,7 +116,7 @@ class TrackingParameters:
         library_default(TrackingSettings, "max_roll"),
         "Largest roll angle of the faces searched, degrees to either side. 0 searches upright faces; viola_jones then "
         "misses half of those rolled by 20 degrees. Above 10, each further 20 degrees take more CPU; see "
-        "docs/reports/detectors.md.",
+        "docs/how-to/choose-detector.md.",
         range=(0.0, 90.0),
         dynamic=True,
     )
