@@ -54,7 +54,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def parser() -> argparse.ArgumentParser:
     command_line = command_parser(
         "fer-train",
-        "Train a network on the split 'training' of labeled faces; keep the best epoch on 'public'.",
+        "Train a network on the split 'training' of labeled faces; keep the best epoch on 'public' or held-out images.",
         _EXAMPLES,
     )
     add_data_options(command_line, required=False)
@@ -63,6 +63,13 @@ def parser() -> argparse.ArgumentParser:
     add("--network", help="replace the recipe's network; not possible for a recipe with stages")
     add("--epochs", type=int, help="replace the recipe's number of epochs, in every stage")
     add("--seed", type=int, help="replace the recipe's seed, in every stage")
+    add(
+        "--hold-out",
+        type=float,
+        metavar="N",
+        help="replace the recipe's hold_out: choose the best epoch on this number, or share below 1, of the training "
+        "images instead of on the split 'public'",
+    )
     add("--init-from", metavar="MODEL", help="start from the weights of this model; with stages, the first one does")
     add("--output", type=Path, metavar="FOLDER", help="default: out/training/<recipe>-<time>")
     add("--resume", type=Path, metavar="FOLDER", help="continue the run in this folder")
@@ -133,8 +140,8 @@ def _train(options: argparse.Namespace) -> int:
     stored = {} if options.data else run_folder.read_json(options.resume / run_folder.RUN)
     reading = {name: value or stored.get(name, value) for name, value in data_options(options).items()}
     # All stages hold out the same validation images: those that the seed of the first stage draws.
-    seed, sources = recipe.stages[0].recipe.seed, options.data or stored["data"]
-    read_data = functools.cache(lambda size: read_training_data(sources, size, seed, reading))
+    first, sources = recipe.stages[0].recipe, options.data or stored["data"]
+    read_data = functools.cache(lambda size: read_training_data(sources, size, first.seed, reading, first.hold_out))
     data = read_data(recipe.stages[0].recipe.preprocessing.input_size)
     stages.check(recipe, data.training.labels)
     facts: dict[str, Any] = {"device": group.device.type, "processes": group.size}
@@ -208,7 +215,7 @@ def _recipe(options: argparse.Namespace) -> StagedRecipe:
         recipe = recipes.load(str((options.resume / run_folder.RECIPE).absolute()))
     else:
         recipe = recipes.load(options.recipe or DEFAULT_RECIPE)
-    overrides = {key: getattr(options, key) for key in ("network", "epochs", "seed")}
+    overrides = {key: getattr(options, key) for key in ("network", "epochs", "seed", "hold_out")}
     return recipe.with_overrides(**{key: value for key, value in overrides.items() if value is not None})
 
 

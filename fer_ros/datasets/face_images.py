@@ -61,14 +61,20 @@ class FaceImages:
             raise DataError(f"the data has no image in the split '{name}'; it has: {', '.join(there)}")
         return self.take(chosen)
 
-    def for_training(self, seed: int) -> tuple[FaceImages, FaceImages]:
+    def for_training(self, seed: int, hold_out: float = 0.0) -> tuple[FaceImages, FaceImages]:
         """Return the images to train on and those to choose the best epoch on.
 
-        These are the splits training and public. Without a public split one in ten images of each class is held out,
-        drawn by `seed`.
+        With `hold_out` the latter are that number (1 and above) or share (below 1) of the training images, drawn by
+        `seed` from each class in proportion; the split public is then in neither. Without it these are the splits
+        training and public, or, without a public split, one in ten images of each class is held out.
+
+        Raises:
+            DataError: there are no training images, or `hold_out` would leave none.
         """
-        self.split("training")  # raises the error for data without training images
-        training, validation = self.training_masks(seed)
+        count = len(self.split("training"))  # raises the error for data without training images
+        if hold_out >= count:
+            raise DataError(f"'hold_out' is {hold_out:g}, but the data has only {count} training images")
+        training, validation = self.training_masks(seed, hold_out)
         return self.take(training), self.take(validation)
 
     def count_with_votes(self) -> int:
@@ -79,18 +85,30 @@ class FaceImages:
         """Return whether the split `name` has an image."""
         return bool((self.splits == SPLITS.index(name)).any())
 
-    def training_masks(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def training_masks(self, seed: int, hold_out: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Return which images `for_training` returns as training and as validation images: (N,) bool each."""
         training = self.splits == SPLITS.index("training")
-        if self.has_split("public"):
+        if self.has_split("public") and not hold_out:
             return training, self.splits == SPLITS.index("public")
-        held_out = np.zeros(len(self), bool)
         indices = np.flatnonzero(training)
         order = indices[np.random.default_rng(seed).permutation(len(indices))]
-        for target in range(len(self.labels)):
-            of_class = order[self.targets[order] == target]
-            held_out[of_class[: len(of_class) // 10 or len(of_class) > 1]] = True
+        held_out = np.zeros(len(self), bool)
+        held_out[self._proportional(order, hold_out) if hold_out else self._tenth_of_each_class(order)] = True
         return training & ~held_out, held_out
+
+    def _tenth_of_each_class(self, order: np.ndarray) -> np.ndarray:
+        """Return the first of the indices `order`: a tenth of each class, at least one of two or more."""
+        classes = [order[self.targets[order] == target] for target in range(len(self.labels))]
+        return np.concatenate([of_class[: len(of_class) // 10 or len(of_class) > 1] for of_class in classes])
+
+    def _proportional(self, order: np.ndarray, amount: float) -> np.ndarray:
+        """Return a number (1 and above) or share of the indices `order`, from each class in proportion."""
+        rank = np.empty(len(order))
+        for target in range(len(self.labels)):
+            of_class = self.targets[order] == target
+            rank[of_class] = (np.arange(of_class.sum()) + 0.5) / max(of_class.sum(), 1)
+        count = round(amount if amount >= 1 else amount * len(order))
+        return order[np.argsort(rank, kind="stable")[:count]]
 
     def check_every_label(self, source: str) -> None:
         """Raise a DataError that names `source` if a label has no image."""

@@ -43,8 +43,8 @@ class ModelMetadata:
     """Accuracies by the name of the data set split they were measured on; `validation` has `accuracy` and `epoch`."""
     data: dict[str, Any] = field(default_factory=dict)
     """Identifies the images of the run: `training` and `validation` fingerprints, the `seed` that drew the validation
-    images where the data set has no split for them, and `init_from`: the same of the model that the run started from,
-    if its images were others. See `fer_ros.evaluation.selection`."""
+    images where the data set has no split for them, `hold_out` if the recipe has it, and `init_from`: the same of the
+    model that the run started from, if its images were others. See `fer_ros.evaluation.selection`."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

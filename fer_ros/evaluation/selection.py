@@ -23,7 +23,9 @@ class Provenance:
     validation: np.ndarray
     """(N,) bool: the best epoch and the temperature were chosen on it."""
     seed: int
-    """Drew the validation images where the data set has no public split."""
+    """Drew the validation images if `drawn`."""
+    drawn: bool
+    """Whether the validation images were held out of the training images; else they are the split public."""
 
 
 def find_provenance(model_id: str, metadata: ModelMetadata, images: FaceImages) -> Provenance | None:
@@ -45,17 +47,20 @@ def find_provenance(model_id: str, metadata: ModelMetadata, images: FaceImages) 
         if masks and found:
             found.training[masks[0]] = True
         elif masks:
-            found = Provenance(model_id, *masks, data["seed"])
+            drawn = not images.has_split("public") or bool(data.get("hold_out"))
+            found = Provenance(model_id, *masks, data["seed"], drawn)
         data = data.get("init_from")
     return found
 
 
 def _masks(data: dict[str, Any], images: FaceImages) -> tuple[np.ndarray, np.ndarray] | None:
     """Return which of `images` are the training and the validation images that `data` identifies, if they are."""
-    seed = data.get("seed")
+    seed, hold_out = data.get("seed"), data.get("hold_out", 0)
     if not images.has_split("training") or not isinstance(seed, int) or seed < 0:
         return None
-    training, validation = images.training_masks(seed)
+    if not isinstance(hold_out, (int, float)) or not 0 <= hold_out < len(images):
+        return None
+    training, validation = images.training_masks(seed, hold_out)
     held_out = images.take(validation)
     if held_out.fingerprint() != data.get("validation"):
         return None
@@ -74,32 +79,48 @@ class Selection:
 
 
 def select(images: FaceImages, split: str, known: Sequence[Provenance]) -> Selection:
-    """Return the images of the split `split`, "all" for every image.
-
-    Of data without a public split, "public" are the validation images that the first of the models held out.
+    """Return the images of the split `split`.
 
     Args:
         images: every image of a data set, of all splits.
-        split: one of `SPLITS`, or "all".
+        split: one of `SPLITS`; "all" for every image; or "validation" for the images that the first of the models chose
+            its best epoch on. Of data without a public split, "public" are these as well.
         known: of the models that are evaluated and that were trained on these images.
 
     Raises:
         DataError: there is no such image; the message lists the splits and their sizes.
     """
-    if split == "public" and not images.has_split("public") and images.has_split("training"):
-        if not known:
-            raise DataError(
-                f"the data has no split 'public', and the {int((images.splits == 0).sum())} training images are not "
-                "those that the model file records, so the part that its run held out is unknown: if the model was "
-                "never trained on these images, evaluate it on all of them with --split all"
-            )
-        mask = known[0].validation
-        drawn = f"the data has no split 'public': evaluated on the {mask.sum()} images that the run of "
-        notes = [f"{drawn}{known[0].model_id} held out (seed {known[0].seed})"]
+    no_public = split == "public" and not images.has_split("public") and images.has_split("training")
+    if split == "validation" or no_public:
+        mask, notes = _validation(images, "the data has no split 'public': " if no_public else "", known)
     else:
         images.split(split)  # raises the error for an empty split
         mask = np.ones(len(images), bool) if split == "all" else images.splits == SPLITS.index(split)
         notes = []
+    notes += _overlaps(mask, known)
+    if split == "training" and not known:
+        notes.append("these are training images: a model that was trained on them scores higher than on new images")
+    return Selection(mask, tuple(notes))
+
+
+def _validation(images: FaceImages, reason: str, known: Sequence[Provenance]) -> tuple[np.ndarray, list[str]]:
+    """Return the mask of the images that the first of the models chose its epoch on, and a note about them."""
+    if not known:
+        raise DataError(
+            f"{reason}the {int((images.splits == 0).sum())} training images are not those that the model file records, "
+            "so the part that its run held out is unknown: if the model was never trained on these images, evaluate it "
+            "on all of them with --split all"
+        )
+    first = known[0]
+    how = f"held out (seed {first.seed})" if first.drawn else "chose its best epoch on"
+    return first.validation, [
+        f"{reason}evaluated on the {first.validation.sum()} images that the run of {first.model_id} {how}"
+    ]
+
+
+def _overlaps(mask: np.ndarray, known: Sequence[Provenance]) -> list[str]:
+    """Return a sentence for each model that was trained on, or chosen on, some of the images in `mask`."""
+    notes = []
     for each in known:
         if trained_on := int((mask & each.training).sum()):
             notes.append(f"{each.model_id} was trained on {trained_on} of these {mask.sum()} images")
@@ -108,6 +129,4 @@ def select(images: FaceImages, split: str, known: Sequence[Provenance]) -> Selec
                 f"the epoch and the temperature of {each.model_id} were chosen on {chosen_on} of these "
                 f"{mask.sum()} images"
             )
-    if split == "training" and not known:
-        notes.append("these are training images: a model that was trained on them scores higher than on new images")
-    return Selection(mask, tuple(notes))
+    return notes

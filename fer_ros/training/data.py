@@ -31,7 +31,7 @@ class TrainingData:
 
 
 def read_training_data(
-    sources: Sequence[str | Path], image_size: int, seed: int, options: Mapping[str, Any]
+    sources: Sequence[str | Path], image_size: int, seed: int, options: Mapping[str, Any], hold_out: float = 0.0
 ) -> TrainingData:
     """Return the images of a data set for training.
 
@@ -41,15 +41,16 @@ def read_training_data(
     Args:
         sources: see `registry.read`.
         image_size: side of the images, pixels.
-        seed: draws the validation images where the data set has no split for them.
+        seed: draws the validation images where the data set has no split for them, or with `hold_out`.
         options: of the data set's reader.
+        hold_out: see `Recipe.hold_out`.
 
     Raises:
         DataError: the data cannot be read, has fewer than two classes, a class has no training image, or no image is
             left to validate on.
     """
     images = registry.read(sources, image_size, **options)
-    training, validation = images.for_training(seed)
+    training, validation = images.for_training(seed, hold_out)
     repeated = training.also_in(validation)
     training = training.take(~repeated)
     source = " ".join(map(str, sources))
@@ -77,7 +78,9 @@ def read_training_data(
         **({"training_images_with_crowd_votes": voted} if (voted := training.count_with_votes()) else {}),
         **({"classes_without_validation_images": missing} if missing else {}),
         "duplicates_left_out": int(repeated.sum()),
-        **{name: value for name, value in options.items() if value},
+        **{name: value for name, value in {**options, "hold_out": hold_out}.items() if value},
     }
     provenance = {"training": training.fingerprint(), "validation": validation.fingerprint(), "seed": seed}
+    if hold_out:
+        provenance["hold_out"] = hold_out
     return TrainingData(training, validation, facts, provenance)

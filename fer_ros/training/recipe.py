@@ -16,11 +16,8 @@ from the best weights of an earlier stage:
 from __future__ import annotations
 
 import re
-import reprlib
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -33,10 +30,9 @@ from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.files import atomic_write, read_regular_file
 from fer_ros.text import printable
 from fer_ros.training.augmentation import RESAMPLING, Augmentation
+from fer_ros.training.recipe_keys import RecipeError, build, nearest, shown
 
-
-class RecipeError(ValueError):
-    """A recipe with an unusable key or value; the message names the file and the key."""
+__all__ = ["Recipe", "RecipeError", "Stage", "StagedRecipe", "flatten", "from_dict", "load", "parse", "save"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +86,9 @@ class Recipe:
     starts from another model then keeps more of what that one had learned. Without initial weights it must be 0."""
     bfloat16: bool = False
     """Run forward passes in bfloat16: faster on CPUs and GPUs that support it."""
+    hold_out: float = 0.0
+    """Number (1 and above) or share (below 1) of the training images that the best epoch is chosen on, drawn by `seed`
+    from each class in proportion. 0: the split public, or a tenth of each class in data without one."""
     seed: int = 0
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -99,12 +98,14 @@ class Recipe:
             value = attrgetter(name)(self)
             if not low <= value <= high:
                 raise RecipeError(f"'{name}' must be from {low:g} to {high:g}, not {value:g}")
+        if self.hold_out > 1 and self.hold_out % 1:
+            raise RecipeError(f"'hold_out' must be a share below 1 or a whole number, not {self.hold_out:g}")
         if self.optimizer == "adam" and self.momentum == 1:
             raise RecipeError("'momentum' must be below 1 with the optimizer 'adam'")
         for name, choices in _CHOICES.items():
             chosen = attrgetter(name)(self)
             if chosen not in choices:
-                raise RecipeError(f"'{name}' is '{printable(chosen)}'{_nearest(chosen, choices)}")
+                raise RecipeError(f"'{name}' is '{printable(chosen)}'{nearest(chosen, choices)}")
         self._check_network()
 
     def _check_network(self) -> None:
@@ -144,6 +145,10 @@ class StagedRecipe:
     """The stages of a recipe file, in order; a single one without a name where the file has no `stages`."""
 
     stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if len({stage.recipe.hold_out for stage in self.stages}) > 1:
+            raise RecipeError("'hold_out' must be the same in all stages: they share their validation images")
 
     @property
     def has_stages(self) -> bool:
@@ -197,6 +202,7 @@ _RANGES = [
     ("initial_size", 0, 1024),
     ("ema_decay", 0, 1),
     ("init_weight", 0, 1),
+    ("hold_out", 0, 10_000_000),
     ("seed", 0, 2**31 - 1),
     ("augmentation.flip", 0, 1),
     ("augmentation.rotation", 0, 180),
@@ -287,7 +293,7 @@ def _parse_stage(base: dict[str, Any], overrides: dict[str, Any], earlier: list[
     if init_from is None:
         return Stage(name, recipe, _latest_of_same_network(recipe, earlier))
     if not isinstance(init_from, str):
-        raise RecipeError(f"'init_from' must be text, not {_shown(init_from)}")
+        raise RecipeError(f"'init_from' must be text, not {shown(init_from)}")
     if init_from == _RANDOM_WEIGHTS:
         return Stage(name, recipe)
     return Stage(name, recipe, _absolute(init_from, folder, names))
@@ -330,7 +336,7 @@ def from_dict(keys: Any) -> Recipe:
     Raises:
         RecipeError: an unknown or missing key, a wrong type, or a value out of range.
     """
-    recipe: Recipe = _build(Recipe, keys, "")
+    recipe: Recipe = build(Recipe, keys)
     return recipe
 
 
@@ -340,59 +346,3 @@ def flatten(keys: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in keys.items():
         result |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return result
-
-
-def _build(kind: type[Any], keys: Any, prefix: str) -> Any:
-    """Return an instance of the dataclass `kind` from a mapping; `prefix` is the dotted path of the mapping."""
-    if not isinstance(keys, dict):
-        raise RecipeError(f"{f'{prefix[:-1]!r}' if prefix else 'a recipe'} must be a mapping of keys to values")
-    types = typing.get_type_hints(kind)
-    values = {}
-    for key, value in keys.items():
-        if key not in types:
-            raise RecipeError(f"unknown key '{prefix}{printable(key)}'{_nearest(str(key), types)}")
-        values[key] = _value(types[key], value, f"{prefix}{key}")
-    for entry in fields(kind):
-        if entry.name not in values and entry.default is MISSING and entry.default_factory is MISSING:
-            raise RecipeError(f"the key '{prefix}{entry.name}' is missing")
-    try:
-        return kind(**values)
-    except RecipeError:
-        raise
-    except ValueError as error:
-        raise RecipeError(str(error)) from error
-
-
-def _value(kind: Any, value: Any, key: str) -> Any:
-    if is_dataclass(kind):
-        return _build(typing.cast("type[Any]", kind), value, f"{key}.")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    # YAML reads 5e-4, which has no decimal point, as text.
-    if kind is float and isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if kind == list[str]:
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise RecipeError(f"'{key}' must be a list of texts, as in [one, two], not {_shown(value)}")
-        return value
-    expected = typing.get_origin(kind) or kind
-    if type(value) is not expected:
-        raise RecipeError(f"'{key}' must be {_TYPE_NAMES[expected]}, not {_shown(value)}")
-    return value
-
-
-def _shown(value: Any) -> str:
-    """Return a value for an error. A few aliases in YAML can stand for gigabytes of text."""
-    return printable(reprlib.repr(value))
-
-
-_TYPE_NAMES = {dict: "a mapping", int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = get_close_matches(word[:100], names, n=1, cutoff=0.5)
-    return f", did you mean '{near[0]}'?" if near else f"; available: {', '.join(names)}"

@@ -95,6 +95,24 @@ def test_image_folder_without_splits_holds_out_validation_images(tmp_path):
     assert images.for_training(seed=3)[0].fingerprint() == training.fingerprint()
 
 
+@pytest.mark.parametrize(("hold_out", "count"), [(21, 21), (0.25, 21), (1, 1), (83, 83)])
+def test_hold_out_takes_a_number_or_share_in_proportion(hold_out, count):
+    targets = np.repeat(np.arange(2), (28, 56))
+    splits = np.zeros(84 + 5, np.uint8)
+    splits[84:] = 1
+    images = FaceImages(np.zeros((89, 1, 1), np.uint8), np.append(targets, [0] * 5), ("angry", "happy"), splits)
+    training, validation = images.for_training(3, hold_out)
+    assert (len(training), len(validation)) == (84 - count, count)
+    assert not validation.splits.any()  # the split public is in neither part
+    assert abs(np.bincount(validation.targets, minlength=2)[0] - count / 3) < 1
+
+
+def test_hold_out_of_all_training_images_is_refused():
+    images = FaceImages(np.zeros((9, 1, 1), np.uint8), np.arange(9) % 2, ("angry", "happy"), np.zeros(9, np.uint8))
+    with pytest.raises(DataError, match="'hold_out' is 9, but the data has only 9 training images"):
+        images.for_training(1, 9)
+
+
 def test_image_folder_understands_synonyms(tmp_path):
     class_folders(tmp_path, per_class=1, seed=1)
     (tmp_path / "happy").rename(tmp_path / "Happiness")

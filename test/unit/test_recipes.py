@@ -58,6 +58,7 @@ def test_recipe_of_a_paper_has_the_published_numbers(name, settings):
         ({"optimizer": "adam", "momentum": 1}, "'momentum' must be below 1"),
         ({"augmentation": {"resampling": "cubic"}}, "'augmentation.resampling' is 'cubic', did you mean 'bicubic'?"),
         ({"l1": -1}, "'l1' must be from 0"),
+        ({"hold_out": 4710.5}, "'hold_out' must be a share below 1 or a whole number, not 4710.5"),
         ({"teachers": "mini_xception"}, "'teachers' must be a list of texts"),
         ({"initial_size": 64}, "'initial_size' \\(64\\) must not be above 'preprocessing.input_size' \\(48\\)"),
     ],
@@ -165,6 +166,7 @@ def test_overrides_apply_to_every_stage():
         ([{"name": "a"}, {"name": "a"}], "stage 'a': there is an earlier stage of this name"),
         ([{"name": "../a"}], "stage '../a': 'name' must consist of letters"),
         ([{"name": "a", "epoch": 2}], "stage 'a': unknown key 'epoch', did you mean 'epochs'?"),
+        ([{"name": "a"}, {"name": "b", "hold_out": 9}], "'hold_out' must be the same in all stages"),
         ([{"name": "a", "init_from": 3}], "stage 'a': 'init_from' must be text"),
     ],
 )

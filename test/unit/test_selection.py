@@ -118,3 +118,26 @@ def test_validation_split_is_noted_as_such(tmp_path, capsys):
     _, measures, _ = run_evaluate(tmp_path, capsys, tmp_path / "run" / "best.pt", f"{data[0]},{data[1]}")
     (note,) = measures["notes"]
     assert note.endswith("were chosen on 14 of these 14 images")
+
+
+def test_hold_out_leaves_the_split_public_untouched(tmp_path, capsys):
+    data = [arrays(tmp_path / "train.npz", 70, 0, seed=1), arrays(tmp_path / "public.npz", 14, 1, seed=2)]
+    steps, folder = recipe(tmp_path / "r.yaml", epochs=1), tmp_path / "run"
+    arguments = ["--data", *data, "--recipe", steps, "--output", folder, "--threads", 1, "--hold-out", 0.3]
+    assert train.main(list(map(str, arguments))) == 0
+    assert json.loads((folder / "run.json").read_text())["hold_out"] == 0.3
+    sources = f"{data[0]},{data[1]}"
+    _, measures, _ = run_evaluate(tmp_path, capsys, folder, sources, "--split", "public")
+    assert (measures["images"], measures["notes"]) == (14, [])
+    _, measures, _ = run_evaluate(tmp_path, capsys, folder, sources, "--split", "validation")
+    assert measures["images"] == 21
+    assert measures["accuracy"] == json.loads((folder / "evaluation.json").read_text())["accuracy"]
+    assert "held out (seed 0)" in measures["notes"][0]
+
+
+@pytest.mark.parametrize("hold_out", [-1, "many", float("nan"), 1e9, True])
+def test_hold_out_of_a_hostile_model_file_is_ignored(hold_out):
+    data = images()
+    hostile = metadata(data)
+    hostile.data["hold_out"] = hold_out
+    assert find_provenance("m", hostile, data) is None

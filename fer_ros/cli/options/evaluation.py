@@ -14,9 +14,10 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     """Add --split, --flip, --ten-crop, --backend, --robustness and --json."""
     parser.add_argument(
         "--split",
-        choices=("training", "public", "private", "all"),
+        choices=("training", "public", "private", "validation", "all"),
         default="public",
-        help="part of the data to evaluate on (default: %(default)s)",
+        help="part of the data to evaluate on; validation: those that the first model was chosen on, held out "
+        "or public (default: %(default)s)",
     )
     views = parser.add_mutually_exclusive_group()
     views.add_argument("--flip", action="store_true", help="average the scores of each crop and its mirror image")
