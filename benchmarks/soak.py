@@ -30,6 +30,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from fer_ros import dds_profile
 from fer_ros.msg import FaceEmotionArray
+from fer_ros.nodes.common import shared_memory
 from fer_ros.srv import LoadModel
 
 RESULT = Path("out/soak")
@@ -46,6 +47,8 @@ _STALL = 10.0
 """Seconds without a result, of a camera that sends images that can be processed, after which the node has stalled."""
 _ANSWER = 20.0
 """Seconds within which a service must answer; loading a model takes one or two on an idle machine."""
+_CAMERA_STOP = 20.0
+"""Seconds within which a camera must end."""
 _STOP = 2.0
 """Seconds within which the node must end on SIGTERM."""
 _WARM_UP = 0.25
@@ -62,11 +65,15 @@ class Sample:
     """Since the start."""
     memory: float
     """Resident, MB."""
+    shared: float
+    """Of that, the shared memory of Fast DDS, through which images arrive; it belongs to the cameras, MB."""
     threads: int
     handles: int
     """Open file descriptors."""
+    sent: int
+    """Images so far that can be processed, of all cameras."""
     results: int
-    """Received from the node so far, of all cameras."""
+    """Received from the node so far."""
     latency: float
     """Median milliseconds from sending an image to receiving its result, since the sample before; NaN without one."""
 
@@ -82,6 +89,7 @@ class Camera:
     def __init__(self, name: str, seed: int):
         self.name, self._seed = name, seed
         self.sent = self.results = 0
+        """Images that the node can process, and the results for them."""
         self.latencies: list[float] = []
         """Milliseconds, since the last sample."""
         self._valid_since = float("inf")
@@ -98,19 +106,25 @@ class Camera:
         """Return the seconds for which the camera has sent valid images without getting a result."""
         return time.monotonic() - max(self._valid_since, self._last_result)
 
+    @property
+    def runs(self) -> bool:
+        """Whether its process runs."""
+        return self._process.poll() is None
+
     def restart(self, by: signal.Signals) -> None:
         """End the camera with the signal and start it again."""
-        self._valid_since = float("inf")
-        self._process.send_signal(by)
-        self._process.wait(20)
-        self._reader.join()
+        self.stop(by)
         self._seed += 1000
         self._start()
 
-    def stop(self) -> None:
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """End the process."""
-        self._process.terminate()
-        self._process.wait(20)
+        self._valid_since = float("inf")
+        self._process.send_signal(by)
+        self._process.wait(_CAMERA_STOP)
+        self._reader.join()
+        # SIGKILL leaves 134 MB each time, an hour of them would fill the memory.
+        shared_memory.remove_orphans()
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "benchmarks.soak_camera", "--name", self.name, "--seed", str(self._seed)]
@@ -122,7 +136,7 @@ class Camera:
         assert process.stdout
         for line in process.stdout:
             phase = json.loads(line)
-            self.sent = before + phase["sent"]
+            self.sent = before + phase["valid_sent"]
             if not phase["valid"]:
                 self._valid_since = float("inf")
             elif self._valid_since == float("inf"):
@@ -176,6 +190,9 @@ class Soak:
         """Return the reasons why the node has failed."""
         if self.node.poll() is not None:
             return [f"the node ended with status {self.node.returncode}; see {RESULT}/emotion_node.log"]
+        ended = [camera.name for camera in self.cameras if not camera.runs]
+        if ended:
+            return [f"a fault of this test: the camera {ended[0]} has ended; its error is above"]
         stalled = {camera.name: camera.stalled_for() for camera in self.cameras}
         return [f"no result of {name} for {seconds:.1f} s" for name, seconds in stalled.items() if seconds > _STALL]
 
@@ -200,8 +217,10 @@ class Soak:
         return Sample(
             second=self.seconds,
             memory=int(fields["VmRSS"].split()[0]) / 1024,
+            shared=int(fields["RssShmem"].split()[0]) / 1024,
             threads=int(fields["Threads"]),
             handles=len(list(Path(f"/proc/{self.node.pid}/fd").iterdir())),
+            sent=sum(camera.sent for camera in self.cameras),
             results=sum(camera.results for camera in self.cameras),
             latency=statistics.median(latencies) if latencies else float("nan"),
         )
@@ -251,19 +270,24 @@ class Soak:
 
 
 def soak(minutes: float, seed: int) -> tuple[list[Sample], list[str], dict[str, Any]]:
-    """Run the test; return the samples, the reasons why it failed, and totals."""
+    """Run the test, or until Ctrl-C; return the samples, the reasons why it failed, and totals."""
     world = Soak(seed)
     samples: list[Sample] = []
-    findings = world.wait_for_start()
-    end = time.monotonic() + 60 * minutes
-    while not findings and time.monotonic() < end:
-        time.sleep(_STEP)
-        findings = world.check() or world.disturb()
-        if not findings and (not samples or world.seconds - samples[-1].second >= _SAMPLE_PERIOD):
-            samples.append(world.sample())
-            if len(samples) % 12 == 1:
-                print(as_line(samples[-1]), flush=True)
-    status, took = world.stop()
+    findings = []
+    try:
+        findings = world.wait_for_start()
+        end = time.monotonic() + 60 * minutes
+        while not findings and time.monotonic() < end:
+            time.sleep(_STEP)
+            findings = world.check() or world.disturb()
+            if not findings and (not samples or world.seconds - samples[-1].second >= _SAMPLE_PERIOD):
+                samples.append(world.sample())
+                if len(samples) % 12 == 1:
+                    print(as_line(samples[-1]), flush=True)
+    except KeyboardInterrupt:
+        print(f"interrupted after {world.seconds / 60:.1f} minutes")
+    finally:
+        status, took = world.stop()
     if status not in (0, 130) or took > _STOP:
         findings.append(f"the node ended after {took:.1f} s with status {status}")
     totals = {
@@ -275,15 +299,21 @@ def soak(minutes: float, seed: int) -> tuple[list[Sample], list[str], dict[str, 
     return samples, findings, totals
 
 
+def thirds(samples: list[Sample]) -> list[tuple[int, int]]:
+    """Return the first and last index of the two thirds after the warm-up that are compared; none of a short run."""
+    start = round(_WARM_UP * len(samples))
+    third = (len(samples) - start) // 3
+    return [(start, start + third - 1), (len(samples) - third, len(samples) - 1)] if third else []
+
+
 def growth(samples: list[Sample]) -> dict[str, float]:
     """Return the difference of the medians of the first and last third of the samples after the warm-up."""
-    steady = samples[round(_WARM_UP * len(samples)) :]
-    third = len(steady) // 3
-    if not third:
+    if not thirds(samples):
         return {}
+    early, late = (samples[first : last + 1] for first, last in thirds(samples))
     return {
-        name: statistics.median(getattr(sample, name) for sample in steady[-third:])
-        - statistics.median(getattr(sample, name) for sample in steady[:third])
+        name: statistics.median(getattr(sample, name) for sample in late)
+        - statistics.median(getattr(sample, name) for sample in early)
         for name in MAX_GROWTH
     }
 
@@ -291,31 +321,49 @@ def growth(samples: list[Sample]) -> dict[str, float]:
 def as_line(sample: Sample) -> str:
     """Return a sample as a line for the terminal."""
     return (
-        f"{sample.second / 60:6.1f} min {sample.memory:8.1f} MB {sample.threads:4} threads {sample.handles:4} handles "
-        f"{sample.results:8} results {sample.latency:7.1f} ms"
+        f"{sample.second / 60:6.1f} min {sample.memory:7.1f} MB ({sample.shared:.1f} shared) "
+        f"{sample.threads:4} threads {sample.handles:4} handles "
+        f"{sample.results:8} results of {sample.sent:8} {sample.latency:7.1f} ms"
     )
 
 
 def draw(samples: list[Sample], path: Path) -> None:
-    """Plot memory, threads and handles, and latency over time."""
+    """Plot memory, threads and handles, the share of images with a result, and latency over time."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     minutes = [sample.second / 60 for sample in samples]
-    figure, axes = pyplot.subplots(3, 1, figsize=(8, 6), sharex=True, layout="constrained")
-    axes[0].plot(minutes, [sample.memory for sample in samples])
-    axes[0].set_ylabel("resident memory, MB")
+    figure, axes = pyplot.subplots(4, 1, figsize=(8, 8), sharex=True, layout="constrained")
+    axes[0].plot(minutes, [sample.memory for sample in samples], label="resident")
+    axes[0].plot(minutes, [sample.memory - sample.shared for sample in samples], label="without the cameras' images")
+    axes[0].set_ylabel("memory, MB")
     axes[1].plot(minutes, [sample.threads for sample in samples], label="threads")
     axes[1].plot(minutes, [sample.handles for sample in samples], label="open files")
-    axes[1].legend()
-    axes[2].plot(minutes, [sample.latency for sample in samples])
-    axes[2].set(ylabel="median latency, ms", xlabel="minutes", yscale="log")
+    axes[2].plot(minutes, [100 * share for share in answered(samples)])
+    axes[2].set_ylabel("images with a result, %")
+    axes[3].plot(minutes, [sample.latency for sample in samples])
+    axes[3].set(ylabel="median latency, ms", xlabel="minutes", yscale="log")
+    for first, last in thirds(samples):
+        for axis in axes:
+            axis.axvspan(minutes[first], minutes[last], color="gray", alpha=0.15)
     for axis in axes:
         axis.grid(alpha=0.3)
+    for axis in axes[:2]:
+        axis.legend()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def answered(samples: list[Sample], window: int = 12) -> list[float]:
+    """Return, for each sample, the share of the images sent during the last minute that got a result."""
+    shares = []
+    for number, sample in enumerate(samples):
+        before = samples[max(0, number - window)]
+        sent = sample.sent - before.sent
+        shares.append((sample.results - before.results) / sent if sent else float("nan"))
+    return shares
 
 
 def main() -> int:

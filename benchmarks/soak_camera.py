@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera that changes, stalls, jumps in time and goes away, for the soak test: `python -m benchmarks.soak_camera`.
 
-It prints a JSON line for each phase: {"phase": its name, "sent": images so far, "valid": whether all of the phase's
-images can be processed}. The time of sending, in nanoseconds, is in `header.frame_id`.
+It prints a JSON line for each phase, and each second in it: {"phase": its name, "valid": whether the phase's images can
+be processed, "valid_sent": number of such images so far}. The time of sending, in nanoseconds, is in `header.frame_id`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import contextlib
 import functools
 import json
 import random
+import signal
 import time
 from array import array
 
 import cv2
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
@@ -38,6 +39,8 @@ _CONVERSIONS = {
 }
 _HOUR = 3_600 * 10**9
 """Nanoseconds."""
+_ANNOUNCED = 1.0
+"""Seconds between two lines in a phase."""
 
 
 def main() -> None:
@@ -46,24 +49,27 @@ def main() -> None:
     command_line.add_argument("--name", default="camera", help="prefix of the topic (default: %(default)s)")
     command_line.add_argument("--seed", type=int, default=0)
     options = command_line.parse_args()
-    rclpy.init()
-    node = Node(f"soak_{options.name}")
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+    # rclpy would shut the context down in the middle of a call that needs it.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        node = Node(f"soak_{options.name}")
         _Camera(node, f"{options.name}/image", random.Random(options.seed)).run()
+    rclpy.shutdown()
 
 
 class _Camera:
     def __init__(self, node: Node, topic: str, chance: random.Random):
         self._node, self._topic, self._chance = node, topic, chance
         self._publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)
-        self._sent = 0
+        self._sent = self._valid_sent = 0
         self._offset = 0
         """Of the stamps from the clock, nanoseconds."""
 
     def run(self) -> None:
         """Run phase after phase."""
         phases = (self._steady, self._steady, self._steady, self._stalled, self._damaged, self._jumped, self._absent)
-        while rclpy.ok():
+        while True:
             self._chance.choice(phases)()
 
     def _steady(self) -> None:
@@ -99,17 +105,22 @@ class _Camera:
         self._announce(phase, valid)
         period = 1 / self._chance.choice(RATES)
         end = time.monotonic() + seconds
-        while rclpy.ok() and time.monotonic() < end:
+        announced = time.monotonic()
+        while time.monotonic() < end:
             image = images[self._sent % len(images)]
             now = self._node.get_clock().now().nanoseconds
             image.header.frame_id = str(now)
             image.header.stamp = Time(nanoseconds=now + self._offset).to_msg()
             self._publisher.publish(image)
             self._sent += 1
+            self._valid_sent += valid
             self._wait(period)
+            if time.monotonic() - announced > _ANNOUNCED:
+                announced = time.monotonic()
+                self._announce(phase, valid)
 
     def _announce(self, phase: str, valid: bool) -> None:
-        print(json.dumps({"phase": phase, "sent": self._sent, "valid": valid}), flush=True)
+        print(json.dumps({"phase": phase, "valid": valid, "valid_sent": self._valid_sent}), flush=True)
 
     def _wait(self, seconds: float) -> None:
         rclpy.spin_once(self._node, timeout_sec=0)

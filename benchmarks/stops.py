@@ -30,11 +30,11 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
 from fer_ros import dds_profile
-from fer_ros.nodes.common.stop_signals import owned_segments
+from fer_ros.nodes.common.shared_memory import owned_segments
 
 RESULT = Path("out/bench/stops.json")
 NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node")
-_DOMAIN = "67"
+_DOMAIN = "66"
 """ROS domain of this benchmark."""
 _START = 3.0
 """Seconds in which half of the stops come."""

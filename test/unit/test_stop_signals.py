@@ -115,22 +115,3 @@ def test_closed_terminal_does_not_end_what_runs_with_nohup(start):
             process.wait(0.3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 130
-
-
-def test_only_shared_memory_of_this_process_is_removed(start):
-    names = ("fastdds_00000000f1f1f1f1", "fastdds_port1", "fastdds_00000000f2f2f2f2")
-    own, port, other = (Path("/dev/shm", name) for name in names)
-    files = [own, other, *(path.with_name(f"{path.name}_el") for path in (own, port, other))]
-    try:
-        for path in files:
-            path.touch()
-        # As Fast DDS has it: the segments of others are mapped, and only the locks of the own ones stay open.
-        start(f"""
-opened = [open(path) for path in ('{own}_el', '{port}_el', '{own}', '{other}')]
-stop_signals.remove_shared_memory()
-print('removed', flush=True)
-""")
-        assert [path.exists() for path in files] == [False, True, False, True, True]
-    finally:
-        for path in files:
-            path.unlink(missing_ok=True)

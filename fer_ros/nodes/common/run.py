@@ -16,7 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from fer_ros import dds_profile
-from fer_ros.nodes.common import stop_signals
+from fer_ros.nodes.common import shared_memory, stop_signals
 from fer_ros.nodes.common.log_throttle import LogThrottle, log_unhandled
 from fer_ros.nodes.common.stop_signals import STOPPED, StopSignals
 
@@ -61,6 +61,8 @@ def run(
     signals.on_stop(lambda: None)
     if not publishes_camera_images:
         os.environ.update(dds_profile.without_camera_images(os.environ))
+    # Each killed process leaves up to 134 MB, and without space there Fast DDS falls back to UDP.
+    shared_memory.remove_orphans()
     try:
         # Parameters are parsed in the first, parameter files in the second.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -7,7 +7,6 @@ Imports only the standard library, so that a program can call `install` before i
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import sys
@@ -15,16 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import NoReturn
+
+from fer_ros.nodes.common import shared_memory
 
 STOPPED = 130
 """Exit status of a program that was stopped before its node ran, as shells have it for SIGINT."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE = 0.8
 """Seconds from the first signal until the process is ended; with a busy machine in mind, less than two."""
-_LOCK = re.compile(r"(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})_el")
-"""File that the owner of a Fast DDS segment keeps open; other participants only map the segment."""
 
 
 class StopSignals:
@@ -87,7 +85,7 @@ class StopSignals:
         stop()
         time.sleep(_GRACE)
         self._completed.wait()
-        remove_shared_memory()
+        shared_memory.remove_own()
         os._exit(STOPPED)
 
 
@@ -112,21 +110,3 @@ def install() -> StopSignals:
     global _installed
     _installed = _installed or StopSignals()
     return _installed
-
-
-def remove_shared_memory() -> None:
-    """Remove the shared memory of this process's Fast DDS participants, which outlives the process otherwise."""
-    for segment in owned_segments():
-        for path in (segment, f"{segment}_el"):
-            Path(path).unlink(missing_ok=True)
-
-
-def owned_segments(pid: int | str = "self") -> set[str]:
-    """Return the paths of the shared memory that belongs to a process; empty if it has ended."""
-    segments = set()
-    with suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                lock = _LOCK.fullmatch(os.readlink(descriptor))
-                segments |= {lock[1]} if lock else set()
-    return segments
