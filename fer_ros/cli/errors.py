@@ -34,7 +34,7 @@ CODES = {
     "fer_ros.recording.files.RecordingError": BAD_INPUT,
     "fer_ros.registry.UnknownNameError": BAD_INPUT,
     "fer_ros.training.train.TrainingError": FAILED,
-    "fer_ros.training.recipe.RecipeError": BAD_INPUT,
+    "fer_ros.training.recipe_keys.RecipeError": BAD_INPUT,
     "fer_ros.training.distributed.DeviceError": BAD_INPUT,
 }
 """Exit codes of the errors that a user can correct, by the name of the exception's class."""
