@@ -2,55 +2,50 @@
 """Corpora of acted emotions: KDEF's images, and six frames of each video of RAVDESS, SAVEE and MEAD.
 
 Prepared as by Ding, Tang and Lu ("Investigation on Light-Weight Deep Learning Model for Emotion Recognition Using
-Facial Expressions"): the face is detected, here with Viola-Jones, cropped and converted to gray. A fifth of the
-recordings is the split public. All frames of a recording are in the same split, and with `by_speaker` all recordings of
-a person are: only then does the accuracy predict that for people the model has never seen.
+Facial Expressions"): the face is detected, by default with Viola-Jones, cropped and converted to gray. A fifth is the
+split public: of the recordings of each emotion by default, with all frames and views of a performance in one split; of
+the persons with `by_speaker`, which alone predicts the accuracy for people the model has never seen; of the images with
+`by_image`, as in the paper.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from fer_ros.datasets import corpus_naming
 from fer_ros.datasets.corpus_naming import Corpus, Recording
-from fer_ros.datasets.face_cache import FaceCache, default_folder, with_progress
+from fer_ros.datasets.face_cache import FaceCache, default_folder
+from fer_ros.datasets.face_finder import FaceFinder
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
-from fer_ros.emotion.preprocessing import Preprocessing
-from fer_ros.faces.detectors.viola_jones import ViolaJones
+from fer_ros.datasets.options import EmotionCorporaOptions
 from fer_ros.media.image_files import read_image
 from fer_ros.media.image_header import ImageError
-from fer_ros.types import Box
-
-T = TypeVar("T")
+from fer_ros.progress_bar import with_progress
 
 FRAMES = 6
 """Frames of each video."""
 _PUBLIC_SHARE = 0.2
 _VIDEOS = {".mp4", ".avi"}
+_BY_IMAGE = (
+    "%s: split by image: frames of one recording, which hardly differ, are in both splits, so the accuracy is higher "
+    "than on new recordings; leave out --by-image, or give --by-speaker, for one that holds for those"
+)
 
 _log = logging.getLogger(__name__)
 
 
 class EmotionCorpusReader:
-    """Reads the folder of a corpus.
+    """Reads the folder of a corpus."""
 
-    Args:
-        by_speaker: whether each person is in one split only.
-        skip_faulty: whether to leave out, with a warning, files that cannot be read or show no face.
-        cache: folder that keeps the faces found; None for `face_cache.default_folder()`.
-    """
-
-    def __init__(self, by_speaker: bool = False, skip_faulty: bool = False, cache: Path | None = None):
-        self._by_speaker = by_speaker
-        self._skip_faulty = skip_faulty
-        self._cache = cache or default_folder()
+    def __init__(self, options: EmotionCorporaOptions):
+        self._options = options
+        self._cache = Path(options.cache).expanduser() if options.cache else default_folder()
 
     def matches(self, paths: Sequence[Path]) -> bool:
         return len(paths) == 1 and paths[0].is_dir() and corpus_naming.recognize(paths[0]) is not None
@@ -59,19 +54,14 @@ class EmotionCorpusReader:
         corpus = corpus_naming.recognize(paths[0])
         if corpus is None:
             raise DataError(f"{paths[0]}: no file is named as in a known corpus")
-        return read(
-            paths[0], corpus, image_size, by_speaker=self._by_speaker, skip_faulty=self._skip_faulty, cache=self._cache
-        )
+        return read(paths[0], corpus, image_size, self._options, self._cache)
 
 
 def read(
     root: Path,
     corpus: Corpus,
     image_size: int,
-    *,
-    by_speaker: bool = False,
-    views: tuple[str, ...] | None = None,
-    skip_faulty: bool = False,
+    options: EmotionCorporaOptions | None = None,
     cache: Path | None = None,
 ) -> FaceImages:
     """Return the faces of a corpus, (image_size, image_size) each: one of an image, six of a video.
@@ -80,45 +70,49 @@ def read(
         root: folder of the corpus.
         corpus: see `corpus_naming.recognize`.
         image_size: side of the images, pixels.
-        by_speaker: whether each person is in one split only.
-        views: codes of the views to read, such as ("S", "HL", "HR") of KDEF; None reads the frontal view.
-        skip_faulty: whether to leave out, with a warning, files that cannot be read or show no face.
+        options: which recordings to read, how to find the faces, and how to split them.
         cache: folder that keeps the faces found, also those found before an interruption or an error; None for none.
 
     Raises:
-        DataError: names the file and its fault: its name, an unknown emotion, unreadable, no face.
+        DataError: names the file and its fault: its name, an unknown emotion, unreadable, black, no face; or the
+            options exclude each other or do not fit the corpus.
     """
-    recordings = corpus.recordings(root, views)
-    is_public = _choose_public(recordings, root, by_speaker)
+    options = options or EmotionCorporaOptions()
+    if options.by_image and options.by_speaker:
+        raise DataError("--by-image and --by-speaker exclude each other")
+    recordings = corpus.recordings(root, options)
+    # Before the faces, which take long: the draw may fail.
+    public = _draw_public(recordings, root, options)
+    finder = FaceFinder(image_size, options.detector or "viola_jones", options.align)
+    face_cache = FaceCache(root, image_size, cache, finder.method) if cache else None
     faces: list[np.ndarray] = []
     targets: list[int] = []
     splits: list[int] = []
-    found_faces = _all_faces([recording.path for recording in recordings], root, image_size, cache)
-    for recording, public, found in zip(recordings, is_public, found_faces, strict=True):
+    found_faces = _all_faces([recording.path for recording in recordings], root, finder, face_cache)
+    for recording, found in zip(recordings, found_faces, strict=True):
         if isinstance(found, DataError):
-            if not skip_faulty:
+            if not options.skip_faulty:
                 raise found
             _log.warning("left out: %s", found)
             continue
         faces += found
         targets += [corpus.labels.index(recording.label)] * len(found)
-        splits += [SPLITS.index("public" if public else "training")] * len(found)
+        names = _draw_names(recording, root, options)[: len(found)]
+        splits += [SPLITS.index("public" if name in public else "training") for name in names]
     if not faces:
         raise DataError(f"{root}: none of its {len(recordings)} files could be used")
     return FaceImages(np.stack(faces), np.array(targets, np.int64), corpus.labels, np.array(splits, np.uint8))
 
 
 def _all_faces(
-    paths: Sequence[Path], root: Path, image_size: int, folder: Path | None
+    paths: Sequence[Path], root: Path, finder: FaceFinder, cache: FaceCache | None
 ) -> Iterator[list[np.ndarray] | DataError]:
     """Yield the faces of each file, or what is wrong with it, with a progress bar on a terminal."""
-    cache = FaceCache(root, image_size, folder) if folder else None
-    detector = ViolaJones()
     try:
         for path in with_progress(paths, f"{root.name}: finding faces"):
             known = cache.get(path) if cache else None
             try:
-                found = _faces(path, detector, image_size) if known is None else known
+                found = _faces(path, finder) if known is None else known
             except DataError as error:
                 yield error
                 continue
@@ -130,42 +124,46 @@ def _all_faces(
             cache.save()
 
 
-def _choose_public(recordings: list[Recording], root: Path, by_speaker: bool) -> list[bool]:
-    """Return which recordings are in the split public: a fifth of each emotion, or of the speakers; deterministic."""
-    if by_speaker:
-        speakers = {recording.speaker for recording in recordings}
-        if len(speakers) < 2:
-            raise DataError(f"{root}: has only one speaker, {speakers.pop()}, and cannot be split by speaker")
-        public_speakers = _fifth(speakers, str)
-        return [recording.speaker in public_speakers for recording in recordings]
-    public_paths: set[Path] = set()
-    for label in {recording.label for recording in recordings}:
-        of_label = [recording.path for recording in recordings if recording.label == label]
-        public_paths |= _fifth(of_label, lambda path: path.relative_to(root).as_posix())
-    return [recording.path in public_paths for recording in recordings]
+def _draw_public(recordings: Sequence[Recording], root: Path, options: EmotionCorporaOptions) -> set[str]:
+    """Return the names (see `_draw_names`) that are drawn for the split public, a fifth of them; deterministic.
+
+    Speakers are drawn from all, images and performances from those of each emotion.
+    """
+    if options.by_image:
+        _log.warning(_BY_IMAGE, root)
+    speakers = {recording.speaker for recording in recordings}
+    if options.by_speaker and len(speakers) < 2:
+        raise DataError(f"{root}: has only one speaker, {speakers.pop()}, and cannot be split by speaker")
+    groups: dict[str, set[str]] = {}
+    for recording in recordings:
+        group = "" if options.by_speaker else recording.label
+        groups.setdefault(group, set()).update(_draw_names(recording, root, options))
+    return set().union(*map(_fifth, groups.values()))
 
 
-def _fifth(items: Iterable[T], name: Callable[[T], str]) -> set[T]:
-    """Return a fifth of the items, at least one of two or more, drawn by a digest of their names."""
-    shuffled = sorted(items, key=lambda item: hashlib.blake2b(name(item).encode()).digest())
+def _draw_names(recording: Recording, root: Path, options: EmotionCorporaOptions) -> list[str]:
+    """Return for each frame of a recording what decides its split: the same for frames that must not be separated."""
+    frames = FRAMES if recording.path.suffix.lower() in _VIDEOS else 1
+    if options.by_speaker:
+        return [recording.speaker] * frames
+    if options.by_image:
+        return [f"{recording.path.relative_to(root).as_posix()} {number}" for number in range(frames)]
+    return [recording.performance] * frames
+
+
+def _fifth(names: Iterable[str]) -> set[str]:
+    """Return a fifth of the names, at least one of two or more, drawn by their digests."""
+    shuffled = sorted(names, key=lambda name: hashlib.blake2b(name.encode(errors="surrogateescape")).digest())
     return set(shuffled[: max(round(_PUBLIC_SHARE * len(shuffled)), len(shuffled) > 1)])
 
 
-def _faces(path: Path, detector: ViolaJones, image_size: int) -> list[np.ndarray]:
+def _faces(path: Path, finder: FaceFinder) -> list[np.ndarray]:
     """Return the face in each frame of a video, or in an image: (image_size, image_size) uint8."""
     images = _frames(path) if path.suffix.lower() in _VIDEOS else [_read_image(path)]
-    boxes = {index: box for index, image in enumerate(images) if (box := _largest(detector, image))}
-    if not boxes:
-        raise DataError(f"{path}: no face found{f' in any of {len(images)} frames' if len(images) > 1 else ''}")
-    crop = Preprocessing(input_size=image_size).crop
-    # Actors hardly move: a frame without a detection takes the box of the nearest frame that has one.
-    nearest = [boxes[min(boxes, key=lambda other: abs(other - index))] for index in range(len(images))]
-    return [crop(image, box) for image, box in zip(images, nearest, strict=True)]
-
-
-def _largest(detector: ViolaJones, gray: np.ndarray) -> Box | None:
-    """Return the box of the largest face."""
-    return max((found.box for found in detector.detect(gray)), key=lambda box: box.area, default=None)
+    try:
+        return finder.faces(images)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _read_image(path: Path) -> np.ndarray:

@@ -8,9 +8,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,12 +16,10 @@ import numpy as np
 from fer_ros.datasets.npz import DAMAGED
 from fer_ros.files import atomic_write
 
-_FORMAT = 1
+_FORMAT = 2
 """Raise it when other faces would be found, or the file has another layout."""
 _SAVE_PERIOD = 60.0
 """Seconds between two writes; what was found since is lost if the process is killed."""
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +42,11 @@ class FaceCache:
         root: folder of the corpus.
         image_size: side of the faces, pixels.
         folder: of the caches; see `default_folder`.
+        method: names everything else that decides which pixels are a face, such as the detector.
     """
 
-    def __init__(self, root: Path, image_size: int, folder: Path):
-        key = json.dumps([_FORMAT, cv2.__version__, image_size, os.fspath(root.resolve())])
+    def __init__(self, root: Path, image_size: int, folder: Path, method: str):
+        key = json.dumps([_FORMAT, cv2.__version__, image_size, os.fspath(root.resolve()), method])
         digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
         self.path = folder / f"{root.name or 'faces'}_{digest}.npz"
         self._root = root
@@ -107,15 +104,6 @@ class FaceCache:
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
-
-
-def with_progress(items: Sequence[T], description: str) -> Iterable[T]:
-    """Return the items, with a progress bar on standard error if that is a terminal and tqdm is installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return items
-    return tqdm(items, description, disable=None, leave=False)
 
 
 def _signature(path: Path) -> list[int]:

@@ -110,11 +110,10 @@ class FaceImages:
         count = round(amount if amount >= 1 else amount * len(order))
         return order[np.argsort(rank, kind="stable")[:count]]
 
-    def check_every_label(self, source: str) -> None:
-        """Raise a DataError that names `source` if a label has no image."""
+    def class_counts(self) -> dict[str, int]:
+        """Return the number of images by label."""
         counts = np.bincount(self.targets, minlength=len(self.labels))
-        if not counts.all():
-            raise DataError(f"{source}: the class '{self.labels[int(counts.argmin())]}' has no training image")
+        return dict(zip(self.labels, counts.tolist(), strict=True))
 
     def identities(self) -> np.ndarray:
         """Return (N,) 16-byte digests, equal for images with equal pixels."""

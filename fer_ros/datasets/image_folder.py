@@ -12,47 +12,33 @@ starts with a dot and the folder __MACOSX, which macOS adds to archives, are ign
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
-
-from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages
-from fer_ros.emotion.labels import FER2013, KNOWN
-from fer_ros.media.image_files import read_image
-from fer_ros.media.image_header import ImageError
-from fer_ros.media.resize import resize_to_square
+from fer_ros.datasets import labeled_files
+from fer_ros.datasets.face_images import DataError, FaceImages
+from fer_ros.datasets.labeled_files import SPLIT_OF_NAME, VALIDATION, LabeledFile
+from fer_ros.datasets.options import LabeledFilesOptions
+from fer_ros.emotion.labels import FER2013
 from fer_ros.text import printable
 
-_SPLIT_OF_FOLDER = {
-    "train": "training",
-    "training": "training",
-    "test": "public",
-    "public": "public",
-    "publictest": "public",
-    "val": "public",
-    "valid": "public",
-    "validation": "public",
-    "private": "private",
-    "privatetest": "private",
-}
-"""A folder test/ is the split private where a folder for validation lies beside it; see `_split_folders`."""
-_VALIDATION = ("val", "valid", "validation", "public", "publictest")
 _TEST_IS_PUBLIC = (
     "%s: there is no folder 'val' beside 'test': the best epoch and the temperature are chosen on the images of 'test' "
-    "(split 'public'), so the accuracy on them is too high; add a folder 'val' to keep 'test' for the final evaluation"
+    "(split 'public'), so the accuracy on them is too high; to keep 'test' for the final evaluation, add a folder "
+    "'val' or train with --hold-out%s"
 )
-
-_SYNONYMS = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "scared": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
+_IS_FER2013 = ". These %d images are FER2013's PublicTest and PrivateTest together, not one of them"
+_FER2013_TEST = {
+    "angry": 958,
+    "disgust": 111,
+    "fear": 1024,
+    "happy": 1774,
+    "sad": 1247,
+    "surprise": 831,
+    "neutral": 1233,
 }
+"""Images of each class in the folder test/ of FER2013 as a folder per class: those of both test splits."""
 _SUFFIXES = {".bmp", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """TIFF and WebP are listed so that they are refused by name; see `fer_ros.media.image_files`."""
 _NAMED = 5
@@ -62,23 +48,19 @@ _log = logging.getLogger(__name__)
 
 
 class ImageFolderReader:
-    """Reads one folder.
+    """Reads one folder."""
 
-    Args:
-        skip_faulty: whether to leave out, with a warning, images that cannot be read and classes without images.
-    """
-
-    def __init__(self, skip_faulty: bool = False):
-        self._skip_faulty = skip_faulty
+    def __init__(self, options: LabeledFilesOptions):
+        self._options = options
 
     def matches(self, paths: Sequence[Path]) -> bool:
         return len(paths) == 1 and paths[0].is_dir()
 
     def read(self, paths: Sequence[Path], image_size: int) -> FaceImages:
-        return read(paths[0], image_size, self._skip_faulty)
+        return read(paths[0], image_size, self._options)
 
 
-def read(root: Path, image_size: int, skip_faulty: bool = False) -> FaceImages:
+def read(root: Path, image_size: int, options: LabeledFilesOptions | None = None) -> FaceImages:
     """Return every image below `root`, gray, scaled to (image_size, image_size).
 
     The labels are those of the folders, in FER2013's order.
@@ -86,51 +68,37 @@ def read(root: Path, image_size: int, skip_faulty: bool = False) -> FaceImages:
     Args:
         root: folder of the data set.
         image_size: side of the images, pixels.
-        skip_faulty: whether to leave out, with a warning, images that cannot be read and classes without images.
+        options: whether to leave out unusable files and classes, and how to find faces.
 
     Raises:
         DataError: a folder is not named after an emotion, a class has no image, or an image cannot be read.
     """
+    options = options or LabeledFilesOptions()
+    folders = _split_folders(root)
     files = [
-        (path, label, split) for folder, split in _split_folders(root) for path, label in _labeled(folder, skip_faulty)
+        LabeledFile(path, label, split)
+        for folder, split in folders.items()
+        for path, label in _labeled(folder, options.skip_faulty)
     ]
-    faces: list[np.ndarray] = []
-    read_files: list[tuple[str, str]] = []
-    for path, label, split in files:
-        try:
-            faces.append(_read_image(path, image_size))
-        except DataError as error:
-            if not skip_faulty:
-                raise
-            _log.warning("left out: %s", error)
-            continue
-        read_files.append((label, split))
-    if not faces:
-        raise DataError(f"{root}: none of its {len(files)} images can be read")
-    found = {label for label, _ in read_files}
-    labels = tuple(label for label in KNOWN if label in found)
-    return FaceImages(
-        pixels=np.stack(faces),
-        targets=np.array([labels.index(label) for label, _ in read_files], np.int64),
-        labels=labels,
-        splits=np.array([SPLITS.index(split) for _, split in read_files], np.uint8),
-    )
+    tests = [folder for folder, split in folders.items() if folder.name.lower() == "test" and split == "public"]
+    if tests and "training" in folders.values():
+        of_test = Counter(file.label for file in files if file.split == "public")
+        _log.warning(_TEST_IS_PUBLIC, root, _IS_FER2013 % of_test.total() if of_test == _FER2013_TEST else "")
+    return labeled_files.read(root, files, image_size, options)
 
 
-def _split_folders(root: Path) -> list[tuple[Path, str]]:
-    """Return the folders that hold class folders, with their splits: `root` alone for a data set without splits."""
+def _split_folders(root: Path) -> dict[Path, str]:
+    """Return the splits by the folders that hold class folders: `root` alone for a data set without splits."""
     by_name = {folder.name.lower(): folder for folder in _folders(root)}
-    splits = {name: _SPLIT_OF_FOLDER[name] for name in by_name if name in _SPLIT_OF_FOLDER}
+    splits = {name: SPLIT_OF_NAME[name] for name in by_name if name in SPLIT_OF_NAME}
     if not splits:
-        return [(root, "training")]
+        return {root: "training"}
     stray = next((folder for name, folder in by_name.items() if name not in splits), None)
     if stray:
-        raise DataError(f"{stray}: lies beside the splits, but is none of {', '.join(_SPLIT_OF_FOLDER)}")
-    if "test" in splits and not splits.keys().isdisjoint(_VALIDATION):
+        raise DataError(f"{stray}: lies beside the splits, but is none of {', '.join(SPLIT_OF_NAME)}")
+    if "test" in splits and not splits.keys().isdisjoint(VALIDATION):
         splits["test"] = "private"
-    elif "test" in splits and "training" in splits.values():
-        _log.warning(_TEST_IS_PUBLIC, root)
-    return [(by_name[name], split) for name, split in splits.items()]
+    return {by_name[name]: split for name, split in splits.items()}
 
 
 def _labeled(folder: Path, skip_faulty: bool) -> list[tuple[Path, str]]:
@@ -140,13 +108,16 @@ def _labeled(folder: Path, skip_faulty: bool) -> list[tuple[Path, str]]:
         raise DataError(f"{folder}: has neither .npz files nor a folder per emotion ({', '.join(FER2013)})")
     files = []
     for class_folder in classes:
-        label = _label(class_folder)
-        images = _images(class_folder)
-        if not images:
-            reason = f"{class_folder}: the class '{label}' is empty, there is no image in its folder"
+        try:
+            label = _label(class_folder)
+            images = _images(class_folder)
+            if not images:
+                raise DataError(f"{class_folder}: the class '{label}' is empty, there is no image in its folder")
+        except DataError as error:
             if not skip_faulty:
-                raise DataError(f"{reason}; remove the folder or use --skip-faulty")
-            _log.warning("left out: %s", reason)
+                raise DataError(f"{error}; remove the folder or use --skip-faulty") from error
+            _log.warning("left out: %s", error)
+            continue
         files += [(image, label) for image in images]
     return files
 
@@ -163,22 +134,10 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _label(folder: Path) -> str:
-    word = folder.name.lower()
-    label = _SYNONYMS.get(word, word)
-    if label not in KNOWN:
-        near = get_close_matches(word, KNOWN, n=1)
-        hint = f", did you mean '{near[0]}'?" if near else f"; available: {', '.join(KNOWN)}"
-        raise DataError(f"{folder}: '{folder.name}' is not an emotion{hint}")
-    return label
-
-
-def _read_image(path: Path, image_size: int) -> np.ndarray:
-    """Return (image_size, image_size) uint8 from an image file of any size and proportions, gray or color."""
     try:
-        gray = read_image(path, gray=True)
-    except ImageError as error:
-        raise DataError(str(error)) from error
-    return resize_to_square(gray, image_size)
+        return labeled_files.label_of(folder.name)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from error
 
 
 def _folders(root: Path) -> list[Path]:

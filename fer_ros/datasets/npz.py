@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NumPy `.npz` files of FER2013: pixels, label, usage and, optionally, the crowd votes of FERPlus.
-
-FERPlus: Barsoum, Zhang, Canton Ferrer, Zhang, "Training Deep Networks for Facial Expression Recognition with
-Crowd-Sourced Label Distribution", 2016.
-"""
+"""NumPy `.npz` files of FER2013: pixels, label, usage and, optionally, the crowd votes of FERPlus."""
 
 from __future__ import annotations
 
@@ -16,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fer_ros.datasets import ferplus
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, concatenate, resize_all
 from fer_ros.emotion.labels import FER2013
 from fer_ros.files import ZIP_ERRORS, open_regular_file
 from fer_ros.text import printable
 
-_FERPLUS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt", "unknown", "no face")
 _ROW_UNKNOWN = 1
 """Value of `source` for an image whose row in the original table is unknown: its votes may be another image's."""
 _REQUIRED = ("pixels", "label", "usage")
@@ -34,8 +30,6 @@ _MAX_HEADER = 1000
 """Bytes; that of an array of numbers takes about 100. NumPy parses it as Python, which long input can crash."""
 _DEFLATE_RATIO = 1040
 """Deflate compresses by a factor of 1032 at most."""
-_MAX_VOTES = 1000
-"""FERPlus has ten for each image."""
 _MEMBERS = 100
 """Largest number of arrays in a file."""
 DAMAGED = (*ZIP_ERRORS, MemoryError, AttributeError, TypeError, SyntaxError)
@@ -150,8 +144,8 @@ def _check_headers(headers: dict[str, _ArrayHeader], image_size: int) -> None:
             )
         if header.shape[0] != shape[0]:
             raise DataError(f"{shape[0]} images but {header.shape[0]} entries in '{name}'")
-        if name == "ferplus_votes" and header.shape[1] != len(_FERPLUS):
-            raise DataError(f"'ferplus_votes' must have {len(_FERPLUS)} columns, not {header.shape[1]}")
+        if name == "ferplus_votes" and header.shape[1] != len(ferplus.LABELS):
+            raise DataError(f"'ferplus_votes' must have {len(ferplus.LABELS)} columns, not {header.shape[1]}")
     total = max(sum(header.nbytes for header in headers.values()), shape[0] * image_size**2)
     if total > MAX_BYTES:
         raise DataError(f"needs {total / 2**30:.1f} GiB of memory; the limit is {MAX_BYTES >> 30}")
@@ -181,11 +175,10 @@ def _vote_shares(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray | None
     if "ferplus_votes" not in arrays:
         return None
     votes = arrays["ferplus_votes"]
-    wrong = np.flatnonzero(~((votes >= 0) & (votes <= _MAX_VOTES)).all(axis=1))
+    wrong = np.flatnonzero(~((votes >= 0) & (votes <= ferplus.MAX_VOTES)).all(axis=1))
     if len(wrong):
-        raise DataError(f"{path}: 'ferplus_votes' of image {wrong[0]} is not 0 to {_MAX_VOTES}")
-    crowd_votes = votes[:, [_FERPLUS.index(label) for label in FER2013]].astype(np.float32)
+        raise DataError(f"{path}: 'ferplus_votes' of image {wrong[0]} is not 0 to {ferplus.MAX_VOTES}")
+    shares = ferplus.vote_shares(votes)
     if "source" in arrays:
-        crowd_votes[arrays["source"] == _ROW_UNKNOWN] = 0
-    shares: np.ndarray = crowd_votes / np.maximum(crowd_votes.sum(axis=1, keepdims=True), 1)
+        shares[arrays["source"] == _ROW_UNKNOWN] = 0
     return shares

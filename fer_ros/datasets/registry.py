@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets of labeled faces, recognized by the files they consist of and read into memory.
 
-    FER2013's csv                  fer2013.csv
+    FER2013's csv                  fer2013.csv, and beside it FERPlus' fer2013new.csv
+    a list of images               a csv with the columns path, label and optionally split
     a folder per emotion           fer2013/, with train/ and test/ inside or only class folders
     NumPy arrays                   a.npz b.npz, or a folder of .npz files
     KDEF, RAVDESS, SAVEE, MEAD     the folder as published, recognized by its file names
@@ -13,11 +14,11 @@ options of every command that reads data. Readers registered later are asked fir
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from fer_ros.datasets.face_images import SPLITS, DataError, FaceImages, concatenate
+from fer_ros.datasets.options import EmotionCorporaOptions, LabeledFilesOptions
 from fer_ros.registry import Entry, NoOptions, Registry
 
 __all__ = ["DATASETS", "SPLITS", "DataError", "DatasetReader", "FaceImages", "concatenate", "paths_of", "read"]
@@ -37,36 +38,16 @@ class DatasetReader(Protocol):
         """
 
 
-_SKIP_FAULTY = "for folders and corpora: leave out unusable files and empty classes, with a warning"
-
-
-@dataclass(frozen=True)
-class ImageFolderOptions:
-    """Options for folders of images."""
-
-    skip_faulty: bool = field(default=False, metadata={"help": _SKIP_FAULTY})
-
-
-@dataclass(frozen=True)
-class EmotionCorporaOptions:
-    """Options for corpora of acted emotions."""
-
-    by_speaker: bool = field(
-        default=False, metadata={"help": "for corpora of acted emotions: keep each person in one split"}
-    )
-    skip_faulty: bool = field(default=False, metadata={"help": _SKIP_FAULTY})
-    cache: str = field(
-        default="",
-        metadata={
-            "help": "for corpora: folder that keeps the faces found (default: $FER_ROS_CACHE, or ~/.cache/fer_ros)"
-        },
-    )
-
-
-def _image_folder(options: ImageFolderOptions) -> DatasetReader:
+def _image_folder(options: LabeledFilesOptions) -> DatasetReader:
     from fer_ros.datasets.image_folder import ImageFolderReader
 
-    return ImageFolderReader(options.skip_faulty)
+    return ImageFolderReader(options)
+
+
+def _image_list(options: LabeledFilesOptions) -> DatasetReader:
+    from fer_ros.datasets.image_list import ImageListReader
+
+    return ImageListReader(options)
 
 
 def _fer2013_csv(_: NoOptions) -> DatasetReader:
@@ -78,8 +59,7 @@ def _fer2013_csv(_: NoOptions) -> DatasetReader:
 def _emotion_corpora(options: EmotionCorporaOptions) -> DatasetReader:
     from fer_ros.datasets.emotion_corpora import EmotionCorpusReader
 
-    cache = Path(options.cache).expanduser() if options.cache else None
-    return EmotionCorpusReader(options.by_speaker, options.skip_faulty, cache)
+    return EmotionCorpusReader(options)
 
 
 def _npz(_: NoOptions) -> DatasetReader:
@@ -89,8 +69,13 @@ def _npz(_: NoOptions) -> DatasetReader:
 
 
 DATASETS: Registry[DatasetReader] = Registry("data set")
-DATASETS.register("image_folder", Entry(_image_folder, ImageFolderOptions, description="a folder per emotion"))
-DATASETS.register("fer2013_csv", Entry(_fer2013_csv, description="fer2013.csv"))
+DATASETS.register("image_folder", Entry(_image_folder, LabeledFilesOptions, description="a folder per emotion"))
+DATASETS.register(
+    "fer2013_csv", Entry(_fer2013_csv, description="fer2013.csv, also with FERPlus' fer2013new.csv beside it")
+)
+DATASETS.register(
+    "image_list", Entry(_image_list, LabeledFilesOptions, description="a csv with the columns path,label")
+)
 DATASETS.register(
     "emotion_corpora", Entry(_emotion_corpora, EmotionCorporaOptions, description="KDEF, RAVDESS, SAVEE or MEAD")
 )

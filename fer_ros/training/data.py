@@ -52,18 +52,18 @@ def read_training_data(
     images = registry.read(sources, image_size, **options)
     training, validation = images.for_training(seed, hold_out)
     repeated = training.also_in(validation)
+    repeated_targets = training.targets[repeated]
     training = training.take(~repeated)
     source = " ".join(map(str, sources))
     if len(images.labels) < 2:
         raise DataError(f"{source}: all images are of the class '{images.labels[0]}'; training needs two or more")
-    training.check_every_label(source)
+    _check_every_class(source, training, repeated_targets)
     if not len(validation):
         raise DataError(
             f"{source}: no image is left to choose the best epoch on, as no class has two images; add images, or a "
             "folder 'val' beside 'train'"
         )
-    counts = np.bincount(validation.targets, minlength=len(images.labels))
-    missing = [label for label, count in zip(images.labels, counts, strict=True) if not count]
+    missing = [label for label, count in validation.class_counts().items() if not count]
     if missing or len(validation) <= FEW_IMAGES:
         _log.warning(
             "%s: only %d validation images%s: the best epoch, the accuracy and the calibration are uncertain",
@@ -75,6 +75,8 @@ def read_training_data(
         "data": [str(path) for path in registry.paths_of(sources)],
         "training_images": len(training),
         "validation_images": len(validation),
+        "training_images_by_class": training.class_counts(),
+        "validation_images_by_class": validation.class_counts(),
         **({"training_images_with_crowd_votes": voted} if (voted := training.count_with_votes()) else {}),
         **({"classes_without_validation_images": missing} if missing else {}),
         "duplicates_left_out": int(repeated.sum()),
@@ -84,3 +86,18 @@ def read_training_data(
     if hold_out:
         provenance["hold_out"] = hold_out
     return TrainingData(training, validation, facts, provenance)
+
+
+def _check_every_class(source: str, training: FaceImages, repeated_targets: np.ndarray) -> None:
+    """Check that every class has a training image.
+
+    Args:
+        source: names the data.
+        training: the images that are left.
+        repeated_targets: classes of those that were left out because they are also validation images.
+    """
+    for target, (label, count) in enumerate(training.class_counts().items()):
+        if not count:
+            left_out = int((repeated_targets == target).sum())
+            reason = f": {left_out} were left out, as the same images are in the validation part" if left_out else ""
+            raise DataError(f"{source}: the class '{label}' has no training image{reason}")

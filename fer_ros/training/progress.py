@@ -94,8 +94,19 @@ class TerminalReporter:
 
     def _print(self, facts: dict[str, Any]) -> None:
         for name, value in facts.items():
-            text = f"{value:.4f}" if isinstance(value, float) else value
-            print(f"{name.replace('_', ' '):20} {', '.join(text) if isinstance(text, list) else text}", flush=True)
+            print(f"{name.replace('_', ' '):{_NAME_WIDTH}} {_shown(value)}", flush=True)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+_NAME_WIDTH = 26
+"""Characters of the names of facts."""
 
 
 _BATCH_PERIOD = 1.0

@@ -164,7 +164,15 @@ class StagedRecipe:
             raise RecipeError(
                 "--network cannot replace the networks of a recipe with stages: copy the recipe and edit its stages"
             )
-        return StagedRecipe(tuple(replace(s, recipe=replace(s.recipe, **changes)) for s in self.stages))
+        try:
+            return StagedRecipe(tuple(replace(s, recipe=replace(s.recipe, **changes)) for s in self.stages))
+        except RecipeError as error:
+            if "network" not in changes or not self.stages[0].recipe.network_options:
+                raise
+            raise RecipeError(
+                f"{error}. The recipe's options are for '{self.stages[0].recipe.network}': copy the recipe and change "
+                "'network' and 'network_options' together"
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a mapping that `parse` accepts."""

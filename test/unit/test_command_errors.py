@@ -52,6 +52,12 @@ WITH_TRAINING_PACKAGES = [  # only a checkpoint needs torch to be looked for
 ]
 
 
+@pytest.mark.parametrize("name", errors.CODES)
+def test_error_with_an_exit_code_exists(name):
+    module, _, error = name.rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), error), Exception)
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """Run all cases in one process in which the packages of the extra [train] cannot be imported.

@@ -10,7 +10,7 @@ import pytest
 from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
 
 from fer_ros.cli import train
-from fer_ros.datasets import registry
+from fer_ros.datasets import image_folder, registry
 from fer_ros.datasets.registry import DATASETS, DataError, FaceImages
 from fer_ros.emotion.labels import FER2013
 from fer_ros.registry import Entry
@@ -163,6 +163,109 @@ def test_csv_names_a_broken_row(tmp_path, change, reason):
     assert reason in str(raised.value)
 
 
+def test_csv_without_usage_is_for_training(tmp_path):
+    rows = [row.rpartition(",")[0] for row in csv_rows(14, "Training", 1)]
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(["emotion,pixels", *rows]))
+    images = registry.read([path], 48)
+    assert [len(images), len(images.split("training"))] == [14, 14]
+
+
+FERPLUS = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+
+
+def ferplus_table(path, rows):
+    path.write_text("\n".join([FERPLUS, *rows]) + "\n")
+    return path
+
+
+def test_ferplus_table_gives_the_votes_of_the_rows(tmp_path):
+    table = csv(tmp_path / "fer2013.csv", csv_rows(2, "Training", 1) + csv_rows(1, "PublicTest", 2))
+    votes = ["Training,fer0000000.png,2,6,0,0,0,0,0,1,1,0", "Training,,0,0,0,0,0,0,0,0,0,10"]
+    votes.append("PublicTest,fer0000002.png,0,0,0,0,10,0,0,0,0,0")
+    paths = [ferplus_table(tmp_path / "fer2013new.csv", votes), table]
+    images = registry.read(paths, 48)
+    happy, neutral, angry = (FER2013.index(label) for label in ("happy", "neutral", "angry"))
+    assert images.crowd_votes[0, [happy, neutral]] == pytest.approx([0.75, 0.25])
+    assert images.crowd_votes[1].sum() == 0
+    assert images.crowd_votes[2, angry] == 1
+
+
+@pytest.mark.parametrize(
+    ("votes", "reason"),
+    [
+        (["Training,a,1,1,1,1,1,1,1,1,1,1"], "has 1 rows, but .* has 2"),
+        (["Training,a,1,1,1,1,1,1,1,1,1,1"] * 2, "row 3: Usage is 'training', but .* has the split public there"),
+        (["Training,a,1,1,x,1,1,1,1,1,1,1"] * 2, "row 2: votes 'x' are not 0 to 1000"),
+    ],
+)
+def test_ferplus_table_of_other_rows_is_refused(tmp_path, votes, reason):
+    table = csv(tmp_path / "fer2013.csv", csv_rows(1, "Training", 1) + csv_rows(1, "PublicTest", 2))
+    path = ferplus_table(tmp_path / "fer2013new.csv", votes)
+    with pytest.raises(DataError, match=rf"fer2013new\.csv[:,] {reason}"):
+        registry.read([table, path], 48)
+    with pytest.raises(DataError, match=r"has FERPlus' votes, but no pixels; give FER2013's table beside it"):
+        registry.read([path], 48)
+
+
+def image_list(folder, rows, header="path,label,split"):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(folder / name), np.full((48, 48), 90, np.uint8))
+    path = folder / "faces.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_list_of_files_has_labels_and_splits(tmp_path):
+    rows = ["a.png,Happiness,Training", f"{tmp_path}/b.png,sad,test", "b.png,happy,val", ""]
+    images = registry.read([image_list(tmp_path, rows)], 48)
+    assert images.labels == ("happy", "sad")
+    assert (images.targets.tolist(), images.splits.tolist()) == ([0, 1, 0], [0, 2, 1])
+    images = registry.read([image_list(tmp_path, ["happy,a.png", "sad,b.png"], "label,path")], 48)
+    assert (images.targets.tolist(), images.splits.tolist()) == ([0, 1], [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a.png,hapy,val", "row 3: 'hapy' is not an emotion, did you mean 'happy'?"),
+        ("c.png,happy,val", "row 3: there is no file "),
+        ("a.png,happy,dev", "row 3: split 'dev' is none of train, "),
+        ("a.png", "row 3: has 1 columns, not 3"),
+    ],
+)
+def test_unusable_row_of_a_list_is_named_or_left_out(tmp_path, row, reason, caplog):
+    path = image_list(tmp_path, ["b.png,happy,train", row])
+    with pytest.raises(DataError, match=r"faces\.csv, row 3") as raised:
+        registry.read([path], 48)
+    assert reason in str(raised.value)
+    if "columns" not in reason:
+        assert len(registry.read([path], 48, skip_faulty=True)) == 1
+        assert reason in caplog.text
+
+
+def test_faces_in_a_folder_are_found_if_a_detector_is_named(tmp_path, astronaut):
+    (tmp_path / "happy").mkdir()
+    cv2.imwrite(str(tmp_path / "happy" / "a.png"), astronaut)
+    whole, face = (registry.read([tmp_path], 48, detector=name).pixels[0] for name in ("", "viola_jones"))
+    assert np.abs(whole.astype(float) - face).mean() > 20
+    with pytest.raises(DataError, match="--align needs a --detector"):
+        registry.read([tmp_path], 48, align=True)
+    cv2.imwrite(str(tmp_path / "happy" / "b.png"), np.full((48, 48), 200, np.uint8))
+    with pytest.raises(DataError, match=r"b\.png: is blank, there is no face in it"):
+        registry.read([tmp_path], 48, detector="viola_jones")
+
+
+def test_test_folder_with_both_splits_of_fer2013_is_named(tmp_path, caplog, monkeypatch):
+    for folder, count in {"train": 2, "test": 1}.items():
+        class_folders(tmp_path / folder, per_class=count, seed=count)
+    registry.read([tmp_path], 48)
+    assert "together" not in caplog.text
+    monkeypatch.setattr(image_folder, "_FER2013_TEST", dict.fromkeys(FER2013, 1))
+    registry.read([tmp_path], 48)
+    assert "These 7 images are FER2013's PublicTest and PrivateTest together" in caplog.text
+
+
 def test_csv_without_fer2013_columns_is_refused(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("label,image\n1,2\n")
@@ -202,6 +305,8 @@ def test_unknown_class_is_named_with_the_nearest(tmp_path):
     (tmp_path / "happy").rename(tmp_path / "hapy")
     with pytest.raises(DataError, match=r"'hapy' is not an emotion, did you mean 'happy'\?"):
         registry.read([tmp_path], 48)
+    images = registry.read([tmp_path], 48, skip_faulty=True)
+    assert (len(images), "happy" in images.labels) == (6, False)
 
 
 def test_unreadable_image_is_named(tmp_path):

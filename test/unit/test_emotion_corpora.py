@@ -10,7 +10,9 @@ import pytest
 from fer_ros.cli import evaluate, train
 from fer_ros.datasets import corpus_naming, emotion_corpora, registry
 from fer_ros.datasets.corpus_naming import KDEF, MEAD, RAVDESS, SAVEE
+from fer_ros.datasets.options import EmotionCorporaOptions as Options
 from fer_ros.datasets.registry import DataError
+from fer_ros.registry import UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def write(path, image, frames=8):
 PUBLISHED = {
     "KDEF": (KDEF, ["AF01/AF01ANS.JPG", "AM35/AM35HAS.JPG", "BF01/BF01SUS.JPG"], ["angry", "happy", "surprise"]),
     "RAVDESS": (RAVDESS, ["Actor_12/02-01-06-01-02-01-12.mp4", "Actor_03/01-02-02-02-01-02-03.mp4"], ["fear", "calm"]),
-    "SAVEE": (SAVEE, ["AudioVisualClip/DC/a01.avi", "AudioVisualClip/KL/su15.avi"], ["angry", "surprise"]),
+    "SAVEE": (SAVEE, ["AudioVisualClip/DC/a1.avi", "AudioVisualClip/KL/su15.avi"], ["angry", "surprise"]),
     "SAVEE in one folder": (SAVEE, ["DC_sa03.avi", "JE_n30.avi"], ["sad", "neutral"]),
     "MEAD": (
         MEAD,
@@ -81,10 +83,109 @@ def test_kdef_reads_the_frontal_view_by_default(tmp_path):
     for view in ("S", "HL", "FR"):
         (tmp_path / f"AF01NE{view}.JPG").touch()
     assert [recording.path.name for recording in KDEF.recordings(tmp_path)] == ["AF01NES.JPG"]
-    assert len(KDEF.recordings(tmp_path, ("S", "HL"))) == 2
+    assert len(KDEF.recordings(tmp_path, Options(views="S,hl"))) == 2
     (tmp_path / "AF01NES.JPG").unlink()
     with pytest.raises(DataError, match="has no KDEF file of the view S"):
         KDEF.recordings(tmp_path)
+
+
+MEAD_VIEWS = ("front", "left_30", "left_60", "right_30", "right_60", "top", "down")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "names", "options", "expected"),
+    [
+        pytest.param(SAVEE, ["DC/a1.avi", "DC/a15.avi", "DC/su03.avi"], {}, [0, 1, 2], id="SAVEE without zeros"),
+        pytest.param(KDEF, ["AF31V.JPG", "AM31H.JPG", "AF31ANS.JPG"], {"views": "HL,HR"}, [0, 1], id="KDEF errata"),
+        pytest.param(
+            KDEF, [f"AF01AN{view}.JPG" for view in KDEF.views], {"views": "all"}, [0, 1, 2, 3, 4], id="KDEF views"
+        ),
+        pytest.param(
+            MEAD,
+            [f"M003/video/{view}/sad/level_1/001.mp4" for view in MEAD_VIEWS],
+            {"views": "all"},
+            [0, 1, 2, 3, 4, 5, 6],
+            id="MEAD views",
+        ),
+        pytest.param(MEAD, [f"M003/video/{view}/sad/level_1/001.mp4" for view in MEAD_VIEWS], {}, [0], id="MEAD front"),
+        *(
+            pytest.param(
+                RAVDESS,
+                ["01-01-06-01-02-01-12.mp4", "02-01-06-01-02-01-12.mp4", "01-02-06-01-02-01-12.mp4"],
+                options,
+                expected,
+                id=f"RAVDESS {options}",
+            )
+            for options, expected in [
+                ({}, [0, 2]),
+                ({"channel": "speech"}, [0]),
+                ({"channel": "song"}, [2]),
+                ({"channel": "speech", "both_versions": True}, [0, 1]),
+            ]
+        ),
+    ],
+)
+def test_recordings_are_those_that_the_options_choose(tmp_path, corpus, names, options, expected):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = corpus.recordings(tmp_path, Options(**options))
+    assert {each.path for each in found} == {tmp_path / names[index] for index in expected}
+    performances = {each.performance for each in found}
+    assert len(performances) == (1 if "views" in options and "AF31V.JPG" not in names else len(performances))
+
+
+def test_kdef_errata_have_the_label_of_their_right_names(tmp_path):
+    for name in ("AF31V.JPG", "AM31H.JPG"):
+        (tmp_path / name).touch()
+    found = KDEF.recordings(tmp_path, Options(views="all"))
+    assert [(each.speaker, each.label) for each in found] == [("F31", "sad"), ("M31", "surprise")]
+
+
+@pytest.mark.parametrize(
+    ("corpus", "options", "message"),
+    [
+        (KDEF, {"views": "front"}, "KDEF has no view 'front'; it has: S, HL, HR, FL, FR, or all"),
+        (SAVEE, {"views": "S"}, "SAVEE has one view only: leave out --views"),
+        (RAVDESS, {"channel": "shout"}, "RAVDESS has no channel 'shout'; it has: speech, song"),
+        (MEAD, {"channel": "song"}, "MEAD has no channels: leave out --channel"),
+    ],
+)
+def test_option_that_a_corpus_does_not_have_is_refused(tmp_path, corpus, options, message):
+    with pytest.raises(DataError, match=message):
+        corpus.recordings(tmp_path, Options(**options))
+
+
+def test_wrongly_named_file_is_left_out_if_asked(tmp_path, caplog):
+    for name in ("AF01ANS.JPG", "AF01XYS.JPG", "group.jpg"):
+        (tmp_path / name).touch()
+    found = KDEF.recordings(tmp_path, Options(skip_faulty=True))
+    assert [each.path.name for each in found] == ["AF01ANS.JPG"]
+    assert "left out" in caplog.text
+    assert "'xy' is not an emotion code" in caplog.text
+
+
+@pytest.mark.parametrize(("level", "word"), [(3, "black"), (200, "blank")])
+def test_image_without_content_is_named_as_such(tmp_path, level, word):
+    write(tmp_path / "AF01ANS.JPG", np.full((100, 100), level, np.uint8))
+    with pytest.raises(DataError, match=rf"AF01ANS\.JPG: is {word}, there is no face in it"):
+        emotion_corpora.read(tmp_path, KDEF, 48)
+
+
+def test_faces_are_found_by_another_detector_and_aligned(tmp_path, person):
+    turned = cv2.warpAffine(
+        person, cv2.getRotationMatrix2D((100, 76), 9, 1), (200, 200), borderMode=cv2.BORDER_REPLICATE
+    )
+    for name, image in (("AF01ANS.JPG", person), ("AF02ANS.JPG", turned)):
+        write(tmp_path / name, image)
+
+    def difference(**options):
+        first, second = registry.read([tmp_path], 48, **options).pixels.astype(float)
+        return np.abs(first - second).mean()
+
+    assert difference(align=True) < 0.7 * difference()
+    with pytest.raises(UnknownNameError, match="unknown detector 'dlip', did you mean 'dlib'"):
+        registry.read([tmp_path], 48, detector="dlip")
 
 
 @pytest.fixture
@@ -96,7 +197,8 @@ def ten_speakers(tmp_path, monkeypatch):
             path.parent.mkdir(exist_ok=True)
             path.touch()
 
-    def faces(path, _, image_size):
+    def faces(path, finder):
+        image_size = finder._crop.__self__.input_size
         return [np.full((image_size, image_size), int(path.stem[-2:]), np.uint8)] * emotion_corpora.FRAMES
 
     monkeypatch.setattr(emotion_corpora, "_faces", faces)
@@ -114,24 +216,44 @@ def test_a_fifth_of_the_recordings_is_public_with_all_frames(ten_speakers):
 
 
 def test_by_speaker_keeps_each_speaker_in_one_split(ten_speakers):
-    images = emotion_corpora.read(ten_speakers, RAVDESS, 8, by_speaker=True)
+    images = emotion_corpora.read(ten_speakers, RAVDESS, 8, Options(by_speaker=True))
     speakers = [set(images.split(name).pixels[:, 0, 0]) for name in ("training", "public")]
     assert [len(side) for side in speakers] == [8, 2]
     assert speakers[0] & speakers[1] == set()
+
+
+def test_by_image_has_frames_of_a_recording_in_both_splits(ten_speakers, caplog):
+    images = emotion_corpora.read(ten_speakers, RAVDESS, 8, Options(by_image=True))
+    assert len(images.split("public")) == len(images) / 5
+    of_recording = images.splits.reshape(-1, emotion_corpora.FRAMES)
+    assert (of_recording.min(axis=1) != of_recording.max(axis=1)).any()
+    assert "the accuracy is higher than on new recordings" in caplog.text
+    with pytest.raises(DataError, match="--by-image and --by-speaker exclude each other"):
+        emotion_corpora.read(ten_speakers, RAVDESS, 8, Options(by_image=True, by_speaker=True))
+
+
+def test_versions_of_a_recording_are_in_one_split(ten_speakers):
+    for path in list(ten_speakers.rglob("02-*.mp4")):
+        path.with_name(path.name.replace("02", "01", 1)).touch()
+    images = emotion_corpora.read(ten_speakers, RAVDESS, 8, Options(both_versions=True))
+    assert len(images) == 2 * 50 * emotion_corpora.FRAMES
+    public = images.split("public")
+    pairs = np.bincount(public.pixels[:, 0, 0] * 10 + public.targets)
+    assert set(pairs[pairs > 0]) == {2 * emotion_corpora.FRAMES}
 
 
 def test_by_speaker_refuses_a_single_speaker(tmp_path):
     for code in ("a01", "h02"):
         (tmp_path / f"DC_{code}.avi").touch()
     with pytest.raises(DataError, match="has only one speaker, DC"):
-        emotion_corpora.read(tmp_path, SAVEE, 48, by_speaker=True)
+        emotion_corpora.read(tmp_path, SAVEE, 48, Options(by_speaker=True))
 
 
 @pytest.mark.parametrize(
     ("corpus", "name", "message"),
     [
         (KDEF, "AF01XYS.JPG", r"AF01XYS\.JPG: 'xy' is not an emotion code of KDEF; it has: af \(fear\)"),
-        (KDEF, "AF31V.JPG", r"AF31V\.JPG: not named as KDEF names its files, such as AF01/AF01ANS\.JPG"),
+        (KDEF, "AF32V.JPG", r"AF32V\.JPG: not named as KDEF names its files, such as AF01/AF01ANS\.JPG"),
         (RAVDESS, "02-01-09-01-02-01-12.mp4", "'09' is not an emotion code of RAVDESS"),
         (SAVEE, "DC/x01.avi", "'x' is not an emotion code of SAVEE"),
         (MEAD, "M003/video/front/bored/level_1/001.mp4", "'bored' is not an emotion code of MEAD"),
@@ -146,10 +268,10 @@ def test_unusable_file_name_is_refused_with_the_reason(tmp_path, corpus, name, m
 
 
 def test_unusable_file_is_named_or_left_out(tmp_path, person, caplog):
-    blank = np.full_like(person, 90)
+    empty = np.tile(np.arange(200, dtype=np.uint8), (200, 1))
     faults = {
         "DC_a01.avi": (b"not a video", "not a readable video"),
-        "DC_a02.avi": ((blank, 8), "no face found in any of 6 frames"),
+        "DC_a02.avi": ((empty, 8), "no face found in any of 6 frames"),
         "DC_a03.avi": ((person, 4), "only 4 of 6 frames could be read"),
     }
     for name, (content, reason) in faults.items():
@@ -162,9 +284,9 @@ def test_unusable_file_is_named_or_left_out(tmp_path, person, caplog):
         with pytest.raises(DataError, match=f"{name}: {reason}"):
             emotion_corpora.read(folder, SAVEE, 48)
     with pytest.raises(DataError, match="none of its 3 files could be used"):
-        emotion_corpora.read(tmp_path, SAVEE, 48, skip_faulty=True)
+        emotion_corpora.read(tmp_path, SAVEE, 48, Options(skip_faulty=True))
     write(tmp_path / "JE_h01.avi", person)
-    images = emotion_corpora.read(tmp_path, SAVEE, 48, skip_faulty=True)
+    images = emotion_corpora.read(tmp_path, SAVEE, 48, Options(skip_faulty=True))
     assert [images.labels[target] for target in images.targets] == ["happy"] * emotion_corpora.FRAMES
     assert "left out" in caplog.text
     assert "DC_a02.avi: no face found" in caplog.text

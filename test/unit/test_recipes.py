@@ -158,6 +158,13 @@ def test_overrides_apply_to_every_stage():
         staged.with_overrides(network="vgg")
 
 
+def test_network_without_the_options_of_the_recipe_is_refused():
+    with pytest.raises(RecipeError) as raised:
+        load("yang_cnn_3").with_overrides(network="mini_xception")
+    assert "network 'mini_xception' has no option 'layers'" in str(raised.value)
+    assert "copy the recipe and change 'network' and 'network_options' together" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("stages", "message"),
     [

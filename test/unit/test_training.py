@@ -20,6 +20,7 @@ from training_data import arrays, bars, class_folders, csv, csv_rows, recipe
 from fer_ros import networks
 from fer_ros.cli import evaluate, export, train
 from fer_ros.datasets import registry
+from fer_ros.datasets.registry import DataError
 from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
@@ -253,6 +254,16 @@ def test_data_that_cannot_be_validated_on_is_refused(per_class, removed, reason,
     assert not (tmp_path / "run").exists()
 
 
+def test_class_emptied_by_leaving_out_duplicates_is_said(tmp_path):
+    arrays(tmp_path / "train.npz", 14, 0, seed=1)
+    targets = np.array([4, 4, 3], np.uint8)
+    pixels = np.concatenate([bars(np.arange(14) % 7, 1)[[4, 11]], bars(targets[2:], 5)])
+    arrays(tmp_path / "public.npz", 3, 1, seed=2, pixels=pixels, label=targets)
+    reason = "the class 'sad' has no training image: 2 were left out, as the same images are in the validation part"
+    with pytest.raises(DataError, match=reason):
+        read_training_data([tmp_path], 48, seed=1, options={})
+
+
 def test_few_validation_images_and_missing_classes_are_said(tmp_path, caplog):
     faces = class_folders(tmp_path / "faces", per_class=15, seed=1)
     for image in sorted((faces / "sad").iterdir())[1:]:
@@ -260,6 +271,8 @@ def test_few_validation_images_and_missing_classes_are_said(tmp_path, caplog):
     facts = read_training_data([faces], 48, seed=1, options={}).facts
     assert facts["validation_images"] == 6
     assert facts["classes_without_validation_images"] == ["sad"]
+    assert facts["training_images_by_class"] == {**dict.fromkeys(FER2013, 14), "sad": 1}
+    assert facts["validation_images_by_class"]["sad"] == 0
     assert "only 6 validation images, none of sad: " in caplog.text
 
 
