@@ -77,6 +77,7 @@ def model(tmp_path) -> Path:
             "discovery use_sim_time",
         ),
         ("demo", "source rate loop use_sim_time namespace image model rviz"),
+        ("behaviors", "scene"),
         ("trainer", "namespace datasets output emotion_node params_file log_level use_sim_time"),
     ],
 )
@@ -112,6 +113,23 @@ def test_demo_runs_in_namespace_and_ends_on_sigint(model, tmp_path):
     assert recorded.returncode == 0, recorded.stderr + "".join(lines)
     assert (tmp_path / "recording" / "annotated.png").is_file()
     assert "Traceback" not in "".join(lines)
+
+
+@needs_ros2_launch
+def test_behaviors_react_to_the_smile_of_the_scene():
+    pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
+    pytest.importorskip("py_trees", reason="the behavior tree needs it")
+    launched = launch("behaviors.launch.py", "scene:=true", f"namespace:=robot_{uuid.uuid4().hex[:8]}")
+    awaited = {"greeter]: Hello, f1!": "", "behavior_tree]: It is good to see you smile.": ""}
+    lines = []
+    for line in launched.stdout:
+        lines.append(line)
+        awaited |= {text: line for text in awaited if text in line}
+        if all(awaited.values()):
+            break
+    launched.send_signal(signal.SIGINT)
+    finish(launched)
+    assert all(awaited.values()), "".join(lines)
 
 
 @needs_ros2_launch
