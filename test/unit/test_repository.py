@@ -16,7 +16,7 @@ SOURCES = sorted(
     source.relative_to(ROOT).as_posix()
     for pattern in (
         *("fer_ros/**/*.py", "test/**/*.py", "benchmarks/*.py", "examples/*.py", "launch/*.py", "setup.py"),
-        *("scripts/*", ".ci/*", "Makefile", "CMakeLists.txt"),
+        *("scripts/*", "scripts/site/*.py", ".ci/*", "Makefile", "CMakeLists.txt", "mkdocs.yml"),
     )
     for source in ROOT.glob(pattern)
     if source.is_file()
