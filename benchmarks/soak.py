@@ -26,6 +26,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
 from fer_ros import dds_profile
@@ -48,7 +49,7 @@ _STALL = 10.0
 _ANSWER = 20.0
 """Seconds within which a service must answer; loading a model takes one or two on an idle machine."""
 _CAMERA_STOP = 20.0
-"""Seconds within which a camera must end."""
+"""Seconds after which a camera that does not end is killed."""
 _STOP = 2.0
 """Seconds within which the node must end on SIGTERM."""
 _WARM_UP = 0.25
@@ -121,7 +122,11 @@ class Camera:
         """End the process."""
         self._valid_since = float("inf")
         self._process.send_signal(by)
-        self._process.wait(_CAMERA_STOP)
+        try:
+            self._process.wait(_CAMERA_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._reader.join()
         # SIGKILL leaves 134 MB each time, an hour of them would fill the memory.
         shared_memory.remove_orphans()
@@ -270,7 +275,7 @@ class Soak:
 
 
 def soak(minutes: float, seed: int) -> tuple[list[Sample], list[str], dict[str, Any]]:
-    """Run the test, or until Ctrl-C; return the samples, the reasons why it failed, and totals."""
+    """Run the test, or until SIGINT or SIGTERM; return the samples, the reasons why it failed, and totals."""
     world = Soak(seed)
     samples: list[Sample] = []
     findings = []
@@ -375,7 +380,8 @@ def main() -> int:
     os.environ.update(dds_profile.variables(os.environ))
     os.environ |= {"ROS_DOMAIN_ID": _DOMAIN, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     RESULT.mkdir(parents=True, exist_ok=True)
-    rclpy.init()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # in the background SIGINT is ignored
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     load = os.getloadavg()
     samples, findings, totals = soak(options.minutes, options.seed)
     rclpy.try_shutdown()

@@ -13,12 +13,14 @@ import functools
 import json
 import random
 import signal
+import threading
 import time
 from array import array
 
 import cv2
 import numpy as np
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
@@ -51,23 +53,25 @@ def main() -> None:
     options = command_line.parse_args()
     # rclpy would shut the context down in the middle of a call that needs it.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        node = Node(f"soak_{options.name}")
-        _Camera(node, f"{options.name}/image", random.Random(options.seed)).run()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    node = Node(f"soak_{options.name}")
+    with contextlib.suppress(ExternalShutdownException):
+        _Camera(node, f"{options.name}/image", random.Random(options.seed), stopped).run()
     rclpy.shutdown()
 
 
 class _Camera:
-    def __init__(self, node: Node, topic: str, chance: random.Random):
-        self._node, self._topic, self._chance = node, topic, chance
+    def __init__(self, node: Node, topic: str, chance: random.Random, stopped: threading.Event):
+        self._node, self._topic, self._chance, self._stopped = node, topic, chance, stopped
         self._publisher = node.create_publisher(Image, topic, qos_profile_sensor_data)
         self._sent = self._valid_sent = 0
         self._offset = 0
         """Of the stamps from the clock, nanoseconds."""
 
     def run(self) -> None:
-        """Run phase after phase."""
+        """Run phase after phase; raises ExternalShutdownException when the process is stopped."""
         phases = (self._steady, self._steady, self._steady, self._stalled, self._damaged, self._jumped, self._absent)
         while True:
             self._chance.choice(phases)()
@@ -124,7 +128,8 @@ class _Camera:
 
     def _wait(self, seconds: float) -> None:
         rclpy.spin_once(self._node, timeout_sec=0)
-        time.sleep(seconds)
+        if self._stopped.wait(seconds):
+            raise ExternalShutdownException
 
 
 @functools.lru_cache(maxsize=4)

@@ -130,7 +130,13 @@ def _run(stop: Stop, folder: Path) -> None:
     log = folder / "log"
     with log.open("wb") as errors:
         command = _command(stop.node, folder)
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=_restore_signals,
+        )
     time.sleep(stop.after)
     before = len(log.read_text(errors="replace").splitlines())
     segments = owned_segments(process.pid)
@@ -148,6 +154,12 @@ def _run(stop: Stop, folder: Path) -> None:
     stop.processes = tuple(listed.stdout.splitlines())
     stop.segments = tuple(sorted(segment for segment in segments if Path(segment).exists()))
     stop.incomplete = tuple(_incomplete(folder))
+
+
+def _restore_signals() -> None:
+    """Ignore no signal, as a program started from a terminal; this one may run in the background or under nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _command(node: str, folder: Path) -> list[str]:

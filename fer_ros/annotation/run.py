@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fer_ros.annotation.bag_copy import BagCopy
@@ -22,7 +21,7 @@ from fer_ros.faces.detectors.base import Detector
 from fer_ros.media.bag_writer import message_types
 from fer_ros.media.drawing import draw
 from fer_ros.recognizer import EmotionRecognizer
-from fer_ros.recording.files import Video, browser_video_suffix, writing
+from fer_ros.recording.files import Video, browser_video_suffix, write_png, writing
 from fer_ros.recording.output_folder import OutputFolder
 from fer_ros.types import FaceResult
 
@@ -205,8 +204,7 @@ class Annotation:
             self.files.append(path)
 
     def _write_png(self, path: Path, image: np.ndarray) -> None:
-        with writing(path):
-            path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+        write_png(path, image)
         self._output.written(path)
 
     def _is_unchanged(self, name: str, entry: dict[str, list]) -> bool:

@@ -25,7 +25,7 @@ from fer_ros.faces.matching import MATCH_OVERLAP, count_matches
 from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.media.drawing import draw_detections
 from fer_ros.media.sources import IMAGE_SUFFIXES, ImageFiles, ImageSource, SourceError, VideoFile, images_in
-from fer_ros.recording.files import Video
+from fer_ros.recording.files import Video, write_png
 from fer_ros.recording.output_folder import OutputFolder
 from fer_ros.text import printable
 from fer_ros.types import Detection, Frame
@@ -114,7 +114,7 @@ class _AnnotatedFile:
         if self._video:
             self._video.add(image, round(stamp * 1e9))
         else:
-            self._path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+            write_png(self._path, image)
 
     def close(self) -> None:
         if self._video:

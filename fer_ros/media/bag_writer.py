@@ -77,17 +77,19 @@ class BagWriter:
         from rosbags.rosbag2 import StoragePlugin, Writer
 
         bag = Bag(self._source, self._topic)
+        kept = False
         try:
             if path.exists():
                 shutil.rmtree(path)
             with Writer(path, version=8, storage_plugin=StoragePlugin[bag.storage.upper()]) as writer:
                 complete = self._copy(bag, writer, is_stopped)
-            if not complete:
-                shutil.rmtree(path)
+            kept = complete
         except sqlite3.Error as error:
             raise OSError(errno.EIO, str(error)) from error
         finally:
             bag.close()
+            if not kept:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _copy(self, bag: Bag, writer: Any, is_stopped: Callable[[], bool]) -> bool:
         copies = {connection.id: self._add_connection(writer, connection) for connection in bag.connections}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import os
 import shutil
@@ -20,8 +21,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer_ros.files import check_writable
+from fer_ros.files import atomic_write, check_writable
 from fer_ros.media.resize import resize
+from fer_ros.media.video_container import is_truncated
 from fer_ros.recording.synchronizer import ImageResult
 from fer_ros.text import seconds
 from fer_ros.types import FaceResult
@@ -127,6 +129,8 @@ class Video:
 
     def add(self, image: np.ndarray, stamp: int) -> None:
         """Append a BGR image, (height, width, 3) uint8, taken at `stamp` nanoseconds."""
+        with writing(self._path):
+            _check_space(self._path)
         if self._writer is not None:
             self._writer.write(letterbox(image, self._size))
             return
@@ -145,8 +149,7 @@ class Video:
             self._path.unlink(missing_ok=True)
             return
         self._writer.release()
-        # OpenCV does not report a full disk, but the file cannot be opened afterwards.
-        if not cv2.VideoCapture(os.path.abspath(self._path)).isOpened():
+        if not _is_complete(self._path):
             raise RecordingError(f"{self._path} is incomplete: {_free_space(self._path)}")
 
     def _open(self) -> None:
@@ -154,6 +157,8 @@ class Video:
         codec = _CODECS[self._path.suffix]
         self._writer = _open_writer(self._path, rate, self._size)
         if not self._writer.isOpened():
+            with writing(self._path):
+                check_writable(self._path.parent)
             raise RecordingError(
                 f"cannot write {self._path}: this build of OpenCV has no {codec} encoder; "
                 "install opencv-python from PyPI"
@@ -194,8 +199,7 @@ class BestImage:
         """
         if self._image is None:
             return
-        with writing(self._path):
-            self._path.write_bytes(cv2.imencode(".png", self._image, _BEST_COMPRESSION)[1].tobytes())
+        write_png(self._path, self._image, _BEST_COMPRESSION)
 
 
 class Recording:
@@ -321,6 +325,21 @@ def letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return frame
 
 
+def write_png(path: Path, image: np.ndarray, options: Sequence[int] = ()) -> None:
+    """Write an image, or nothing.
+
+    Args:
+        path: of the file; an existing one is replaced.
+        image: BGR or gray, uint8.
+        options: of `cv2.imencode`.
+
+    Raises:
+        RecordingError: the file cannot be written.
+    """
+    with writing(path), atomic_write(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", image, options)[1].tobytes())
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Context manager that turns an OSError into a RecordingError which names `path`."""
@@ -328,6 +347,23 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RecordingError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _check_space(path: Path) -> None:
+    """Raise OSError if the disk is full: OpenCV only prints a line for each image that it cannot write."""
+    disk = os.statvfs(path.parent)
+    if disk.f_blocks and not disk.f_bavail:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _is_complete(path: Path) -> bool:
+    """Return whether OpenCV could write a video to its end.
+
+    Of an incomplete mp4 file it finds no index; in an incomplete webm file the number of images is missing, which is
+    written last, or the file is shorter than its header says.
+    """
+    video = cv2.VideoCapture(os.path.abspath(path))
+    return video.isOpened() and video.get(cv2.CAP_PROP_FRAME_COUNT) > 0 and not is_truncated(path)
 
 
 def _free_space(path: Path) -> str:

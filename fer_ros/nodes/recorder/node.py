@@ -131,7 +131,8 @@ class EmotionRecorderNode(Node):
             NoEmotionsError: no result arrived within the timeout.
         """
         try:
-            self._record(self._synchronizer.flush())
+            # Of the last results the images may be on their way; that is no fault to warn of.
+            self._record(pair for pair in self._synchronizer.flush() if pair.image)
         finally:
             self._recording.close()
         if self._images or self._report.results:
