@@ -131,8 +131,9 @@ class EmotionRecorderNode(Node):
             NoEmotionsError: no result arrived within the timeout.
         """
         try:
-            # Of the last results the images may be on their way; that is no fault to warn of.
-            self._record(pair for pair in self._synchronizer.flush() if pair.image)
+            # The images of the last results may be on their way; that no image has arrived is worth a warning.
+            if not self._images:
+                self._record(self._synchronizer.flush())
         finally:
             self._recording.close()
         if self._images or self._report.results:
