@@ -91,11 +91,16 @@ def _section(node: str, table: type) -> list[str]:
         lines += ["| name | type | default | allowed | dynamic | meaning |", "|---|---|---|---|---|---|"]
         lines += [
             f"| `{row.name}` | {row.ros_type} | `{_literal(row.default)}` | {row.allowed or 'any'} "
-            f"| {'yes' if row.dynamic else 'no'} | {row.description} |"
+            f"| {'yes' if row.dynamic else 'no'} | {_as_text(row.description)} |"
             for row in members
         ]
         lines.append("")
     return lines
+
+
+def _as_text(text: str) -> str:
+    """Escape what Markdown takes for a tag, such as `<name>/image`, and omits."""
+    return text.replace("<", "&lt;")
 
 
 def _literal(value: Any) -> str:

@@ -114,4 +114,9 @@ def fill(markdown: str) -> str:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     cells = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+    return "\n".join("| " + " | ".join(map(_escaped, row)) + " |" for row in cells)
+
+
+def _escaped(cell: str) -> str:
+    """Escape what ends a cell, and, outside of code, what Markdown takes for a tag."""
+    return re.sub(r"(`[^`]*`)|<", lambda found: found[1] or "&lt;", cell.replace("|", "\\|"))

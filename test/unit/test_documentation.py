@@ -143,6 +143,13 @@ def test_lists_and_code_are_indented_as_both_renderers_need(name):
     assert wrong == []
 
 
+@pytest.mark.parametrize("name", [*PAGES, *hooks.PAGES])
+def test_no_text_is_taken_for_a_tag(name):
+    """`<name>` outside of code is not shown."""
+    text = re.sub(r"^( *)```.*?^\1```$|^    .*$|`[^`]*`|<!--.*?-->", "", (ROOT / name).read_text(), flags=re.M | re.S)
+    assert re.findall(r"<[a-z]\S*>", text) == []
+
+
 def test_links_lead_to_pages_or_to_the_repository():
     text = "[a](../reference/api.md#x) [b](../../CONTRIBUTING.md) [c](../../msg/A.msg) [d](https://e.org) [e](#f)"
     assert hooks.rewrite_links(text, "how-to/library.md", "https://r") == (
@@ -193,10 +200,15 @@ def test_api_page_names_each_public_member():
     assert all(f"`{name}`" in text for name in named)
 
 
-def test_laptop_tutorial_runs_as_written(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def without_torch(monkeypatch):
+    """Run models as on a robot without torch, which takes seconds to import."""
+    monkeypatch.setattr(backends, "find_spec", lambda _: None)
+
+
+def test_laptop_tutorial_runs_as_written(without_torch, tmp_path, monkeypatch, capsys):
     """`make demo`, its first step, is run by test/ros/test_demo.py."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(backends, "find_spec", lambda _: None)  # as without torch, which takes seconds to import
     video, scene = tmp_path / "out/demo/annotated.mp4", SyntheticScene()
     video.parent.mkdir(parents=True)
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"mp4v"), 10.0, (640, 480))
@@ -213,3 +225,17 @@ def test_laptop_tutorial_runs_as_written(tmp_path, monkeypatch, capsys):
     [code] = code_blocks(page, "python")
     exec(code, {})
     assert "f1: happy" in capsys.readouterr().out
+
+
+def test_library_examples_run_as_written(without_torch, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = SyntheticScene().image(0.0)
+    cv2.imwrite("photo.jpg", image)
+    frames = iter([(True, image)] * 2 + [(False, None)])
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: type("Webcam", (), {"read": lambda self: next(frames)})())
+    one_image, webcam, _ = code_blocks("docs/how-to/library.md", "python")
+    exec(one_image, {})
+    assert "happy" in capsys.readouterr().out
+    assert Path("photo_faces.png").is_file()
+    exec(webcam, {})
+    assert capsys.readouterr().out.startswith("f1 happy")
