@@ -158,7 +158,8 @@ def test_recorder_says_why_a_latency_is_unknown(robot, node_and_camera, tmp_path
     assert "latency" not in capsys.readouterr().out
 
 
-def test_recorder_keeps_result_without_image_in_table(robot, node_and_camera, tmp_path):
+def test_recorder_keeps_result_without_image_in_table(robot, node_and_camera, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_monitor, "TIMEOUT", 0.0)
     node = robot.start(EmotionRecorderNode, output=str(tmp_path))
     _, emotions = node_and_camera()
     emotions.publish(results(image_message(gray_image(0), robot.stamp()).header, "a"))

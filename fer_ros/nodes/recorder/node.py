@@ -131,8 +131,8 @@ class EmotionRecorderNode(Node):
             NoEmotionsError: no result arrived within the timeout.
         """
         try:
-            # The images of the last results may be on their way; that no image has arrived is worth a warning.
-            if not self._images:
+            # The images of the latest results may be on their way.
+            if not self._images and time.monotonic() - self._started >= image_monitor.TIMEOUT:
                 self._record(self._synchronizer.flush())
         finally:
             self._recording.close()
