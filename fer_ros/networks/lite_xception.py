@@ -1,73 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lite-XceptionFCNet: mini-Xception's layout with most parameters in the last two stages.
+"""A reconstruction of lite-XceptionFCNet.
 
 Source: Vo, Vo, "Facial Expression Recognition: A Lite Deep Learning Based Approach". The paper gives the maps
-(46x46x8, 44x44x8, residual separable stages of 22x22x16, 11x11x32, 6x6x64 and 3x3x128, then 7 classes) and
-"around 488,700 parameters". No direct reading of the text gives that number: two separable convolutions a stage
-give about 58,000 parameters, two full ones about 316,000. This implementation is the closest reading found that keeps
-every map size: three convolutions a stage, as in the middle flow of Xception (Chollet 2017), separable in the first
-two stages and full in the last two, followed by mini-Xception's head. With 7 classes it has 488,583 parameters,
-486,631 of them trainable.
+(46x46x8, 44x44x8, four residual depth-wise separable stages of 22x22x16, 11x11x32, 6x6x64 and 3x3x128), the end (global
+average pooling and a fully connected layer to 7 classes) and "around 488,700 parameters". Those layers alone have about
+58,000, so something is missing from the text. Here it is the middle flow of Xception (Chollet 2017): eight residual
+blocks of three separable 3x3 convolutions with 128 channels, and a batch norm after them. With biases in every
+convolution, the default of Keras, and 7 classes the network has 488,727 parameters. The count does not prove the
+reading; of those tried it contradicts the text least.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from fer_ros.networks.mini_xception import SeparableConv, stem
+from fer_ros.networks.mini_xception import SeparableConv, XceptionStage, stem
+
+_MIDDLE_BLOCKS = 8
 
 
-class FullConv(nn.Sequential):
-    """3x3 convolution, same size, then batch norm."""
+class MiddleBlock(nn.Module):
+    """Three separable convolutions beside the identity, each after a ReLU."""
 
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
-
-
-class LiteStage(nn.Module):
-    """Three convolutions and a pooling beside a strided 1x1 shortcut; halves width and height.
-
-    Args:
-        conv: creates each of the three convolutions from its numbers of input and output channels.
-        inputs: channels of the input.
-        outputs: channels of the output.
-    """
-
-    def __init__(self, conv: Callable[[int, int], nn.Module], inputs: int, outputs: int):
+    def __init__(self, channels: int):
         super().__init__()
-        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs))
-        self.body = nn.Sequential(
-            conv(inputs, outputs),
-            nn.ReLU(inplace=True),
-            conv(outputs, outputs),
-            nn.ReLU(inplace=True),
-            conv(outputs, outputs),
-            nn.MaxPool2d(3, stride=2, padding=1),
-        )
+        layers = [layer for _ in range(3) for layer in (nn.ReLU(), SeparableConv(channels, channels, bias=True))]
+        self.body = nn.Sequential(*layers)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return self.shortcut(maps) + self.body(maps)
+        return maps + self.body(maps)
 
 
 class LiteXception(nn.Module):
-    """Map (N, 1, 48, 48) float32 crops to (N, classes) logits."""
+    """Map (N, 1, size, size) float32 crops to (N, classes) logits; the paper uses a size of 48."""
 
     def __init__(self, classes: int):
         super().__init__()
-        self.stem = stem(8)
-        self.stages = nn.Sequential(
-            LiteStage(SeparableConv, 8, 16),
-            LiteStage(SeparableConv, 16, 32),
-            LiteStage(FullConv, 32, 64),
-            LiteStage(FullConv, 64, 128),
-        )
-        self.head = nn.Conv2d(128, classes, 3, padding=1)
+        self.stem = stem(8, 8, bias=True)
+        self.stages = nn.Sequential(*(XceptionStage(inputs, 2 * inputs, bias=True) for inputs in (8, 16, 32, 64)))
+        self.middle = nn.Sequential(*(MiddleBlock(128) for _ in range(_MIDDLE_BLOCKS)))
+        self.norm = nn.BatchNorm2d(128)
+        self.head = nn.Linear(128, classes)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        maps = self.head(self.stages(self.stem(crops)))
-        # Not `mean`: it becomes an ONNX operation that OpenCV before 4.7 computes wrongly for more than one face.
-        return functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+        maps = functional.relu(self.norm(self.middle(self.stages(self.stem(crops)))))
+        return self.head(functional.adaptive_avg_pool2d(maps, 1).flatten(1))

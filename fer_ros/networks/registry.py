@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 class MiniXceptionOptions:
     """Options of mini-Xception."""
 
-    width: int = field(default=8, metadata={"help": "channels of the first layer; the last stage has 16 times as many"})
+    width: int = field(default=8, metadata={"help": "channels after the stem; the last stage has 16 times as many"})
+    first_width: int = field(default=0, metadata={"help": "channels of the first convolution; 0: as many as `width`"})
 
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"width must be at least 1, not {self.width}")
+        if self.first_width < 0:
+            raise ValueError(f"first_width must be at least 0, not {self.first_width}")
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,18 @@ class ActedCnnOptions:
     """Options of the network for large faces of acted emotions."""
 
     input_size: ClassVar[int] = 180
-    dropout: float = field(default=0.3, metadata={"help": "probability of dropping a dense layer's input, 0..1"})
+    dropout: float = field(
+        default=0.3, metadata={"help": "probability of dropping an output of the first pooling, 0..1"}
+    )
+    later_dropout: float = field(default=0.3, metadata={"help": "the same after the second and third pooling, 0..1"})
 
 
 @dataclass(frozen=True)
 class DenseNetOptions:
     """Options of the small DenseNet."""
 
-    growth: int = field(default=10, metadata={"help": "feature maps that each layer adds"})
-    layers: int = field(default=5, metadata={"help": "layers in each of the three blocks"})
+    growth: int = field(default=8, metadata={"help": "feature maps that each layer adds"})
+    layers: int = field(default=4, metadata={"help": "layers in each of the four blocks"})
 
     def __post_init__(self) -> None:
         if self.growth < 1 or self.layers < 1:
@@ -71,8 +77,9 @@ class DenseNetOptions:
 
 @dataclass(frozen=True)
 class VggOptions:
-    """Options of VGG-16."""
+    """Options of VGG-13."""
 
+    input_size: ClassVar[int] = 64
     dropout: float = field(default=0.5, metadata={"help": "probability of dropping a hidden dense unit, 0..1"})
 
 
@@ -89,12 +96,14 @@ def _entry(module: str, name: str, options: type[Any] = NoOptions, description: 
 NETWORKS: Registry[nn.Module] = Registry("network")
 for _name, _network in {
     "mini_xception": _entry("mini_xception", "MiniXception", MiniXceptionOptions, "Arriaga et al. 2017; Lyu's widths"),
-    "lite_xception": _entry("lite_xception", "LiteXception", description="lite-XceptionFCNet of Vo and Vo"),
+    "lite_xception": _entry(
+        "lite_xception", "LiteXception", description="lite-XceptionFCNet of Vo and Vo, reconstructed"
+    ),
     "res_se": _entry("res_se", "ResSe", ResSeOptions, "residual blocks with squeeze-and-excitation"),
     "cnn_layers": _entry("cnn_layers", "CnnLayers", CnnLayersOptions, "Yang et al.: 3 to 6 convolution layers"),
     "acted_cnn": _entry("acted_cnn", "ActedCnn", ActedCnnOptions, "Ding et al.: 180x180 faces of acted emotions"),
-    "densenet": _entry("densenet", "DenseNet", DenseNetOptions, "DenseNet-BC near Rao et al.'s DenseNet-1"),
-    "vgg": _entry("vgg", "Vgg", VggOptions, "VGG-16 with batch norm"),
+    "densenet": _entry("densenet", "DenseNet", DenseNetOptions, "Rao et al.: DenseNet-1"),
+    "vgg": _entry("vgg", "Vgg", VggOptions, "VGG-13 of FERPlus, Rao et al.'s VGG-Net"),
     "resnet50": _entry("resnet50", "ResNet50", description="ResNet-50 for one channel"),
 }.items():
     NETWORKS.register(_name, _network)

@@ -24,7 +24,6 @@ from fer_ros.training.recipe import from_dict
 from fer_ros.training.train import train
 
 SMALLER = {
-    "vgg": {"preprocessing": {"input_size": 32}},
     "resnet50": {"preprocessing": {"input_size": 32}},
 }
 """Settings below the defaults, for speed."""

@@ -23,7 +23,12 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     arrays(tmp_path / "public.npz", 14, 1, seed=2)
     # Without batch norm and dropout, which depend on the shard, the sums differ only by their order.
     followed = recipe(
-        **{"path": tmp_path / "r.yaml", "network": "acted_cnn", "network_options": {"dropout": 0.0}, "epochs": 2},
+        **{
+            "path": tmp_path / "r.yaml",
+            "network": "acted_cnn",
+            "network_options": {"dropout": 0.0, "later_dropout": 0.0},
+            "epochs": 2,
+        },
         preprocessing={"input_size": 180},
     )
     data = [str(tmp_path / "train.npz"), str(tmp_path / "public.npz")]

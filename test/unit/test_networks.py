@@ -15,6 +15,7 @@ from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.networks import create
+from fer_ros.networks.layer_counts import LayerCounts, layer_counts
 from fer_ros.registry import Entry
 
 SMALL = ["mini_xception", "lite_xception", "res_se", "cnn_layers", "acted_cnn", "densenet"]
@@ -34,16 +35,16 @@ def statistics(network):
     [
         ("mini_xception", {}, 7, 58_423, 56_951),
         ("mini_xception", {"width": 8}, 7, 58_423, 56_951),
-        ("mini_xception", {"width": 64}, 7, 2_936_711, 2_924_935),
-        ("lite_xception", {}, 7, 488_583, 486_631),
+        ("mini_xception", {"width": 64, "first_width": 32}, 7, 2_917_863, 2_906_151),
+        ("lite_xception", {}, 7, 488_727, 480_855),
         ("res_se", {}, 7, 469_565, 467_677),
         ("cnn_layers", {"layers": 3}, 7, 684_199, 683_751),
         ("cnn_layers", {"layers": 4}, 7, 389_799, 389_095),
         ("cnn_layers", {"layers": 5}, 7, 833_191, 831_975),
         ("cnn_layers", {"layers": 6}, 7, 1_424_039, 1_422_311),
         ("acted_cnn", {}, 8, 542_136, 542_136),
-        ("densenet", {}, 7, 98_779, 95_515),
-        ("vgg", {}, 7, 33_637_447, 33_628_999),
+        ("densenet", {}, 7, 95_263, 91_727),
+        ("vgg", {}, 7, 8_756_679, 8_756_679),
         ("resnet50", {}, 7, 23_569_223, 23_516_103),
     ],
 )
@@ -54,10 +55,24 @@ def test_number_of_parameters_matches_source(name, options, classes, total, trai
     assert trainable(network) + statistics(network) == total
 
 
-@pytest.mark.parametrize("name", ["lite_xception", "res_se"])
-def test_larger_networks_stay_within_the_paper_size(name):
-    network = create(name, 7)
-    assert trainable(network) + statistics(network) <= 488_700
+@pytest.mark.parametrize(
+    ("name", "options", "convolutions", "strided_shortcuts", "poolings", "fully_connected"),
+    [
+        ("mini_xception", {}, 15, 4, 5, 0),  # Rao et al.: 15, and 9 poolings with the strided shortcuts
+        ("lite_xception", {}, 38, 4, 5, 1),
+        ("res_se", {}, 28, 3, 7, 1),
+        ("cnn_layers", {"layers": 3}, 3, 0, 3, 2),
+        ("cnn_layers", {"layers": 6}, 6, 0, 4, 2),
+        ("acted_cnn", {}, 3, 0, 3, 2),
+        ("densenet", {}, 36, 0, 4, 1),
+        ("vgg", {}, 10, 0, 4, 3),
+        ("resnet50", {}, 53, 3, 2, 1),  # Rao et al.: 49, without the shortcuts
+    ],
+)
+def test_layers_by_kind_match_source(name, options, convolutions, strided_shortcuts, poolings, fully_connected):
+    with torch.device("meta"):
+        network = create(name, 7, **options)
+    assert layer_counts(network) == LayerCounts(convolutions, strided_shortcuts, poolings, fully_connected)
 
 
 XCEPTION_MAPS = [(8, 44, 44), (16, 22, 22), (32, 11, 11), (64, 6, 6), (128, 3, 3)]
@@ -71,14 +86,20 @@ XCEPTION_MAPS = [(8, 44, 44), (16, 22, 22), (32, 11, 11), (64, 6, 6), (128, 3, 3
         ("mini_xception", {"width": 2}, [(2, 44, 44), (4, 22, 22), (8, 11, 11), (16, 6, 6), (32, 3, 3)]),
         ("res_se", {}, [(24, 48, 48), (24, 24, 24), (64, 12, 12), (96, 6, 6)]),
         ("cnn_layers", {"layers": 6}, [(32, 24, 24), (64, 12, 12), (128, 6, 6), (128, 3, 3)] + 2 * [(256, 3, 3)]),
-        ("densenet", {}, [(20, 48, 48), (70, 48, 48), (85, 24, 24), (92, 12, 12)]),
+        ("densenet", {}, [(64, 24, 24), (96, 24, 24), (80, 12, 12), (72, 6, 6), (68, 3, 3)]),
+        ("vgg", {}, [(64, 32, 32), (128, 16, 16), (256, 8, 8), (256, 4, 4)]),
+        (
+            "mini_xception",
+            {"width": 4, "first_width": 2},
+            [(4, 44, 44), (8, 22, 22), (16, 11, 11), (32, 6, 6), (64, 3, 3)],
+        ),
         ("acted_cnn", {}, [(16, 90, 90), (64, 45, 45), (64, 22, 22)]),
     ],
 )
 def test_map_sizes_match_source(name, options, maps):
     network = create(name, 7, **options).eval()
     size = networks.input_size(name) or 48
-    values = torch.zeros(1, 1, size, size)
+    values = torch.zeros(1, 3 if name == "densenet" else 1, size, size)
     steps = ([network.stem] if hasattr(network, "stem") else []) + list(network.stages)
     seen = []
     for step in steps:
@@ -143,12 +164,13 @@ def test_unknown_network_names_the_nearest():
         (
             "mini_xception",
             {"widht": 8},
-            "'mini_xception' has no option 'widht', did you mean 'width'; available: width",
+            "'mini_xception' has no option 'widht', did you mean 'width'; available: width, first_width",
         ),
         ("mini_xception", {"width": "8"}, "width must be of type int, not '8'"),
         ("mini_xception", {"width": 0}, "'mini_xception': width must be at least 1"),
+        ("mini_xception", {"first_width": -1}, "'mini_xception': first_width must be at least 0, not -1"),
         ("cnn_layers", {"layers": 7}, "'cnn_layers': layers must be from 3 to 6, not 7"),
-        ("densenet", {"growth": 0}, "growth and layers must be at least 1, not 0 and 5"),
+        ("densenet", {"growth": 0}, "growth and layers must be at least 1, not 0 and 4"),
         ("cnn_layers", {"layers": 2}, "layers must be from 3 to 6, not 2"),
     ],
 )

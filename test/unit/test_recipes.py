@@ -16,6 +16,8 @@ from fer_ros.training.train import train
 
 SHIPPED = sorted(path.stem for path in Path(resources.folders("recipes")[0]).glob("*.yaml"))
 
+WIDE = {"width": 64, "first_width": 32}
+
 
 def recipe(**keys):
     return from_dict({"network": "mini_xception", "epochs": 10, **keys})
@@ -34,19 +36,35 @@ def test_shipped_recipe_creates_its_networks(name):
     ("name", "settings"),
     [
         ("lyu_width_8", {"batch_size": 40, "learning_rate": 0.01, "epochs": 100, "network_options": {"width": 8}}),
-        ("lyu_width_64", {"batch_size": 40, "learning_rate": 0.01, "epochs": 100, "network_options": {"width": 64}}),
+        ("lyu_width_64", {"batch_size": 40, "learning_rate": 0.01, "epochs": 100, "network_options": WIDE}),
+        ("lyu_width_64_sgd", {"batch_size": 40, "learning_rate": 0.01, "optimizer": "sgd", "network_options": WIDE}),
+        ("lyu_width_8_sgd", {"batch_size": 40, "learning_rate": 0.01, "optimizer": "sgd"}),
+        ("lyu_width_8_batch_15", {"batch_size": 15, "learning_rate": 0.01, "epochs": 100}),
+        ("lyu_width_8_batch_15_rate_0001", {"batch_size": 15, "learning_rate": 0.001, "epochs": 100}),
+        ("lyu_width_8_batch_15_rate_0001_150_epochs", {"batch_size": 15, "learning_rate": 0.001, "epochs": 150}),
         ("lyu_batch_15", {"batch_size": 15, "learning_rate": 0.01, "epochs": 100}),
         ("lyu_batch_15_rate_0001", {"batch_size": 15, "learning_rate": 0.001, "epochs": 100}),
         ("lyu_batch_15_rate_0001_150_epochs", {"batch_size": 15, "learning_rate": 0.001, "epochs": 150}),
         ("rao_mini_xception", {"network": "mini_xception", "optimizer": "adam", "epochs": 250}),
         ("yang_cnn_6", {"network": "cnn_layers", "network_options": {"layers": 6, "dropout": 0.25}}),
-        ("ding_dropout_03", {"network": "acted_cnn", "network_options": {"dropout": 0.3}, "l1": 0.0}),
-        ("ding_dropout_05_l1", {"network": "acted_cnn", "network_options": {"dropout": 0.5}, "l1": 1e-4}),
+        ("ding_dropout_03", {"network": "acted_cnn", "network_options": {"dropout": 0.3, "later_dropout": 0.3}}),
+        ("ding_dropout_05_l1", {"l1": 1e-4, "network_options": {"dropout": 0.3, "later_dropout": 0.5}}),
     ],
 )
 def test_recipe_of_a_paper_has_the_published_numbers(name, settings):
     (stage,) = load(name).stages
     assert {key: getattr(stage.recipe, key) for key in settings} == settings
+
+
+def test_recipes_of_rao_differ_in_network_alone():
+    """The paper compares networks, so batch, rate, augmentation and epochs are those of all of them."""
+    names = [name for name in SHIPPED if name.startswith("rao_")]
+    assert len(names) == 5
+    recipes = [load(name).stages[0].recipe.to_dict() for name in names]
+    for keys in recipes:
+        del keys["network"], keys["network_options"], keys["preprocessing"]["input_size"]
+    assert all(keys == recipes[0] for keys in recipes)
+    assert recipes[0]["augmentation"]["flip"] == 0.5
 
 
 @pytest.mark.parametrize(

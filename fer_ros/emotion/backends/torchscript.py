@@ -85,9 +85,12 @@ class TorchScriptBackend:
         threads = torch.get_num_threads()
         if threads != 1:
             torch.set_num_threads(1)
+        # NumPy gives a new axis, as that of the one channel, a stride of 0. Fused code, compiled for the strides of the
+        # warm-up, then reads wrong values in networks that concatenate their input.
+        crops = torch.from_numpy(batch.ravel()).view(batch.shape)
         try:
             with torch.inference_mode():
-                return [self._network(part).numpy() for part in torch.from_numpy(batch).split(size)]
+                return [self._network(part).numpy() for part in crops.split(size)]
         finally:
             if threads != 1:
                 torch.set_num_threads(threads)
