@@ -15,8 +15,9 @@ help: ## list the targets
 setup: ## create the environment and build the package in it
 	@scripts/setup
 
-demo: setup ## run the nodes on a built-in scene, a video, images or a webcam: INPUT=path, MODEL=, DETECTOR=, ARGS=
-	@$(IN_ENV) fer-demo $(if $(INPUT),--input "$(INPUT)") $(if $(MODEL),--model "$(MODEL)") $(if $(DETECTOR),--detector "$(DETECTOR)") $(ARGS)
+demo: setup ## run the nodes on a built-in scene, a video, images or a webcam: INPUT=path, MODEL=, DETECTOR=, DASHBOARD=1, ARGS=
+	@$(IN_ENV) fer-demo $(if $(INPUT),--input "$(INPUT)") $(if $(MODEL),--model "$(MODEL)") $(if $(DETECTOR),--detector "$(DETECTOR)") \
+	  $(if $(DASHBOARD),--dashboard) $(ARGS)
 
 test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" goes to pytest, ARGS="-n 0 --pdb" debugs
 	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 --cov --cov-report= $(ARGS)

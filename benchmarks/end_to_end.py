@@ -136,14 +136,14 @@ def measure(case: Case, seconds: float) -> Row:
         RuntimeError: no result arrives.
     """
     received, stages = {name: Received() for name in case.names}, Stages()
-    with _subscribed(received, stages), _process(*_node(case)) as node, _process(*_cameras(case)):
+    with _subscribed(received, stages), run_process(*_node(case)) as node, run_process(*_cameras(case)):
         _wait_for_all(received, case, node)
         time.sleep(_SETTLE)
         for camera in received.values():
             camera.clear()
-        before = _cpu_seconds(node.pid)
+        before = cpu_seconds(node.pid)
         time.sleep(seconds)
-        spent = _cpu_seconds(node.pid) - before
+        spent = cpu_seconds(node.pid) - before
         memory = _peak_memory(node.pid)
     return _row(case, list(received.values()), spent, memory, stages.times)
 
@@ -172,7 +172,8 @@ def _cameras(case: Case) -> tuple[str, list[str]]:
 
 
 @contextmanager
-def _process(module: str, arguments: list[str]) -> Iterator[subprocess.Popen]:
+def run_process(module: str, arguments: list[str]) -> Iterator[subprocess.Popen]:
+    """Run a Python module as a process, with its log in the folder of the results."""
     log = RESULT.with_name(f"{module}.log")
     with log.open("w") as output:
         started = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=output, stderr=output)
@@ -214,7 +215,7 @@ def _wait_for_all(received: dict[str, Received], case: Case, node: subprocess.Po
         time.sleep(0.1)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process and its threads so far (proc(5): utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

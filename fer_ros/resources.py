@@ -28,6 +28,11 @@ def folders(kind: str) -> list[Path]:
     return [candidate for candidate in candidates if candidate.is_dir()]
 
 
+def names(kind: str, suffixes: Sequence[str]) -> list[str]:
+    """Return the names, without suffix, of the files of `kind` that ship with the package."""
+    return sorted({path.stem for folder in folders(kind) for suffix in suffixes for path in folder.glob(f"*{suffix}")})
+
+
 def find(kind: str, name: str, suffixes: Sequence[str]) -> Path:
     """Return the path of a file of `kind`.
 
@@ -49,7 +54,7 @@ def find(kind: str, name: str, suffixes: Sequence[str]) -> Path:
         for candidate in (folder / name, *(folder / f"{name}{suffix}" for suffix in suffixes)):
             if candidate.is_file():
                 return candidate
-    known = sorted({path.stem for folder in searched for suffix in suffixes for path in folder.glob(f"*{suffix}")})
+    known = names(kind, suffixes)
     raise FileNotFoundError(
         f"there is no {kind.removesuffix('s').replace('_', ' ')} '{name}'; available: {', '.join(known) or 'none'} "
         f"(searched {', '.join(map(str, searched)) or 'no folder: none exists'}). Give one of these names or a path"

@@ -81,7 +81,7 @@ def _parameters(given: dict[str, str]) -> dict:
     names = _camera_names(given)
     if names:
         parameters["cameras"] = names
-    topics = _listed(given["camera_topics"])
+    topics = common.listed(given["camera_topics"])
     if topics:
         parameters["camera_topics"] = topics
     if given["autostart"]:
@@ -106,7 +106,7 @@ def _check_cameras(given: dict[str, str]) -> None:
                 f"relative to the name of each, as in {topic}:={name} for /{names[0]}/{name}; topics of unrelated "
                 "names are given by camera_topics:=/one/image,/another/image"
             )
-    topics = _listed(given["camera_topics"])
+    topics = common.listed(given["camera_topics"])
     if topics and len(topics) != len(names):
         raise ValueError(f"camera_topics has {len(topics)} topics, but cameras has {len(names)} names: give both alike")
 
@@ -120,11 +120,7 @@ def _remappings(given: dict[str, str]) -> list[tuple[str, str]]:
 
 def _camera_names(given: dict[str, str]) -> list[str]:
     """Return the names of the cameras given as an argument."""
-    return _listed(given["cameras"])
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return common.listed(given["cameras"])
 
 
 def _sibling_topic(topic: str, name: str) -> str:
@@ -134,7 +130,7 @@ def _sibling_topic(topic: str, name: str) -> str:
 
 def _rviz(context, given: dict[str, str]) -> list:
     names = _camera_names(given)
-    images = _listed(given["camera_topics"]) or [f"{name}/{given['image']}" for name in names] or [given["image"]]
+    images = common.listed(given["camera_topics"]) or [f"{name}/{given['image']}" for name in names] or [given["image"]]
     cameras = [_topics(given, name, image) for name, image in zip(names or [""], images, strict=True)]
     template = Path(common.share(context), "config", "fer.rviz").read_text()
     # Not remappings, which can neither add displays nor reach the topics of image transports.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fer-demo: video publisher, emotion node and recorder as three processes on this machine."""
+"""fer-demo: video publisher, emotion node, recorder and, if asked, dashboard, as processes on this machine."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ examples:
   fer-demo                              the synthetic scene, into out/demo/
   fer-demo --input clip.mp4 --output out/clip
   fer-demo --input 0                    the first webcam, until Ctrl-C
+  fer-demo --dashboard                  the scene on a web page, until Ctrl-C
   fer-demo --animation docs/images/demo.webp    the animation of the README
 """
 
@@ -57,6 +58,8 @@ class Plan:
     detector: str
     detector_model: str
     animation: Path | None
+    dashboard: bool
+    """Whether to serve the web page."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,7 +86,12 @@ def parser() -> argparse.ArgumentParser:
         "--duration",
         type=float,
         metavar="SECONDS",
-        help="stop after this time (default: the end of a file, Ctrl-C for a webcam, otherwise 20 s)",
+        help="stop after this time (default: the end of a file, Ctrl-C for a webcam and with --dashboard, else 20 s)",
+    )
+    result.add_argument(
+        "--dashboard",
+        action="store_true",
+        help="also serve a web page that shows everything live, and open it; a file is repeated until Ctrl-C",
     )
     add_recognition_options(result)
     result.add_argument(
@@ -98,16 +106,17 @@ def plan(options: argparse.Namespace) -> Plan:
     is_image = Path(source).suffix.lower() in IMAGE_SUFFIXES
     duration = options.duration
     if duration is None:
-        duration = _DURATION if source == SCENE or is_image else 0.0
+        duration = _DURATION if not options.dashboard and (source == SCENE or is_image) else 0.0
     return Plan(
         source,
         duration,
-        is_image,
+        is_image or (options.dashboard and not is_webcam(source)),
         options.output,
         options.model,
         options.detector,
         options.detector_model,
         options.animation,
+        options.dashboard,
     )
 
 
@@ -151,9 +160,10 @@ def show(plan: Plan) -> int:
                 model=plan.model,
                 **{"detector.name": plan.detector, "detector.model": plan.detector_model},
             )
+            endless = [node, *([start("dashboard_node", open=True)] if plan.dashboard else ())]
             # Publishing starts when both have subscribed; the emotion node subscribes once its model is loaded.
             publisher = start("video_publisher_node", source=plan.source, loop=plan.loop, wait_for_subscribers=2)
-            failed = _watch(recorder, node, publisher, interrupts)
+            failed = _watch(recorder, endless, publisher, interrupts)
         finally:
             stop_all(processes[::-1])
     table = plan.output / "emotions.csv"
@@ -172,15 +182,15 @@ def show(plan: Plan) -> int:
 
 
 def _watch(
-    recorder: ChildProcess, node: ChildProcess, publisher: ChildProcess, interrupts: Interrupts
+    recorder: ChildProcess, endless: Sequence[ChildProcess], publisher: ChildProcess, interrupts: Interrupts
 ) -> list[ChildProcess]:
-    """Wait until the demo is over; return the processes that ended early or with an error."""
+    """Wait until the demo is over; return the processes that ended early or with an error, first those of `endless`."""
 
     def failed() -> list[ChildProcess]:
         return [
             process
-            for process, expected in ((node, ()), (publisher, (0,)), (recorder, (0,)))
-            if process.status is not None and process.status not in expected
+            for process in (*endless, publisher, recorder)
+            if process.status is not None and (process.status or process in endless)
         ]
 
     def is_over() -> bool:
@@ -196,7 +206,7 @@ def _watch(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0 when emotions were recorded, 1 when not or a node failed, 2 for unusable input."""
     planned = plan(parser().parse_args(arguments))
-    if _stands_alone(planned.source):
+    if _stands_alone(planned.source) and not planned.dashboard:
         # A node would track and smooth what does not belong together.
         from fer_ros.cli import annotate
 

@@ -15,6 +15,7 @@ from typing import Any
 from fer_ros.child_process import ChildProcess
 
 _MODULES = {
+    "dashboard_node": "fer_ros.nodes.dashboard.node",
     "emotion_node": "fer_ros.nodes.emotion.node",
     "emotion_recorder_node": "fer_ros.nodes.recorder.node",
     "video_publisher_node": "fer_ros.nodes.video_publisher.node",

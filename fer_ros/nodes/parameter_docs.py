@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_ros.nodes.common.parameters import Row, rows
+from fer_ros.nodes.dashboard.parameters import DashboardSettings
 from fer_ros.nodes.emotion.parameters import Settings
 from fer_ros.nodes.recorder.node import RecorderSettings
 from fer_ros.nodes.trainer.parameters import TrainerSettings
@@ -22,6 +23,7 @@ _TABLES = {
     "trainer_node": TrainerSettings,
     "video_publisher_node": PublisherSettings,
     "emotion_recorder_node": RecorderSettings,
+    "dashboard_node": DashboardSettings,
 }
 
 _INTRODUCTION = """\
@@ -50,7 +52,11 @@ convention, as `qos_overrides.<resolved topic>.<publisher or subscription>.<poli
 
 def generated_files() -> dict[str, str]:
     """Return the content of each generated file by its path in the checkout."""
-    nodes = ("emotion_node", "trainer_node")  # the others are started with parameters on the command line
+    nodes = (
+        "emotion_node",
+        "trainer_node",
+        "dashboard_node",
+    )  # the others are started with parameters on the command line
     return {"docs/reference/parameters.md": as_markdown(), **{f"config/{node}.yaml": as_yaml(node) for node in nodes}}
 
 

@@ -79,6 +79,7 @@ def model(tmp_path) -> Path:
         ("demo", "source rate loop use_sim_time namespace image model rviz"),
         ("behaviors", "scene"),
         ("trainer", "namespace datasets output emotion_node params_file log_level use_sim_time"),
+        ("dashboard", "namespace host port open cameras emotion_node trainer_node params_file log_level use_sim_time"),
     ],
 )
 def test_launch_arguments_have_descriptions(file, arguments):

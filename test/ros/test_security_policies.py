@@ -2,12 +2,15 @@
 """The SROS 2 policies allow each node what it has, and nothing else."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
+from fer_ros.nodes.dashboard import node as dashboard
+from fer_ros.nodes.dashboard.node import DashboardNode
 from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.nodes.recorder.node import EmotionRecorderNode
 from fer_ros.nodes.trainer.node import TrainerNode
@@ -15,6 +18,7 @@ from fer_ros.nodes.video_publisher.node import VideoPublisherNode
 
 POLICIES = Path(__file__).parents[2] / "config" / "sros2" / "policies.xml"
 CREATE = {
+    "dashboard_node": DashboardNode,
     "emotion_node": EmotionNode,
     "emotion_recorder_node": EmotionRecorderNode,
     "trainer_node": TrainerNode,
@@ -43,11 +47,18 @@ def allowed(node: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", CREATE)
-def test_policy_allows_what_the_node_has(name, robot, model, quick_start, tmp_path):
-    parameters = {"emotion_node": {"model": str(model), "lazy": False}, "video_publisher_node": {"source": "scene"}}
+def test_policy_allows_what_the_node_has(name, robot, model, quick_start, tmp_path, monkeypatch):
+    monkeypatch.setattr(dashboard, "_create_server", lambda node: SimpleNamespace(url="", is_local=True))
+    parameters = {
+        "dashboard_node": {},
+        "emotion_node": {"model": str(model), "lazy": False},
+        "video_publisher_node": {"source": "scene"},
+    }
     output = {} if name in parameters else {"output": str(tmp_path)}
     node = robot.start(CREATE[name], **parameters.get(name, output))
     assert name != "emotion_node" or node.autostart()
+    if name == "dashboard_node":
+        node.set_viewer("browser", True)
 
     def present(kind):
         found = getattr(node, f"get_{kind}_names_and_types_by_node")(name, robot.namespace)

@@ -18,8 +18,8 @@ DOCKERFILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "dock
 DEV_CONTAINER = ".devcontainer/devcontainer.json"
 SOURCES = [*(f".github/workflows/{name}" for name in WORKFLOWS), ".github/dependabot.yml", *DOCKERFILES, DEV_CONTAINER]
 LOCKS = {
-    "kilted": ("kilted.txt", "develop.txt"),
-    "jazzy": ("jazzy.txt", "develop.txt"),
+    "kilted": ("kilted.txt", "develop.txt", "dashboard.txt"),
+    "jazzy": ("jazzy.txt", "develop.txt", "dashboard.txt"),
     "release": ("release.txt",),
     "workflows": ("workflows.txt",),
     "docs": ("docs.txt",),

@@ -92,6 +92,23 @@ def to_float(name: str, text: str) -> float:
         raise ValueError(f"{name} is '{text}', expected a number") from None
 
 
+def to_int(name: str, text: str) -> int:
+    """Return the value of a launch argument that is an integer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{name} is '{text}', expected an integer") from None
+
+
+def listed(text: str) -> list[str]:
+    """Return the values of a launch argument with several, separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def check_choice(name: str, text: str, choices: Sequence[str]) -> None:
     """Check a launch argument that has a few values; an empty one stands for the parameter file.
 
