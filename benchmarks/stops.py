@@ -140,8 +140,7 @@ def _run(stop: Stop, folder: Path) -> None:
     time.sleep(stop.after)
     before = len(log.read_text(errors="replace").splitlines())
     segments = owned_segments(process.pid)
-    start = time.monotonic()
-    _stop(process, stop.by)
+    start = _stop(process, stop.by)
     while process.poll() is None:
         segments |= owned_segments(process.pid)
         if time.monotonic() - start > _TIMEOUT:
@@ -173,24 +172,29 @@ def _command(node: str, folder: Path) -> list[str]:
     return [program, "--ros-args", "-r", "__node:=tested", *options[node]]
 
 
-def _stop(process: subprocess.Popen[bytes], by: str) -> None:
+def _stop(process: subprocess.Popen[bytes], by: str) -> float:
+    """Stop the node; return the time of the first signal or request."""
     if by == _SHUTDOWN:
-        _shut_down()
-        return
+        return _shut_down()
+    start = time.monotonic()
     for number in range(_SIGNALS[by]):
         if number:
             time.sleep(random.uniform(0.05, 0.3))
         process.send_signal(getattr(signal, by.split()[0]))
+    return start
 
 
-def _shut_down() -> None:
-    """Request the transition, if the node has got as far as to offer it."""
+def _shut_down() -> float:
+    """Request the transition, if the node has got as far as to offer it; return the time of the request."""
     node = rclpy.create_node("stops")
     client = node.create_client(ChangeState, "/tested/change_state")
+    start = time.monotonic()
     if client.wait_for_service(_TIMEOUT):
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN))
+        start = time.monotonic()
         rclpy.spin_until_future_complete(node, client.call_async(request), timeout_sec=_LIMIT)
     node.destroy_node()
+    return start
 
 
 @contextmanager
