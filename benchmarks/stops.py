@@ -33,7 +33,7 @@ from fer_ros import dds_profile
 from fer_ros.nodes.common.shared_memory import owned_segments
 
 RESULT = Path("out/bench/stops.json")
-NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node")
+NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node", "dashboard_node")
 _DOMAIN = "66"
 """ROS domain of this benchmark."""
 _START = 3.0
@@ -89,7 +89,7 @@ def main() -> int:
     """Stop nodes as often as asked; return 1 if one stop was not clean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stops", type=int, default=100, help="number (default: %(default)s)")
-    parser.add_argument("--nodes", nargs="+", default=NODES, choices=NODES, help="default: all four")
+    parser.add_argument("--nodes", nargs="+", default=NODES, choices=NODES, help="default: all")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments (default: %(default)s)")
     options = parser.parse_args()
     os.environ.update(ROS_DOMAIN_ID=_DOMAIN, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
@@ -168,6 +168,7 @@ def _command(node: str, folder: Path) -> list[str]:
         "emotion_recorder_node": ["-p", f"output:={folder / 'recording'}"],
         "video_publisher_node": ["-r", "image:=tested/image"],
         "trainer_node": ["-p", f"output:={folder / 'runs'}"],
+        "dashboard_node": ["-p", "port:=0"],
     }
     return [program, "--ros-args", "-r", "__node:=tested", *options[node]]
 

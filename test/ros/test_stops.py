@@ -24,7 +24,7 @@ from std_srvs.srv import Trigger
 from fer_ros.nodes.common import run
 from fer_ros.nodes.emotion.executor import ImageExecutor
 
-NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node")
+NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node", "dashboard_node")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
