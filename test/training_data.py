@@ -73,5 +73,5 @@ def recipe(path: Path, **changes) -> Path:
 def undrawn() -> Iterator[None]:
     """Write empty files instead of plots, which take longer than training on so few images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "_write", lambda path, _: path.write_bytes(b""))
+        patch.setattr(plots, "save", lambda path, _: path.write_bytes(b""))
         yield

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,12 @@ from fer_ros.cli.options.evaluation import add_evaluation_options, check_outputs
 
 if TYPE_CHECKING:
     from fer_ros.datasets.face_images import FaceImages
-    from fer_ros.evaluation.comparison import EvaluatedModel, Table
+    from fer_ros.evaluation.comparison import EvaluatedModel, Table, TrainingRun
 
 _EXAMPLES = """\
 examples:
   fer-compare mini_xception out/training/res_se-.../best.pt --data fer2013.csv
+  fer-compare out/training/yang_cnn_* --data fer2013.csv      runs, named by their recipes, with their curves
   fer-compare mini_xception my_model.pt --data faces/ --split all --flip --robustness
 """
 
@@ -41,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FOLDER",
         default=Path("out/comparison"),
-        help="folder of comparison.html and robustness.png (default: %(default)s)",
+        help="folder of comparison.html and its plots (default: %(default)s)",
     )
     return result
 
@@ -74,8 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _evaluate(options: argparse.Namespace) -> tuple[list[EvaluatedModel], tuple[str, ...]]:
     """Return the evaluated models, and notes about the images."""
     from fer_ros.datasets import registry
+    from fer_ros.emotion import model_file
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.evaluation import comparison, selection
+    from fer_ros.training.run_summary import read_summary
 
     classifiers = {model: Classifier(model, options.backend) for model in options.models}
     sizes = {classifier.preprocessing.input_size for classifier in classifiers.values()}
@@ -90,14 +94,35 @@ def _evaluate(options: argparse.Namespace) -> tuple[list[EvaluatedModel], tuple[
     known = [each for each in provenances if each]
     selected = selection.select(everything[min(sizes)], options.split, known)
     images = {size: read.take(selected.mask) for size, read in everything.items()}
-    views = {"flip": options.flip, "ten_crop": options.ten_crop}
+    paths = {model: model_file.find(model) for model in classifiers}
+    runs = {model: read_summary(path) for model, path in paths.items()}
+    names = _names({model: (runs[model], each.model_id) for model, each in classifiers.items()})
     models = [
         comparison.evaluate(
-            model, classifier, images[classifier.preprocessing.input_size], robust=options.robustness, **views
+            paths[model],
+            classifier,
+            images[classifier.preprocessing.input_size],
+            name=names[model],
+            robust=options.robustness,
+            training=runs[model],
+            flip=options.flip,
+            ten_crop=options.ten_crop,
         )
         for model, classifier in classifiers.items()
     ]
     return models, selected.notes
+
+
+def _names(known: Mapping[str, tuple[TrainingRun | None, str]]) -> dict[str, str]:
+    """Return a name for each model: the recipe of its run, with the folder where several have it, or the file's id."""
+    recipes = Counter(run.recipe for run, _ in known.values() if run)
+    names = {}
+    for model, (run, model_id) in known.items():
+        names[model] = model_id
+        if run:
+            names[model] = run.recipe if recipes[run.recipe] == 1 else f"{run.recipe} ({run.folder.name})"
+    repeated = {name for name, count in Counter(names.values()).items() if count > 1}
+    return {model: f"{name} ({model})" if name in repeated else name for model, name in names.items()}
 
 
 def _write_page(
@@ -107,31 +132,38 @@ def _write_page(
     tables: Sequence[Table],
     notes: Sequence[str],
 ) -> Path:
-    """Write comparison.html, and robustness.png where measured; return the path of the page."""
-    from fer_ros.evaluation import html, plots
+    """Write comparison.html and its plots; return the path of the page."""
+    from fer_ros.evaluation import comparison_plots, html, robustness_plots
     from fer_ros.training import run_folder
 
-    options.output.mkdir(parents=True, exist_ok=True)
+    folder: Path = options.output
+    folder.mkdir(parents=True, exist_ok=True)
     head, rows = tables[0]
+    comparison_plots.accuracy(folder / "accuracy.png", models, title)
     sections = [
         html.Section(
             title,
-            " ".join(["Accuracy, F1 and recall in percent.", *(f"Note: {note}." for note in notes)]),
+            " ".join(
+                ["Accuracy, F1, recall and specificity in percent.", *(f"Note: {note}." for note in notes)]
+            ),
             head=head,
             rows=rows,
-        )
-    ]
-    robustness = {model.model_id: model.robustness for model in models if model.robustness}
+        ),
+        html.Section("Accuracy against parameters, and by model", plot=folder / "accuracy.png"),
+    ]  # fmt: skip
+    if comparison_plots.curves(folder / "curves.png", models):
+        sections.append(html.Section("Training", "Accuracy and loss by epoch.", folder / "curves.png"))
+    robustness = {model.name: model.robustness for model in models if model.robustness}
     if robustness:
-        plot = options.output / "robustness.png"
-        plots.robustness_of_several(plot, robustness, options.split)
+        plot = folder / "robustness.png"
+        robustness_plots.plot_several(plot, robustness, options.split)
         sections += [
             html.Section("Robustness", "Accuracy on all images, in percent.", plot),
             *(html.Section(head[0], head=head, rows=rows) for head, rows in tables[1:]),
         ]
     environment = html.facts({"data": options.data, **run_folder.environment()})
     sections.append(html.Section("Data and environment", rows=environment))
-    page: Path = options.output / "comparison.html"
+    page = folder / "comparison.html"
     html.write(page, "fer-compare", sections)
     return page
 

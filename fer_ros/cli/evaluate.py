@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fer_ros.datasets.face_images import FaceImages
-    from fer_ros.emotion.classifier import Classifier
-    from fer_ros.evaluation.metrics import Evaluation
-    from fer_ros.evaluation.robustness import Robustness
 
 _EXAMPLES = """\
 examples:
@@ -48,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FOLDER",
         default=Path("out/evaluation"),
-        help="folder of report.html and the plots (default: %(default)s)",
+        help="folder of report.html, the plots, the confusion matrix as csv, and sheets of mistakes and right answers "
+        "(default: %(default)s)",
     )
     return result
 
@@ -60,29 +58,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_outputs(options)
     from fer_ros.datasets import registry
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.evaluation import metrics, profiling, report, robustness, selection
-    from fer_ros.training import run_folder
+    from fer_ros.evaluation import confusion, metrics, profiling, report, robustness, selection
+    from fer_ros.evaluation.resources import ResourceMeter
 
     classifier = Classifier(options.model, options.backend)
-    everything = registry.read(
-        options.data,
-        classifier.preprocessing.input_size,
-        **data_options(options),
-    )
+    everything = registry.read(options.data, classifier.preprocessing.input_size, **data_options(options))
     known = selection.find_provenance(classifier.model_id, classifier.metadata, everything)
     selected = selection.select(everything, options.split, [known] if known else [])
     images = everything.take(selected.mask)
-    targets = metrics.targets_for(classifier.labels, images)
-    scores = metrics.scores(classifier, images, flip=options.flip, ten_crop=options.ten_crop)
-    result = metrics.measure(scores, targets, classifier.labels)
-    unique = _without_duplicates(everything, selected.mask, scores.argmax(axis=1) == targets)
+    print(f"{classifier.model_id} on {len(images)} images, {options.split}, {views_of(options)}")
+    print(f"images by class: {', '.join(f'{label} {count}' for label, count in images.class_counts().items())}")
+    print("".join(f"note: {note}\n" for note in selected.notes), flush=True)
 
-    print(f"{classifier.model_id} on {result.images} images, {options.split}, {views_of(options)}")
-    print("".join(f"note: {note}\n" for note in selected.notes))
-    print(metrics.table(result))
-    without_duplicates = None
+    meter = ResourceMeter()
+    scored = report.score(classifier, images, flip=options.flip, ten_crop=options.ten_crop, progress="scoring")
+    resources = meter.resources()
+    result = scored.result
+    unique = _without_duplicates(everything, selected.mask, scored.scores.argmax(axis=1) == scored.targets)
+    print(f"{metrics.table(result)}\n\n{confusion.text(result.confusion_matrix, classifier.labels)}\n")
+    print(f"resources of testing: {resources.text()}")
+    without_duplicates = f"{100 * unique['accuracy']:.2f} % of {unique['images']}" if unique else None
     if unique:
-        without_duplicates = f"{100 * unique['accuracy']:.2f} % of {unique['images']}"
         print(f"without {result.images - unique['images']} duplicates of training images: {without_duplicates}")
     perturbed = robustness.measure(classifier, images) if options.robustness else None
     if perturbed:
@@ -91,46 +87,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if profile:
         print(f"\n{profiling.table(profile)}")
 
-    details = {"data": options.data, "split": options.split, "views": views_of(options)}
     options.output.mkdir(parents=True, exist_ok=True)
-    plots = _plot(options.output, classifier, result, perturbed, options.split)
-    page = options.output / run_folder.REPORT
-    listed = {
-        **details,
-        "notes": "; ".join(selected.notes) or None,
-        "without duplicates": without_duplicates,
-        **run_folder.environment(),
-    }
-    report.write_report(page, classifier, result, listed, **plots, profile=profile)
+    details = {"data": options.data, "split": options.split, "views": views_of(options)}
+    page = report.write_folder(
+        options.output,
+        scored,
+        options.split,
+        _listed(details, selected.notes, without_duplicates),
+        robustness=perturbed,
+        profile=profile,
+        resources={"testing": resources},
+    )
     print(f"\nreport: {page}")
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        more = {"robustness": perturbed.to_dict()} if perturbed else {}
-        more |= {"profile": profile.to_dict()} if profile else {}
-        measures = {**result.to_dict(), "without_duplicates": unique, "notes": list(selected.notes), **more}
-        run_folder.write_json(options.json, {"model": classifier.model_id, **details, **measures})
+        measures = {
+            **result.to_dict(),
+            "without_duplicates": unique,
+            "notes": list(selected.notes),
+            "resources": {"testing": resources.to_dict()},
+            **({"robustness": perturbed.to_dict()} if perturbed else {}),
+            **({"profile": profile.to_dict()} if profile else {}),
+        }
+        _write_json(options.json, {"model": classifier.model_id, **details, **measures})
     return 0
 
 
-def _plot(
-    folder: Path, classifier: Classifier, result: Evaluation, perturbed: Robustness | None, split: str
-) -> dict[str, Any]:
-    """Plot what the report shows; return the keyword arguments of `write_report`."""
-    from fer_ros.evaluation import plots
+def _listed(details: dict[str, Any], notes: Sequence[str], without_duplicates: str | None) -> dict[str, Any]:
+    """Return the facts that the report lists."""
     from fer_ros.training import run_folder
 
-    title = f"{classifier.model_id}, {split}"
-    files: dict[str, Any] = {
-        "confusion_matrix": folder / run_folder.CONFUSION_MATRIX,
-        "reliability": folder / run_folder.RELIABILITY,
-    }
-    counts, accuracy = result.confusion_matrix, f"{100 * result.accuracy:.2f} %"
-    plots.confusion_matrix(files["confusion_matrix"], counts, classifier.labels, f"{title}: {accuracy}")
-    plots.reliability(files["reliability"], result.reliability, title)
-    if perturbed:
-        plots.robustness(folder / "robustness.png", perturbed, title)
-        files["robustness"] = (perturbed, folder / "robustness.png")
-    return files
+    more = {"notes": "; ".join(notes) or None, "without duplicates": without_duplicates}
+    return {**details, **more, **run_folder.environment()}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    from fer_ros.training import run_folder
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run_folder.write_json(path, content)
 
 
 def _without_duplicates(everything: FaceImages, mask: np.ndarray, correct: np.ndarray) -> dict[str, float] | None:

@@ -137,14 +137,16 @@ def _train(options: argparse.Namespace) -> int:
     main_reporter = progress.JsonReporter if options.progress == "json" else progress.TerminalReporter
     reporter = main_reporter() if group.is_main else progress.SilentReporter()
     recipe = _recipe(options)
-    stored = {} if options.data else run_folder.read_json(options.resume / run_folder.RUN)
-    reading = {name: value or stored.get(name, value) for name, value in data_options(options).items()}
+    stored = run_folder.read_json(options.resume / run_folder.RUN) if options.resume else {}
+    known = {} if options.data else stored
+    reading = {name: value or known.get(name, value) for name, value in data_options(options).items()}
     # All stages hold out the same validation images: those that the seed of the first stage draws.
     first, sources = recipe.stages[0].recipe, options.data or stored["data"]
     read_data = functools.cache(lambda size: read_training_data(sources, size, first.seed, reading, first.hold_out))
     data = read_data(recipe.stages[0].recipe.preprocessing.input_size)
     stages.check(recipe, data.training.labels)
-    facts: dict[str, Any] = {"device": group.device.type, "processes": group.size}
+    name = _run_name(options) if not options.resume else stored.get("recipe", options.resume.name)
+    facts: dict[str, Any] = {"recipe": name, "device": group.device.type, "processes": group.size}
     init_from = model_file.find(options.init_from) if options.init_from else None
     if init_from:
         facts["init_from"] = model_file.identify(init_from)
@@ -219,6 +221,11 @@ def _recipe(options: argparse.Namespace) -> StagedRecipe:
     return recipe.with_overrides(**{key: value for key, value in overrides.items() if value is not None})
 
 
+def _run_name(options: argparse.Namespace) -> str:
+    """Return the name of the recipe of a new run."""
+    return Path(options.recipe or DEFAULT_RECIPE).stem
+
+
 def _new_folder(
     options: argparse.Namespace, recipe: StagedRecipe, facts: dict[str, Any], locks: contextlib.ExitStack
 ) -> Path:
@@ -226,8 +233,7 @@ def _new_folder(
     from fer_ros.training import recipe as recipes
     from fer_ros.training import run_folder
 
-    name = Path(options.recipe or DEFAULT_RECIPE).stem
-    folder: Path = options.output or run_folder.create(_RUNS / time.strftime(f"{name}-%Y%m%d-%H%M%S"))
+    folder: Path = options.output or run_folder.create(_RUNS / time.strftime(f"{_run_name(options)}-%Y%m%d-%H%M%S"))
     folder.mkdir(parents=True, exist_ok=True)
     locks.enter_context(run_folder.lock(folder))
     if (folder / run_folder.RUN).exists():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,33 +12,64 @@ import numpy as np
 from fer_ros.datasets.face_images import resize_all
 from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.evaluation.calibration import FEW_IMAGES, Bin, expected_calibration_error, reliability_bins
+from fer_ros.evaluation.calibration import FEW_IMAGES, Bin, expected_calibration_error, log_loss, reliability_bins
+from fer_ros.progress_bar import with_progress
 
 _BATCH = 256
+_SMALLEST_SCORE = 1e-12
+"""Bounds the loss of an image whose label has the score 0."""
 _CROP_SIDE = 44 / 48
 """Side of the ten crops relative to the image's: 44 of 48 pixels is usual for FER2013."""
 
 
 @dataclass(frozen=True)
+class ClassMeasures:
+    """Measures of one class, 0..1: the class against all others."""
+
+    precision: float
+    """0 for a class that is never predicted."""
+    recall: float
+    """Also called sensitivity; papers call it the accuracy of a class as well."""
+    specificity: float
+    """Share of the images of other classes that are not predicted as this one."""
+    f1: float
+    accuracy: float
+    """One against rest: share of all images for which "is this class" is answered correctly."""
+    misclassification: float | None
+    """1 - precision, the false discovery rate, as Vo and Vo report it; None for a class that is never predicted."""
+    support: int
+    """Number of images of the class."""
+    predicted: int
+    """Number of images that are predicted as the class."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """Measures of a model on labeled images, all of them 0..1."""
+    """Measures of a model on labeled images, all of them 0..1 but `log_loss`."""
 
     images: int
     accuracy: float
+    log_loss: float
+    """Mean cross entropy of the calibrated scores, nats."""
     macro_precision: float
     macro_recall: float
     macro_f1: float
-    """Averages run over the classes that have images; `macro_recall` is the balanced accuracy."""
+    macro_specificity: float
+    macro_accuracy: float
+    """Of one class against the rest. Averages run over the classes that have images; `macro_recall` is the balanced
+    accuracy."""
     weighted_precision: float
     weighted_recall: float
     weighted_f1: float
+    weighted_specificity: float
+    weighted_accuracy: float
+    """Averages weighted by the number of images of a class."""
     ece: float
     """Expected calibration error, 15 bins."""
     reliability: tuple[Bin, ...]
     """Reliability diagram: the bins that have images, by confidence."""
-    per_class: dict[str, dict[str, float]]
-    """precision, recall, f1, misclassification and support (number of images) by label. Misclassification is
-    1 - precision, the false discovery rate, as Vo and Vo report it; they call the recall of a class its accuracy."""
+    per_class: dict[str, ClassMeasures]
+    """By label."""
     confusion_matrix: list[list[int]]
     """Number of images by true label (rows) and predicted label (columns), in the order of `labels`."""
     labels: tuple[str, ...]
@@ -47,7 +79,9 @@ class Evaluation:
         return asdict(self)
 
 
-def scores(classifier: Classifier, images: FaceImages, *, flip: bool = False, ten_crop: bool = False) -> np.ndarray:
+def scores(
+    classifier: Classifier, images: FaceImages, *, flip: bool = False, ten_crop: bool = False, progress: str = ""
+) -> np.ndarray:
     """Return the classifier's scores of labeled images: (N, classes) float32, columns in the order of its labels.
 
     Args:
@@ -56,9 +90,11 @@ def scores(classifier: Classifier, images: FaceImages, *, flip: bool = False, te
         flip: average the scores of each image and of its mirror image.
         ten_crop: average the scores of the four corners and the center, scaled to the input size, and of their mirror
             images (Krizhevsky, Sutskever and Hinton, NIPS 2012).
+        progress: title of a progress bar; empty for none.
     """
     batches = []
-    for start in range(0, len(images), _BATCH):
+    starts = range(0, len(images), _BATCH)
+    for start in with_progress(starts, progress) if progress else starts:
         views = _views(images.pixels[start : start + _BATCH], flip, ten_crop)
         batches.append(np.mean([classifier.scores(view) for view in views], axis=0))
     return np.concatenate(batches)
@@ -102,27 +138,45 @@ def measure(scores: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) ->
 
     predicted = scores.argmax(axis=1)
     classes = range(len(labels))
-    per_class = metrics.precision_recall_fscore_support(targets, predicted, labels=classes, zero_division=0)
-    present = np.unique(targets)
-    macro, weighted = (
-        metrics.precision_recall_fscore_support(targets, predicted, labels=present, average=how, zero_division=0)[:3]
-        for how in ("macro", "weighted")
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        targets, predicted, labels=classes, zero_division=0
     )
+    against_rest = metrics.multilabel_confusion_matrix(targets, predicted, labels=classes)
+    (others_right, wrongly), (_, hits) = against_rest.transpose(1, 2, 0)
+    answered = hits + wrongly
+    columns = {
+        "precision": precision,
+        "recall": recall,
+        "specificity": others_right / np.maximum(others_right + wrongly, 1),
+        "f1": f1,
+        "accuracy": (others_right + hits) / len(targets),
+    }
     bins = reliability_bins(scores, targets)
     return Evaluation(
         images=len(targets),
         accuracy=float(np.mean(predicted == targets)),
-        **dict(zip(("macro_precision", "macro_recall", "macro_f1"), map(float, macro), strict=True)),
-        **dict(zip(("weighted_precision", "weighted_recall", "weighted_f1"), map(float, weighted), strict=True)),
+        log_loss=log_loss(np.log(np.clip(scores, _SMALLEST_SCORE, None)), targets),
+        **_averages("macro", columns, support > 0),
+        **_averages("weighted", columns, support),
         ece=expected_calibration_error(bins),
         reliability=bins,
         per_class={
-            label: {"precision": p, "recall": r, "f1": f, "misclassification": 1 - p, "support": n}
-            for label, p, r, f, n in zip(labels, *(column.tolist() for column in per_class), strict=True)
+            label: ClassMeasures(
+                **{name: float(values[index]) for name, values in columns.items()},
+                misclassification=1 - float(precision[index]) if answered[index] else None,
+                support=int(support[index]),
+                predicted=int(answered[index]),
+            )
+            for index, label in enumerate(labels)
         },
         confusion_matrix=metrics.confusion_matrix(targets, predicted, labels=classes).tolist(),
         labels=labels,
     )
+
+
+def _averages(how: str, columns: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, float]:
+    """Return the averages of measures over the classes, by field of `Evaluation`."""
+    return {f"{how}_{name}": float(np.average(values, weights=weights)) for name, values in columns.items()}
 
 
 def ece_text(result: Evaluation) -> str:
@@ -131,35 +185,39 @@ def ece_text(result: Evaluation) -> str:
     return f"{result.ece:.3f}{remark}"
 
 
-COLUMNS = ("precision", "recall", "    F1", "misclassified", "support")
+COLUMNS = ("precision", "recall", "specificity", "    F1", "one-vs-rest", "misclassified", "support")
+"""One-vs-rest is the accuracy of a class against all others."""
+_NEVER = "never answered"
 
 
 def cells(result: Evaluation) -> list[tuple[str, ...]]:
     """Return name and `COLUMNS` of every class and both averages as text: percentages with one decimal."""
-    rows = [
-        (label, row["precision"], row["recall"], row["f1"], int(row["support"]))
-        for label, row in result.per_class.items()
-    ]
-    rows += [
-        ("macro", result.macro_precision, result.macro_recall, result.macro_f1, result.images),
-        ("weighted", result.weighted_precision, result.weighted_recall, result.weighted_f1, result.images),
-    ]
-    return [
-        (name, *(f"{100 * measure:.1f}" for measure in (precision, recall, f1, 1 - precision)), str(support))
-        for name, precision, recall, f1, support in rows
-    ]
+    rows: list[tuple[str, ...]] = []
+    for label, row in result.per_class.items():
+        shares = (row.precision, row.recall, row.specificity, row.f1, row.accuracy)
+        texts = [f"{100 * share:.1f}" for share in shares]
+        if row.misclassification is None:
+            rows.append((label, "-", *texts[1:], _NEVER, str(row.support)))
+        else:
+            rows.append((label, *texts, f"{100 * row.misclassification:.1f}", str(row.support)))
+    for how in ("macro", "weighted"):
+        values = [getattr(result, f"{how}_{name}") for name in ("precision", "recall", "specificity", "f1", "accuracy")]
+        values.append(1 - values[0])
+        rows.append((how, *(f"{100 * value:.1f}" for value in values), str(result.images)))
+    return rows
 
 
 def table(result: Evaluation) -> str:
     """Return the measures as aligned text."""
     width = max(12, *(len(label) for label in result.labels))
-    lines = [f"{'':{width}}  {'  '.join(COLUMNS)}"]
+    heads = [head.rjust(len(_NEVER)) if head == "misclassified" else head for head in COLUMNS]
+    lines = [f"{'':{width}}  {'  '.join(heads)}"]
     for name, *row in cells(result):
-        aligned = (cell.rjust(len(head)) for cell, head in zip(row, COLUMNS, strict=True))
+        aligned = (cell.rjust(len(head)) for cell, head in zip(row, heads, strict=True))
         lines += [""] * (name == "macro") + [f"{name:{width}}  {'  '.join(aligned)}"]
     lines += [
         "",
         f"accuracy {100 * result.accuracy:.2f} %, balanced accuracy {100 * result.macro_recall:.2f} %, "
-        f"expected calibration error (ECE) {ece_text(result)}",
+        f"loss {result.log_loss:.3f}, expected calibration error (ECE) {ece_text(result)}",
     ]
     return "\n".join(lines)

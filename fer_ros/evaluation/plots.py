@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training curves, confusion matrices, reliability diagrams and robustness as PNG files, written atomically."""
+"""Training curves, confusion matrices and reliability diagrams as PNG files, written atomically."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fer_ros.evaluation.confusion import normalized
 from fer_ros.files import atomic_write
 
 if TYPE_CHECKING:
     from fer_ros.evaluation.calibration import Bin
-    from fer_ros.evaluation.robustness import Robustness
 
 _TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
 
@@ -54,7 +54,7 @@ def curves(path: Path, records: Sequence[dict[str, Any]]) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    _write(path, figure)
+    save(path, figure)
 
 
 def confusion_matrix(
@@ -62,7 +62,7 @@ def confusion_matrix(
 ) -> None:
     """Plot a confusion matrix: true labels in rows, predicted in columns, colored by the share of the row."""
     matrix = np.array(counts)
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    shares = normalized(matrix)
     figure = Figure(figsize=(1.8 + 0.85 * len(labels), 1.4 + 0.75 * len(labels)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -76,7 +76,7 @@ def confusion_matrix(
     axes.set_ylabel("true")
     axes.set_title(title)
     axes.spines[:].set_visible(False)
-    _write(path, figure)
+    save(path, figure)
 
 
 def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
@@ -97,51 +97,11 @@ def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
     for axes in (accuracy, share):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    _write(path, figure)
+    save(path, figure)
 
 
-def robustness(path: Path, result: Robustness, title: str) -> None:
-    """Plot accuracy over each perturbation, of all images and of those recognized without it."""
-    lines = {
-        f"all {result.images} images": (result, "all_images", result.unperturbed),
-        f"{result.recognized_images} recognized unperturbed": (result, "recognized", 1.0),
-    }
-    _plot_perturbations(path, lines, title)
-
-
-def robustness_of_several(path: Path, results: Mapping[str, Robustness], title: str) -> None:
-    """Plot accuracy of several models over each perturbation, of all images.
-
-    Args:
-        path: PNG file to write.
-        results: by the name of the model.
-        title: of the figure.
-    """
-    _plot_perturbations(path, {name: (one, "all_images", one.unperturbed) for name, one in results.items()}, title)
-
-
-def _plot_perturbations(path: Path, lines: Mapping[str, tuple[Robustness, str, float]], title: str) -> None:
-    """Plot one line for each name: result, field of `PerturbedAccuracy`, and accuracy without perturbation."""
-    from fer_ros.evaluation.robustness import PERTURBATIONS  # not at the top: keeps the import of this module fast
-
-    figure = Figure(figsize=(10, 7.4), layout="constrained")
-    for axes, (perturbation, axis_label) in zip(figure.subplots(2, 2).flat, PERTURBATIONS.items(), strict=True):
-        identity = 0 if perturbation in ("rotation", "translation") else 1
-        for name, (result, key, start) in lines.items():
-            rows = [(row.value, getattr(row, key)) for row in getattr(result, perturbation)]
-            values, accuracies = zip(*sorted([(identity, start), *rows]), strict=True)
-            axes.plot(values, [100 * accuracy for accuracy in accuracies], "o-", ms=3, label=name)
-        axes.set_xlabel(axis_label)
-        axes.set_ylabel("accuracy, %")
-        axes.set_ylim(0, 102)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
-    figure.suptitle(title)
-    _write(path, figure)
-
-
-def _write(path: Path, figure: Figure) -> None:
+def save(path: Path, figure: Figure) -> None:
+    """Write a figure as PNG, atomically."""
     figure.set_dpi(110)
     with atomic_write(path) as temporary:
         # figure.savefig would lay out and draw the figure twice.

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from fer_ros import networks
 from fer_ros.emotion.backends import registry
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.networks.layer_counts import LayerCounts, layer_counts
 
 _PASSES = 200
 
@@ -29,6 +30,8 @@ class Profile:
     parameters: int
     """Including the running statistics of batch norm, as Keras counts."""
     trainable_parameters: int
+    layers: LayerCounts | None
+    """None for a network that depends on the values it is given."""
     multiply_accumulates: int
     """Of convolutions and linear layers, per face."""
     file_bytes: int
@@ -65,6 +68,7 @@ def profile(model: str | Path, backend: str = registry.AUTO) -> Profile:
         backend=backend,
         parameters=trainable + statistics,
         trainable_parameters=trainable,
+        layers=_layers(network),
         multiply_accumulates=multiply_accumulates(network, metadata.preprocessing.input_size),
         file_bytes=path.stat().st_size,
         peak_memory_bytes=_peak_memory(path, backend),
@@ -102,6 +106,7 @@ def rows(profile: Profile) -> dict[str, str]:
     return {
         "backend": profile.backend,
         "parameters": f"{profile.parameters:,} ({profile.trainable_parameters:,} trainable)",
+        "convolutions / poolings / dense layers": layers_text(profile.layers),
         "multiply-accumulates": f"{profile.multiply_accumulates / 1e6:.2f} million per face",
         "file": f"{profile.file_bytes / 1024:,.1f} KiB",
         "peak memory": f"{profile.peak_memory_bytes / 2**20:,.0f} MiB (whole process)",
@@ -110,9 +115,24 @@ def rows(profile: Profile) -> dict[str, str]:
     }
 
 
+def _layers(network: nn.Module) -> LayerCounts | None:
+    try:
+        return layer_counts(network)
+    except fx.proxy.TraceError:
+        return None
+
+
+def layers_text(layers: LayerCounts | None) -> str:
+    """Return numbers of convolutions, poolings and dense layers as Rao et al. count: strided shortcuts are poolings."""
+    if layers is None:
+        return "unknown"
+    poolings = layers.poolings + layers.strided_shortcuts
+    return f"{layers.convolutions} / {poolings} / {layers.fully_connected}"
+
+
 def table(profile: Profile) -> str:
     """Return the values as aligned text."""
-    return "\n".join(f"{name:22}{value}" for name, value in rows(profile).items())
+    return "\n".join(f"{name:40}{value}" for name, value in rows(profile).items())
 
 
 def _times(classifier: Classifier) -> tuple[float, float]:

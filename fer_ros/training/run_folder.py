@@ -11,6 +11,8 @@
     and after the last epoch:
     evaluation.json              accuracy, F1, calibration and the confusion matrix of best.pt on the validation images
     reliability.png              reliability diagram
+    confusion_matrix.csv, ..._normalized.csv    the matrix in counts, and in shares of each row
+    mistakes.png, right_answers.png             the most confident ones of each class
     report.html                  everything above on one page
 
 A run with stages has such a folder for each stage, named after it. Its own folder holds recipe.yaml and run.json, and
@@ -41,6 +43,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_ros.emotion import model_file
+from fer_ros.evaluation import file_names
 from fer_ros.files import atomic_write
 
 if TYPE_CHECKING:
@@ -56,9 +59,8 @@ CURVES = "curves.png"
 BEST = model_file.BEST
 CHECKPOINT = "checkpoint.pth"
 EVALUATION = "evaluation.json"
-CONFUSION_MATRIX = "confusion_matrix.png"
-RELIABILITY = "reliability.png"
-REPORT = "report.html"
+CONFUSION_MATRIX = file_names.CONFUSION_MATRIX
+REPORT = file_names.REPORT
 
 # Libraries that plot or train are imported inside the functions: reading a run needs none of them.
 
@@ -141,22 +143,13 @@ def write_confusion_matrix(folder: Path, scores: np.ndarray, validation: FaceIma
 def write_evaluation(folder: Path, validation: FaceImages) -> dict[str, Any]:
     """Evaluate the best model as the node runs it; write numbers, plots and the report, and return the main figures."""
     from fer_ros.emotion.classifier import Classifier
-    from fer_ros.evaluation import metrics, plots, report
+    from fer_ros.evaluation import report
 
     classifier = Classifier((folder / BEST).absolute())
-    scores = metrics.scores(classifier, validation)
-    result = metrics.measure(scores, metrics.targets_for(classifier.labels, validation), classifier.labels)
-    write_confusion_matrix(folder, scores, validation)
-    plots.reliability(folder / RELIABILITY, result.reliability, "validation images")
-    report.write_report(
-        folder / REPORT,
-        classifier,
-        result,
-        {"split": "validation", **read_json(folder / RUN)},
-        confusion_matrix=folder / CONFUSION_MATRIX,
-        reliability=folder / RELIABILITY,
-        curves=folder / CURVES,
-    )
+    scored = report.score(classifier, validation)
+    result = scored.result
+    details = {"split": "validation", **read_json(folder / RUN)}
+    report.write_folder(folder, scored, "validation", details, curves=folder / CURVES)
     # Last: this file marks a complete stage.
     write_json(folder / EVALUATION, result.to_dict())
     return {

@@ -20,6 +20,7 @@ from fer_ros import networks
 from fer_ros.datasets.face_images import FaceImages
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.evaluation.calibration import fit_temperature, log_loss
+from fer_ros.evaluation.resources import ResourceMeter, Resources
 from fer_ros.training import checkpoint, export, run_folder
 from fer_ros.training.averaging import update_average, with_initial_weights
 from fer_ros.training.checkpoint import TrainingState
@@ -96,13 +97,13 @@ def train(
         checkpoint.save(folder, recipe, training, state, provenance)
     loop = _Loop(recipe, training, targets, state, reporter or SilentReporter(), group)
     while state.epochs_done < recipe.epochs:
-        started = time.monotonic()
+        started, meter = time.monotonic(), ResourceMeter()
         result = loop.run_epoch()
         seconds = time.monotonic() - started
         if group.is_main:
             network = with_initial_weights(state.average, state.initial, recipe.init_weight)
             logits = network_logits(network, validation, recipe.preprocessing)
-            record = _record(recipe, state, result, logits, validation, seconds, len(training))
+            record = _record(recipe, state, result, logits, validation, seconds, len(training), meter.resources())
             state.records.append(record)
             if record.best:
                 export.write_model(folder / run_folder.BEST, recipe, training.labels, network, record, provenance)
@@ -145,6 +146,7 @@ def _record(
     validation: FaceImages,
     seconds: float,
     images: int,
+    used: Resources,
 ) -> EpochRecord:
     accuracy = float(np.mean(logits.argmax(axis=1) == validation.targets))
     return EpochRecord(
@@ -159,6 +161,9 @@ def _record(
         images_per_second=images / seconds,
         seconds=seconds,
         best=accuracy > state.best_accuracy,
+        user_seconds=used.user_seconds,
+        system_seconds=used.system_seconds,
+        peak_memory_bytes=used.peak_memory_bytes,
     )
 
 

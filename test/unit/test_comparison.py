@@ -13,7 +13,7 @@ from fer_ros.cli import compare
 from fer_ros.emotion import model_file
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.evaluation import comparison
+from fer_ros.evaluation import comparison, profiling
 from fer_ros.networks import create
 
 
@@ -48,6 +48,7 @@ def test_fer_compare_prints_models_side_by_side(tmp_path, capsys):
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     rows = {" ".join(words[:-2]): words[-2:] for words in lines}
+    assert ["convolutions", "/", "poolings", "/", "dense", "layers", *["15", "/", "9", "/", "0"] * 2] in lines
     assert rows["accuracy"] == ["85.71", "14.29"]
     assert rows["recall of happy"] == ["100.0", "0.0"]
     assert rows["recall of sad"] == ["0.0", "100.0"]
@@ -56,6 +57,7 @@ def test_fer_compare_prints_models_side_by_side(tmp_path, capsys):
     assert rows["45"] == ["85.7", "14.3"], "a constant model does not depend on rotation"
 
     models = json.loads(scores.read_text())["models"]
+    assert [(model["path"], model["recipe"]) for model in models] == [(str(happy), None), (str(sad), None)]
     assert [model["accuracy"] for model in models] == pytest.approx([12 / 14, 2 / 14])
     assert [model["profile"]["file_bytes"] for model in models] == [happy.stat().st_size, sad.stat().st_size]
     html = (output / "comparison.html").read_text()
@@ -63,6 +65,44 @@ def test_fer_compare_prints_models_side_by_side(tmp_path, capsys):
     for fact in (models[0]["model"], models[1]["model"], "-71.43", "0.013", "58,423", "data:image/png;base64,iVBOR"):
         assert fact in html
     assert "<script" not in html
+
+
+METRICS = """\
+epoch,epochs,learning_rate,training_loss,training_accuracy,validation_loss,validation_accuracy,temperature,\
+images_per_second,seconds,best,user_seconds,system_seconds,peak_memory_bytes
+1,2,0.1,1.5,0.4,1.4,0.5,1.0,100,60,True,90,6,1000000
+2,2,0.1,1.2,0.6,1.3,0.55,1.0,100,60,True,90,6,2000000
+"""
+
+
+def run(folder, recipe, label):
+    folder.mkdir()
+    constant_model(folder / "best.pt", label)
+    (folder / "run.json").write_text(json.dumps({"recipe": recipe} if recipe else {}))
+    (folder / "metrics.csv").write_text(METRICS)
+    return folder
+
+
+def test_fer_compare_names_runs_by_recipe_and_shows_their_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(profiling, "_peak_memory", lambda *_: 100 << 20)  # starts a process for each model
+    data = arrays(tmp_path / "public.npz", 14, 1, seed=1)
+    runs = [run(tmp_path / "a", "yang_cnn_3", "sad"), run(tmp_path / "b", "rao_cnn", "happy"),
+            run(tmp_path / "c", "rao_cnn", "fear"), run(tmp_path / "d", None, "angry")]  # fmt: skip
+    arguments = [*runs, "--data", data, "--output", tmp_path / "out", "--json", tmp_path / "c.json"]
+    assert compare.main([str(argument) for argument in arguments]) == 0
+    models = json.loads((tmp_path / "c.json").read_text())["models"]
+    assert [model["name"] for model in models] == ["yang_cnn_3", "rao_cnn (b)", "rao_cnn (c)", "d"]
+    assert models[0]["path"] == str(tmp_path / "a" / "best.pt")
+    assert models[0]["training"]["best_epoch"]["training_accuracy"] == 0.6
+    assert models[0]["training"]["user_seconds"] == 180
+    lines = {line[:39].strip(): line[39:].split() for line in capsys.readouterr().out.splitlines()}
+    assert lines["training accuracy, augmented"] == ["60.00"] * 4
+    assert lines["validation loss"] == ["1.300"] * 4
+    assert lines["training CPU user + system, min"] == ["3.0", "+", "0.2"] * 4
+    assert all((tmp_path / "out" / name).stat().st_size > 10_000 for name in ("accuracy.png", "curves.png"))
+    (tmp_path / "a" / "metrics.csv").write_text("epoch,seconds\n1,many\n")
+    assert compare.main([str(argument) for argument in arguments]) == 2
+    assert "metrics.csv is damaged" in capsys.readouterr().err
 
 
 def test_fer_compare_reports_bad_input_in_one_line(tmp_path, capsys):

@@ -18,7 +18,7 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.evaluation import calibration, html, metrics
+from fer_ros.evaluation import calibration, confusion, html, metrics, sheets
 
 
 class BrightestRow(nn.Module):
@@ -64,13 +64,6 @@ def one_hot(predicted, confidence=1.0):
     return scores
 
 
-def measures(precision, recall, f1, support):
-    """Return the expected measures of one class."""
-    return pytest.approx(
-        {"precision": precision, "recall": recall, "f1": f1, "misclassification": 1 - precision, "support": support}
-    )
-
-
 def test_metrics_match_values_by_hand():
     #   true  predicted: a b c
     #   a (4)            3 1 0
@@ -78,23 +71,58 @@ def test_metrics_match_values_by_hand():
     #   c (2)            0 1 1
     targets = np.array([0, 0, 0, 0, 1, 1, 2, 2])
     predicted = np.array([0, 0, 0, 1, 0, 1, 1, 2])
-    result = metrics.measure(one_hot(predicted), targets, ("a", "b", "c"))
+    result = metrics.measure(one_hot(predicted, 0.8), targets, ("a", "b", "c"))
     assert result.images == 8
     assert result.accuracy == 5 / 8
     assert result.confusion_matrix == [[3, 1, 0], [1, 1, 0], [0, 1, 1]]
-    assert result.per_class["a"] == measures(3 / 4, 3 / 4, 3 / 4, 4)
-    assert result.per_class["b"] == measures(1 / 3, 1 / 2, 2 / 5, 2)
-    assert result.per_class["c"] == measures(1, 1 / 2, 2 / 3, 2)
+    rows = {label: list(vars(row).values()) for label, row in result.per_class.items()}
+    # Precision, recall, specificity, F1, one-vs-rest accuracy, misclassification, support, predictions.
+    assert rows["a"] == pytest.approx([3 / 4, 3 / 4, 3 / 4, 3 / 4, 6 / 8, 1 / 4, 4, 4])
+    assert rows["b"] == pytest.approx([1 / 3, 1 / 2, 4 / 6, 2 / 5, 5 / 8, 2 / 3, 2, 3])
+    assert rows["c"] == pytest.approx([1, 1 / 2, 1, 2 / 3, 7 / 8, 0, 2, 1])
     assert result.macro_f1 == pytest.approx((3 / 4 + 2 / 5 + 2 / 3) / 3)
     assert result.macro_precision == pytest.approx((3 / 4 + 1 / 3 + 1) / 3)
+    assert result.macro_specificity == pytest.approx((3 / 4 + 4 / 6 + 1) / 3)
     assert result.weighted_f1 == pytest.approx((4 * 3 / 4 + 2 * 2 / 5 + 2 * 2 / 3) / 8)
     assert result.weighted_recall == result.accuracy
+    assert result.log_loss == pytest.approx(-(5 * np.log(0.8) + 3 * np.log(0.1)) / 8)
+
+
+def test_class_that_is_never_predicted_is_not_misclassified():
+    result = metrics.measure(one_hot(np.array([0, 0, 2])), np.array([0, 1, 2]), ("a", "b", "c"))
+    assert result.per_class["b"].misclassification is None
+    line = next(line for line in metrics.table(result).splitlines() if line.startswith("b "))
+    assert line.split() == ["b", "-", "0.0", "100.0", "0.0", "66.7", "never", "answered", "1"]
+
+
+def test_confusion_matrix_is_text_and_csv_in_counts_and_shares(tmp_path):
+    counts = [[3, 1], [0, 0]]
+    words = [line.split() for line in confusion.text(counts, ["happy", "sad"]).splitlines()]
+    assert ["happy", "3", "1"] in words
+    assert ["happy", "75.0", "25.0"] in words
+    assert ["sad", "0.0", "0.0"] in words
+    confusion.write_csv(tmp_path / "c.csv", counts, ["happy", "sad"])
+    assert (tmp_path / "c.csv").read_text().splitlines()[1:] == ["happy,3,1", "sad,0,0"]
+    confusion.write_csv(tmp_path / "s.csv", confusion.normalized(counts), ["happy", "sad"])
+    assert (tmp_path / "s.csv").read_text().splitlines()[1:] == ["happy,0.7500,0.2500", "sad,0.0000,0.0000"]
+
+
+def test_sheets_show_the_most_confident_answers(tmp_path):
+    scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.95, 0.05], [0.3, 0.7]])
+    targets = np.array([0, 0, 0, 1, 1])
+    right, wrong = (sheets.most_confident(scores, targets, each, count=2) for each in (True, False))
+    assert [row.tolist() for row in right] == [[0, 1], [4]]
+    assert [row.tolist() for row in wrong] == [[2], [3]]
+    rows = sheets.answers(np.zeros((5, 8, 8), np.uint8), scores, wrong, ("happy", "sad"))
+    assert [(row.title, row.captions) for row in rows] == [("happy", ["sad 80 %"]), ("sad", ["happy 95 %"])]
+    sheets.write(tmp_path / "none.png", [], "no mistakes")
+    assert cv2.imread(str(tmp_path / "none.png")) is not None
 
 
 def test_averages_leave_out_classes_without_images():
     result = metrics.measure(one_hot(np.array([0, 1])), np.array([0, 1]), ("a", "b", "c"))
     assert result.macro_f1 == 1
-    assert result.per_class["c"]["support"] == 0
+    assert result.per_class["c"].support == 0
 
 
 def test_expected_calibration_error_by_hand():
@@ -212,7 +240,8 @@ def test_fer_evaluate_writes_table_json_and_report(model, tmp_path, capsys):
     assert written["images"] == 35
     assert written["without_duplicates"] == {"images": 30, "accuracy": 1.0}
     assert 0 < written["macro_f1"] < 1
-    assert written["per_class"]["happy"] == measures(1, 1, 1, 5)
+    assert written["per_class"]["happy"]["specificity"] == written["per_class"]["happy"]["recall"] == 1
+    assert written["resources"]["testing"]["peak_memory_bytes"] > 50e6
     assert np.sum(written["confusion_matrix"]) == 35
     assert 0 <= written["ece"] <= 1
     assert sum(each["images"] for each in written["reliability"]) == 35
@@ -220,7 +249,11 @@ def test_fer_evaluate_writes_table_json_and_report(model, tmp_path, capsys):
 
     page = Page((tmp_path / "out" / "report.html").read_text())
     assert page.is_self_contained
-    assert page.images == 2
+    assert page.images == 4
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"confusion_matrix.csv", "confusion_matrix_normalized.csv", "mistakes.png", "right_answers.png"} <= files
+    assert "resources of testing: " in output
+    assert "images by class: angry 4, disgust 6, " in output
     for fact in ("97.14 %", "2.86 %", "macro F1", "public", str(tmp_path), torch.__version__):
         assert fact in page.text
 

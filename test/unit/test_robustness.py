@@ -12,7 +12,7 @@ from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion import model_file
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.evaluation import profiling, robustness
+from fer_ros.evaluation import perturbations, profiling, robustness, robustness_plots
 from fer_ros.networks import create
 
 LABELS = ("happy", "sad")
@@ -45,16 +45,23 @@ def images():
 def test_accuracy_of_all_and_of_recognized_images(images):
     result = robustness.measure(ByUpperHalf(), images)
     assert (result.images, result.unperturbed, result.recognized_images) == (4, 0.75, 3)
-    assert [(row.all_images, row.recognized) for row in result.rotation] == [(0.75, 1.0)] * len(robustness.ROTATIONS)
-    by_factor = {row.value: row for row in result.brightness}
+    assert [(row.all_images, row.recognized) for row in result.rows["rotation"]] == [(0.75, 1.0)] * len(
+        perturbations.ROTATIONS
+    )
+    by_factor = {row.value: row for row in result.rows["brightness"]}
     assert by_factor[0.3].recognized == 1.0
     # 200 and 150 both clip to white, so the halves are equal.
     assert by_factor[1.8].recognized == pytest.approx(2 / 3)
     assert by_factor[1.8].all_images == 0.5
 
 
-def test_recognized_images_are_limited_per_class(images):
-    assert robustness.measure(ByUpperHalf(), images, per_class=1).recognized_images == 2
+def test_draws_take_some_recognized_images_of_each_class(images):
+    result = robustness.measure(ByUpperHalf(), images, per_class=1)
+    assert (result.recognized_images, result.drawn_images) == (3, 2)
+    # One of two happy images clips to white on both halves: the draws have it or not, the only sad one always fits.
+    row = next(row for row in result.rows["brightness"] if row.value == 1.8)
+    assert (row.drawn_low, row.drawn_high) == (0.5, 1.0)
+    assert row.drawn == pytest.approx(0.75, abs=0.05)
 
 
 def test_model_that_recognizes_nothing_is_an_error(images):
@@ -66,41 +73,76 @@ def test_model_that_recognizes_nothing_is_an_error(images):
 def test_rotated_keeps_center_and_replicates_border():
     image = np.full((1, 49, 49), 100, np.uint8)
     image[0, 24, 30] = 255
-    rotated_image = robustness.rotated(image, 90)[0]
+    rotated_image = perturbations.rotated(image, 90)[0]
     assert np.unravel_index(rotated_image.argmax(), rotated_image.shape) == (18, 24)
     assert rotated_image.min() == 100
-    assert np.array_equal(robustness.rotated(image, 0), image)
+    assert np.array_equal(perturbations.rotated(image, 0), image)
 
 
 def test_brightened_clips_to_white():
-    assert robustness.brightened(np.array([[[0, 100, 200]]], np.uint8), 1.5).tolist() == [[[0, 150, 255]]]
+    assert perturbations.brightened(np.array([[[0, 100, 200]]], np.uint8), 1.5).tolist() == [[[0, 150, 255]]]
 
 
 def test_cropped_scales_and_translates():
     image = np.zeros((1, 48, 48), np.uint8)
     image[0, 20:28, 20:28] = 200
     image[0, :, -1] = 90
-    assert np.array_equal(robustness.cropped(image, 1.0), image)
-    translated = robustness.cropped(image, 1.0, x=0.25, y=-0.125)[0]
+    assert np.array_equal(perturbations.cropped(image, 1.0), image)
+    translated = perturbations.cropped(image, 1.0, x=0.25, y=-0.125)[0]
     assert translated[26:34, 8:16].min() == 200
     assert translated[:, 35:].min() == 90, "the border is replicated"
-    tight = robustness.cropped(image, 0.5)[0]
+    tight = perturbations.cropped(image, 0.5)[0]
     assert (tight > 100).sum() == 16 * 16
     assert tight[16:32, 16:32].min() > 100
-    assert (robustness.cropped(image, 2.0)[0][22:26, 22:26] == 200).all()
+    assert (perturbations.cropped(image, 2.0)[0][22:26, 22:26] == 200).all()
 
 
 def test_every_scale_and_translation_is_measured(images):
     result = robustness.measure(ByUpperHalf(), images)
-    assert [row.value for row in result.scale] == list(robustness.SCALES)
-    assert [row.recognized for row in result.translation] == [1.0] * len(robustness.TRANSLATIONS)
+    assert [row.value for row in result.rows["scale"]] == list(perturbations.SCALES)
+    assert [row.recognized for row in result.rows["translation"]] == [1.0] * len(perturbations.TRANSLATIONS)
 
 
 def test_table_has_published_numbers(images):
     lines = robustness.table(robustness.measure(ByUpperHalf(), images)).splitlines()
-    assert "8                              75.0               100.0        80.9" in lines
-    assert "0.9                            75.0               100.0        95.2" in lines
-    assert "2                              75.0               100.0" in lines
+    words = [tuple(line.split()) for line in lines]
+    assert ("8", "75.0", "100.0", "100.0", "(100.0", "to", "100.0)", "80.9") in words
+    assert ("0.9", "75.0", "100.0", "100.0", "(100.0", "to", "100.0)", "95.2") in words
+    assert any(line[0] == "3" and line[-2:] == ("<", "9.5") for line in words if line)
+
+
+def test_rotation_with_black_corners_takes_the_nearest_pixel():
+    image = np.full((1, 49, 49), 100, np.uint8)
+    image[0, 24, 30] = 255
+    turned = perturbations.rotated(image, 45, black=True)[0]
+    assert set(np.unique(turned)) == {0, 100, 255}
+    assert turned[0, 0] == turned[-1, -1] == 0
+    assert np.array_equal(perturbations.rotated(image, 0, black=True), image)
+
+
+@pytest.mark.parametrize(
+    ("part", "inside", "outside"),
+    [
+        ("left half", (24, 10), (24, 40)),
+        ("right half", (24, 40), (24, 10)),
+        ("mouth", (40, 24), (24, 24)),
+        ("eyes", (16, 24), (40, 24)),
+        ("cheeks", (30, 4), (30, 24)),
+        ("cap", (4, 24), (24, 24)),
+    ],
+)
+def test_covered_part_is_gray(part, inside, outside):
+    image = np.random.default_rng(0).integers(0, 255, (1, 48, 48), np.uint8)
+    result = perturbations.covered(image, part)[0]
+    assert result[inside] == int(image.mean())
+    assert result[outside] == image[0][outside]
+
+
+def test_perturbations_are_plotted_with_an_example(images, tmp_path):
+    result = robustness.measure(ByUpperHalf(), images)
+    robustness_plots.plot(tmp_path / "r.png", result, "title")
+    robustness_plots.examples(tmp_path / "e.png", images.pixels[0], "title")
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("r.png", "e.png"))
 
 
 def test_multiply_accumulates_match_values_by_hand():
@@ -124,16 +166,17 @@ def test_fer_evaluate_reports_robustness_and_profile(tmp_path, capsys):
     arguments += ["--json", tmp_path / "scores.json", "--output", tmp_path]
     assert evaluate.main([str(argument) for argument in arguments]) == 0
     measures = json.loads((tmp_path / "scores.json").read_text())
-    assert [row["value"] for row in measures["robustness"]["rotation"]] == list(robustness.ROTATIONS)
+    assert [row["value"] for row in measures["robustness"]["rotation"]] == list(perturbations.ROTATIONS)
     assert (tmp_path / "robustness.png").stat().st_size > 10_000
     assert measures["profile"]["parameters"] == 58_423
     assert measures["profile"]["trainable_parameters"] == 56_951
+    assert measures["profile"]["layers"]["convolutions"] == 15
     assert measures["profile"]["multiply_accumulates"] == 5_520_448
     assert measures["profile"]["file_bytes"] == model.stat().st_size
     assert measures["profile"]["peak_memory_bytes"] > 50e6
     assert 0 < measures["profile"]["milliseconds"] < 1000
     page = (tmp_path / "report.html").read_text()
-    assert page.count("data:image/png") == 3
+    assert page.count("data:image/png") == 6
     assert "Lyu, of 21" in page
     assert "58,423 (56,951 trainable)" in page
     assert "58,423 (56,951 trainable)" in capsys.readouterr().out

@@ -101,6 +101,7 @@ def test_every_stage_has_a_complete_run_folder(run):
     complete = {
         *("recipe.yaml", "run.json", "metrics.csv", "curves.png", "best.pt", "checkpoint.pth"),
         *("evaluation.json", "confusion_matrix.png", "reliability.png", "report.html"),
+        *("confusion_matrix.csv", "confusion_matrix_normalized.csv", "mistakes.png", "right_answers.png"),
     }
     for stage in STAGES:
         assert {path.name for path in (folder / stage["name"]).iterdir()} == complete

@@ -91,6 +91,7 @@ def test_run_records_data_settings_and_versions(run, data):
     assert {path.name for path in run.iterdir()} == {
         *("recipe.yaml", "run.json", "metrics.csv", "curves.png", "best.pt", "checkpoint.pth"),
         *("evaluation.json", "confusion_matrix.png", "reliability.png", "report.html"),
+        *("confusion_matrix.csv", "confusion_matrix_normalized.csv", "mistakes.png", "right_answers.png"),
     }
     facts = json.loads((run / "run.json").read_text())
     assert facts["data"] == [str(data)]
@@ -103,7 +104,7 @@ def test_run_records_data_settings_and_versions(run, data):
     assert read_metadata(run / "best.pt").scores["validation"]["accuracy"] == best
     assert json.loads((run / "evaluation.json").read_text())["accuracy"] == pytest.approx(best)
     page = (run / "report.html").read_text()
-    assert page.count("data:image/png") == 3
+    assert page.count("data:image/png") == 5
     for fact in (str(data), "seed", "learning_rate: 0.03", f"torch {torch.__version__}", "35"):
         assert fact in page
 
