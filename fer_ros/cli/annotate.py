@@ -76,9 +76,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, 1 if an input could not be read, 2 if none could, or 130 if it was interrupted."""
     options = parser().parse_args(arguments)
+    with values_from_options():
+        recognizer = _create_recognizer(options)  # before the folder is created
     with Interrupts() as interrupts, Progress(PROGRAM) as progress:
-        with values_from_options():
-            recognizer = _create_recognizer(options)  # before the folder is created
         output = OutputFolder(options.output, PROGRAM)
         inputs, failures = find_inputs(options.input, options.topic, output.owns)
         for failure in failures:

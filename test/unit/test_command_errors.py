@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from fer_ros import resources
-from fer_ros.cli import errors
+from fer_ros.cli import errors, start
 
 COMMANDS = ("annotate", "compare", "demo", "detect", "evaluate", "export", "train")
 CHECKOUT = Path(__file__).parents[2]
@@ -205,12 +206,28 @@ def test_cut_run_file_is_one_line_that_names_it(tmp_path, capsys):
     assert_one_line("train", main(["--resume", str(tmp_path)]), capsys.readouterr().err, "run.json is damaged")
 
 
+def test_interrupt_during_imports_ends_a_command_silently(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    program = "import sys; sys.path.append(sys.argv[1]); from fer_ros.cli import start; start.run('slow')"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # not as in the background
+    ) as process:
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == -signal.SIGINT
+
+
 def test_commands_are_installed_under_their_names():
     cmake = (CHECKOUT / "CMakeLists.txt").read_text()
     project = (CHECKOUT / "pyproject.toml").read_text()
     for command in COMMANDS:
         assert f"install_program(fer-{command} fer_ros.cli.{command} scripts/program.in)" in cmake
-        assert f'fer-{command} = "fer_ros.cli.{command}:main"' in project
+        assert f'fer-{command} = "fer_ros.cli.start:{command}"' in project
+        assert callable(getattr(start, command))
 
 
 def test_sourced_environment_finds_every_command():
