@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,21 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fer_ros.cli.detector_run import DetectorRun, report, score
 from fer_ros.cli.errors import STOPPED, one_line_errors, values_from_options
 from fer_ros.cli.options.common import command_parser
 from fer_ros.cli.processes import Interrupts
 from fer_ros.cli.progress import Progress
-from fer_ros.faces.detectors.base import Detector
+from fer_ros.datasets import face_boxes
+from fer_ros.datasets.face_boxes import LabeledFaces
+from fer_ros.datasets.face_images import DataError
 from fer_ros.faces.detectors.registry import DETECTORS
-from fer_ros.faces.matching import MATCH_OVERLAP, count_matches
-from fer_ros.faces.tracking_detector import TrackingDetector
 from fer_ros.media.drawing import draw_detections
 from fer_ros.media.sources import IMAGE_SUFFIXES, ImageFiles, ImageSource, SourceError, VideoFile, images_in
 from fer_ros.recording.files import Video, write_png
 from fer_ros.recording.output_folder import OutputFolder
 from fer_ros.text import printable
-from fer_ros.types import Detection, Frame
+from fer_ros.types import Detection
 
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 COLUMNS = (
@@ -37,63 +37,17 @@ COLUMNS = (
 )
 _PALETTE = ((66, 228, 240), (233, 180, 86), (167, 121, 204), (115, 158, 0))
 """BGR colors of the first detectors; after Okabe, Ito, "Color Universal Design", 2008."""
+_LABELED = (255, 255, 255)
+"""BGR color of labeled boxes."""
 _GOLDEN_ANGLE = 137.5
 """Degrees of hue between the colors of two further detectors, which keeps any number of them apart."""
-_CELL = 22
-"""Width of a column of the comparison, characters."""
 _EXAMPLES = """\
 examples:
   fer-detect group.jpg holiday/ clip.mp4
   fer-detect clip.mp4 --detectors viola_jones mtcnn dlib
+  fer-detect WIDER_val/images --truth wider_face_val_bbx_gt.txt --detectors viola_jones mtcnn
   fer-detect clip.mp4 --track --detectors yunet --model face_detection_yunet_2023mar.onnx
 """
-
-
-class DetectorRun:
-    """A detector with what it found in each image, and how long that took.
-
-    Args:
-        name: of the detector.
-        detector: finds the faces.
-        track: whether to detect by tracking in videos.
-    """
-
-    def __init__(self, name: str, detector: Detector, track: bool):
-        self.name = name
-        self.detections: list[list[Detection]] = []
-        self.wall_times: list[float] = []
-        """Seconds for each image."""
-        self.cpu_times: list[float] = []
-        """Seconds of all threads for each image."""
-        self._detector = detector
-        self._track = track
-        self._tracking: TrackingDetector | None = None
-
-    def start_file(self, video: bool) -> None:
-        """Drop all tracks: the next images are of another file."""
-        self._tracking = TrackingDetector(self._detector) if video and self._track else None
-
-    def min_size(self, image: np.ndarray) -> int:
-        """Return the width in pixels of the smallest face searched for in an image."""
-        return self._detector.size_limits(image.shape)[0]
-
-    def detect(self, image: np.ndarray, stamp: float) -> list[Detection]:
-        """Return the faces in a gray image, and record them.
-
-        Args:
-            image: (height, width) uint8.
-            stamp: time of the image within its file, s.
-        """
-        wall, cpu = time.perf_counter(), time.process_time()
-        if self._tracking:
-            faces = self._tracking.detect(Frame(image, stamp))
-            detections = [Detection(face.box, face.detection_score, face.landmarks) for face in faces]
-        else:
-            detections = self._detector.detect(image)
-        self.wall_times.append(time.perf_counter() - wall)
-        self.cpu_times.append(time.process_time() - cpu)
-        self.detections.append(detections)
-        return detections
 
 
 class _AnnotatedFile:
@@ -147,6 +101,14 @@ def parser() -> argparse.ArgumentParser:
         help="in videos, detect by tracking, as emotion_node does; otherwise each image is scanned in full",
     )
     command.add_argument(
+        "--truth",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="lists of labeled boxes in the text format of WIDER FACE or FDDB, whose names start at the folder INPUT: "
+        "search their images only, and score the detectors",
+    )
+    command.add_argument(
         "--output",
         type=Path,
         default=Path("out/detection"),
@@ -161,12 +123,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     with values_from_options():
         runs = _create_runs(options)
+        truth = _labeled_images(options) if options.truth else {}
     with Interrupts() as interrupts, Progress("fer-detect") as progress:
         output = OutputFolder(options.output, "fer-detect")
-        _process(_files(options.input, output), runs, output, progress, interrupts)
+        files = list(truth) if truth else _files(options.input, output)
+        _process(files, truth, runs, output, progress, interrupts)
     if runs[0].detections:
-        print(_report(runs))
+        print(report(runs))
         print(printable(f"{options.output / 'boxes.csv'} and annotated images", 500))
+    if runs[0].labeled:
+        print(score(runs, output))
     if interrupts.received:
         print("fer-detect: stopped", file=sys.stderr)
         return STOPPED
@@ -205,6 +171,27 @@ def _create_runs(options: argparse.Namespace) -> list[DetectorRun]:
     ]
 
 
+def _labeled_images(options: argparse.Namespace) -> dict[Path, LabeledFaces]:
+    """Return the labeled faces by the path of the image, of the images that exist.
+
+    Raises:
+        ValueError: INPUT is not one folder.
+        DataError: a list cannot be read, or none of its images exists.
+    """
+    folder = Path(options.input[0]).expanduser()
+    if len(options.input) != 1 or not folder.is_dir():
+        raise ValueError("with --truth, INPUT must be one folder: that which the names in the list start at")
+    faces: dict[str, LabeledFaces] = {}
+    for path in options.truth:
+        faces |= face_boxes.read(path)
+    found = {folder / name: labeled for name, labeled in faces.items() if (folder / name).is_file()}
+    if not found:
+        raise DataError(f"{folder}: has none of the {len(faces)} images that are listed, such as {next(iter(faces))}")
+    if len(found) < len(faces):
+        print(f"fer-detect: {len(faces) - len(found)} of {len(faces)} listed images are not there", file=sys.stderr)
+    return found
+
+
 def _files(inputs: Sequence[str], output: OutputFolder) -> list[Path]:
     """Return the files named, and those in the folders named that are no annotated copies of an earlier run.
 
@@ -225,6 +212,7 @@ def _files(inputs: Sequence[str], output: OutputFolder) -> list[Path]:
 
 def _process(
     files: Sequence[Path],
+    truth: Mapping[Path, LabeledFaces],
     runs: Sequence[DetectorRun],
     output: OutputFolder,
     progress: Progress,
@@ -251,7 +239,7 @@ def _process(
                     continue
                 annotated = _AnnotatedFile(output, path.name, isinstance(source, VideoFile))
                 try:
-                    for row in _process_file(path, source, runs, annotated, progress, interrupts):
+                    for row in _process_file(path, source, truth.get(path), runs, annotated, progress, interrupts):
                         rows.writerow(row)
                 finally:
                     annotated.close()
@@ -273,6 +261,7 @@ def _open(path: Path, progress: Progress) -> ImageSource:
 def _process_file(
     path: Path,
     source: ImageSource,
+    labeled: LabeledFaces | None,
     runs: Sequence[DetectorRun],
     annotated: _AnnotatedFile,
     progress: Progress,
@@ -290,11 +279,14 @@ def _process_file(
             _warn_if_too_small(path, gray, runs, progress)
         found = []
         for number, run in enumerate(runs):
-            for detection in run.detect(gray, stamp):
+            for detection in run.detect(gray, stamp, labeled):
                 found.append((detection, detector_color(number)))
                 yield _row(run.name, path, frame, detection)
         legend = [(run.name, detector_color(number)) for number, run in enumerate(runs)]
-        draw_detections(image, found, legend if len(runs) > 1 else ())
+        if labeled is not None:
+            legend.append(("labeled", _LABELED))
+        true_faces = [(box, _LABELED) for box in labeled.boxes] if labeled else []
+        draw_detections(image, found, legend if len(legend) > 1 else (), true_faces)
         annotated.add(image, stamp)
         frame += 1
         progress.step()
@@ -323,33 +315,6 @@ def _row(detector: str, path: Path, frame: int, detection: Detection) -> list[An
     landmarks = astuple(detection.landmarks) if detection.landmarks else (None,) * len(_LANDMARKS)
     points = [f"{value:.1f}" if point else "" for point in landmarks for value in point or (0, 0)]
     return [detector, path, frame, box.x, box.y, box.width, box.height, f"{detection.score:.3f}", *points]
-
-
-def _report(runs: Sequence[DetectorRun]) -> str:
-    """Return faces and times of each detector and, if there are several, how many faces each two have in common."""
-    width = max(len(run.name) for run in runs)
-    lines = [f"{len(runs[0].detections)} images", f"{'':{width}}  faces  ms an image  CPU ms an image"]
-    for run in runs:
-        # The first image includes one-time costs.
-        wall, cpu = (1e3 * float(np.mean(times[1:] or times)) for times in (run.wall_times, run.cpu_times))
-        lines.append(f"{run.name:{width}}  {sum(map(len, run.detections)):5d}  {wall:11.1f}  {cpu:15.1f}")
-    if len(runs) > 1:
-        lines += ["", f"faces of each row that the column found too (overlap {MATCH_OVERLAP}), and that it missed"]
-        lines.append(" " * width + "".join(f"{run.name:>{_CELL}}" for run in runs))
-        lines += [f"{row.name:{width}}" + "".join(_comparison(row, column) for column in runs) for row in runs]
-    return "\n".join(lines)
-
-
-def _comparison(row: DetectorRun, column: DetectorRun) -> str:
-    if row is column:
-        return f"{'-':>{_CELL}}"
-    total = sum(map(len, row.detections))
-    common = sum(
-        count_matches([one.box for one in own], [one.box for one in others])
-        for own, others in zip(row.detections, column.detections, strict=True)
-    )
-    share = f"{common / total:.0%}" if total else "-"
-    return f"{f'{common} ({share}), {total - common}':>{_CELL}}"
 
 
 if __name__ == "__main__":

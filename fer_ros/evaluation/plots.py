@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training curves, confusion matrices and reliability diagrams as PNG files, written atomically."""
+"""Training and detection curves, confusion matrices and reliability diagrams as PNG files, written atomically."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from fer_ros.files import atomic_write
 
 if TYPE_CHECKING:
     from fer_ros.evaluation.calibration import Bin
+    from fer_ros.evaluation.detection import DetectionCurve
 
 _TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
 
@@ -97,6 +98,34 @@ def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
     for axes in (accuracy, share):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
+    save(path, figure)
+
+
+def detection_curves(path: Path, curves: Mapping[str, DetectionCurve], title: str) -> None:
+    """Plot the true positive rate of detectors over their false positives per image.
+
+    Args:
+        path: PNG file to write.
+        curves: by the name of the detector.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(7, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for number, (name, curve) in enumerate(curves.items()):
+        false, rate = curve.at_threshold
+        x = np.concatenate([[0.0], curve.false_positives_per_image])
+        y = 100 * np.concatenate([[0.0], curve.true_positive_rate])
+        axes.plot(x, y, color=f"C{number}", label=f"{name}")
+        marker, label = "osD^vP*X"[number % 8], f"its own threshold: {100 * rate:.1f} % at {false:.2f}"
+        axes.plot(false, 100 * rate, marker, color=f"C{number}", ms=8, label=label, clip_on=False)
+    axes.set_xlabel("false positives per image")
+    axes.set_ylabel("true positive rate, %")
+    axes.set_ylim(0, 102)
+    axes.margins(x=0.03)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    axes.set_title(title)
     save(path, figure)
 
 

@@ -104,6 +104,7 @@ def draw_detections(
     image: np.ndarray,
     detections: Sequence[tuple[Detection, tuple[int, int, int]]],
     legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+    plain: Sequence[tuple[Box, tuple[int, int, int]]] = (),
 ) -> None:
     """Draw boxes, landmarks and scores of detections onto `image`, in place, so that all scores can be read.
 
@@ -111,13 +112,14 @@ def draw_detections(
         image: (height, width, 3) uint8, BGR.
         detections: in pixels of `image`, and the BGR color of each. A score that does not fit is left out.
         legend: names and their BGR colors, for the upper left corner.
+        plain: boxes without a score, below the detections, and the BGR color of each.
     """
     letters = _text_height(image)
     thin = max(letters // 8, 1)
-    for detection, color in detections:
-        box = detection.box
+    for box, color in (*plain, *((detection.box, color) for detection, color in detections)):
         for stroke in _strokes(box, min(thin, box.width, box.height), max(box.width, box.height)):
             _fill(image, stroke, color)
+    for detection, color in detections:
         for x, y in filter(None, astuple(detection.landmarks) if detection.landmarks else ()):
             _fill(image, Box(round(x) - thin, round(y) - thin, 2 * thin + 1, 2 * thin + 1), color)
     plates: list[Box] = []
