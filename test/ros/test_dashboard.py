@@ -41,9 +41,9 @@ class Feed:
 
     def __init__(self, robot: Robot):
         self.robot, node = robot, robot.node
-        self.emotions = node.create_publisher(FaceEmotionArray, "emotions", 10)
-        self.events = node.create_publisher(EmotionEvent, "emotion_events", 50)
-        self.pictures = node.create_publisher(CompressedImage, "emotions/image/compressed", 1)
+        self.emotions = node.create_publisher(FaceEmotionArray, "front/emotions", 10)
+        self.events = node.create_publisher(EmotionEvent, "front/emotion_events", 50)
+        self.pictures = node.create_publisher(CompressedImage, "front/emotions/image/compressed", 1)
         self.diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self.progress = node.create_publisher(TrainingProgress, "training/progress", 10)
         self.plots = [
@@ -94,7 +94,7 @@ class Feed:
         for stage, milliseconds in (("detection", 4), ("classification", 2), ("total", 7)):
             values |= {f"{stage} p50 (ms)": f"{milliseconds}", f"{stage} p95 (ms)": f"{2 * milliseconds}"}
         status = DiagnosticStatus(
-            name=f"{self.robot.namespace.strip('/')}/emotion_node: camera",
+            name=f"{self.robot.namespace.strip('/')}/emotion_node: front",
             level=DiagnosticStatus.OK,
             message="processing 9.9 images/s",
             values=[KeyValue(key=key, value=value) for key, value in values.items()],
@@ -141,7 +141,7 @@ def feed(robot):
 
 @pytest.fixture(scope="module")
 def dashboard(robot, feed):
-    node = robot.start(DashboardNode, port=0, history=10.0)
+    node = robot.start(DashboardNode, port=0, history=10.0, cameras=["front", "back"])
     yield node
     robot.close(node)
 
@@ -190,7 +190,7 @@ def test_page_shows_people_health_and_live_image(page):
 def test_page_shows_events(robot, page, feed):
     robot.wait_until(lambda: feed.events.get_subscription_count() == 1, "the subscription to emotion_events")
     feed.events.publish(EmotionEvent(kind=EmotionEvent.CHANGED, face_id="f7", previous="sad", current="<b>happy"))
-    is_shown(page, "f7 sad → <b>happy")
+    is_shown(page, "front f7 sad → <b>happy")
 
 
 def test_page_shows_training(page, feed):
@@ -224,7 +224,7 @@ def test_cards_fit_the_window_without_overlap(page, tmp_path, width, scheme):
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function(f"document.body.classList.contains('body--{scheme}')")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
     boxes = [card.bounding_box() for card in page.locator(".card").all()]
     assert len(boxes) == 5
     for one, other in itertools.combinations(boxes, 2):
@@ -261,6 +261,17 @@ def test_page_needs_no_internet(page, dashboard):
         urlsplit(dashboard.url).netloc
     }
     assert page.errors == []
+
+
+def test_other_camera_can_be_chosen(robot, page, feed):
+    robot.wait_until(lambda: feed.viewed() == [1, 1, 1], "the subscriptions")
+    page.get_by_role("button", name="back", exact=True).click()
+    is_shown(page, "no diagnostics from emotion_node")
+    is_shown(page, "no person in the last 10 seconds")
+    robot.wait_until(lambda: feed.viewed() == [1, 1, 0], "the end of the subscription to the images")
+    page.get_by_role("button", name="front", exact=True).click()
+    is_shown(page, "processing 9.9 images/s")
+    robot.wait_until(lambda: feed.viewed() == [1, 1, 1], "the subscription to the images")
 
 
 def test_page_in_the_background_receives_nothing(robot, page, feed):

@@ -137,6 +137,15 @@ def test_texts_of_other_nodes_are_escaped():
         assert "&lt;script" in html
 
 
+def test_present_people_come_first_and_short_visits_are_left_out():
+    views = pytest.importorskip("fer_ros.nodes.dashboard.views", reason="needs Jinja2")
+    camera = seen(Camera(), 0.0, face("f1"), face("f2"))
+    for image in range(1, 5):
+        camera = seen(camera, image * 0.5, face("f1"))
+    camera = seen(camera, 5.0, face("f3"))
+    assert re.findall(r'class="id">(f\d)<', views.people(camera, 5.0, 10.0)) == ["f3", "f1"]
+
+
 @pytest.mark.parametrize(
     ("status", "level", "message"),
     [

@@ -22,15 +22,21 @@ _LOSS = (("training", "train_loss", _ORANGE, "solid"), ("validation", "validatio
 
 def accuracy(epochs: Sequence[Epoch]) -> dict[str, Any]:
     """Return the chart of the accuracies, in percent."""
-    return _chart("accuracy (%) by epoch", epochs, _ACCURACY, factor=100)
+    return _chart("accuracy (%) by epoch", epochs, _ACCURACY, factor=100, highest=100)
 
 
 def loss(epochs: Sequence[Epoch]) -> dict[str, Any]:
     """Return the chart of the losses, in nats."""
-    return _chart("loss (nats) by epoch", epochs, _LOSS, factor=1)
+    return _chart("loss (nats) by epoch", epochs, _LOSS, factor=1, highest=None)
 
 
-def _chart(title: str, epochs: Sequence[Epoch], curves: Sequence[tuple[str, str, str, str]], factor: float) -> Any:
+def _chart(
+    title: str,
+    epochs: Sequence[Epoch],
+    curves: Sequence[tuple[str, str, str, str]],
+    factor: float,
+    highest: float | None,
+) -> dict[str, Any]:
     axis = {"axisLabel": {"color": _GRAY}, "axisLine": {"lineStyle": {"color": _LINE}}}
     grid = {"splitLine": {"lineStyle": {"color": _LINE}}}
     no_grid = {"splitLine": {"show": False}}
@@ -43,7 +49,7 @@ def _chart(title: str, epochs: Sequence[Epoch], curves: Sequence[tuple[str, str,
         "grid": {"left": 44, "right": 16, "top": 40, "bottom": 28},
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", "minInterval": 1, **axis, **no_grid},
-        "yAxis": {"type": "value", "scale": True, "splitNumber": 4, **axis, **grid},
+        "yAxis": {"type": "value", "scale": True, "max": highest, "splitNumber": 4, **axis, **grid},
         "series": [
             {
                 "type": "line",

@@ -89,7 +89,10 @@ class Page:
                 ui.toggle(list(cameras), value=self._camera, on_change=lambda event: self._show(event.value)).props(
                     "dense no-caps text-color=white"
                 )
-            self._picture = ui.element("img").props('alt="live image with the recognized emotions"')
+            # One for each camera: a browser goes on with the stream that it shows until another one has an image.
+            self._pictures = {
+                camera: ui.element("img").props('alt="live image with the recognized emotions"') for camera in cameras
+            }
             self._note = ui.label().classes("note")
 
     def _add_training(self) -> None:
@@ -130,14 +133,15 @@ class Page:
         self._show(self._camera if looks else None)
 
     def _show(self, camera: str | None) -> None:
-        """Show the live images of a camera; of none, which ends the stream."""
-        if camera is None:
-            self._picture.props(remove="src")
-            return
-        self._camera = camera
-        # The time makes the browser ask again, where it would go on with a stream that has ended.
-        number = self._source.settings.cameras.index(camera)
-        self._picture.props(f"src=/pictures/{number}?{time.monotonic_ns()}")
+        """Show the live images of a camera; None ends all streams."""
+        self._camera = self._camera if camera is None else camera
+        for number, (name, picture) in enumerate(self._pictures.items()):
+            if name == camera:
+                # The time makes the browser ask again, also after a stream has ended.
+                picture.props(f"src=/pictures/{number}?{time.monotonic_ns()}")
+            else:
+                picture.props(remove="src")
+            picture.set_visibility(name == self._camera)
 
     def _update(self) -> None:
         source, now = self._source, time.monotonic()

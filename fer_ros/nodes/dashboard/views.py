@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from fer_ros.nodes.dashboard import timeline
-from fer_ros.nodes.dashboard.state import Camera, EventLine, Status, Training
+from fer_ros.nodes.dashboard.state import Camera, EventLine, Person, Status, Training
 
 _CARDS: Any = (
     jinja2.Environment(
@@ -31,6 +31,8 @@ _STATUS_TIMEOUT = 4.0
 """Seconds without a status after which its node does not run."""
 _HERE = 1.0
 """Seconds for which a person counts as present after an image without the face."""
+_MIN_SAMPLES = 3
+"""Samples of a person who has left; shorter histories are mostly false detections, and too narrow to be seen."""
 _FIGURES = {
     "images in /s": "images/s",
     "processed /s": "processed/s",
@@ -51,21 +53,26 @@ class _Stage:
 
 
 def people(camera: Camera, now: float, history: float) -> str:
-    """Return each person's emotions over time."""
+    """Return each person's emotions over time, first of those who are there."""
+    shown = [person for person in camera.people if _is_here(person, now) or len(person.samples) >= _MIN_SAMPLES]
     rows = [
         {
             "id": person.face_id,
             "dominant": person.face_id == camera.dominant_id,
-            "is_here": now - person.seen <= _HERE,
+            "is_here": _is_here(person, now),
             "emotion": person.emotion,
             "percent": f"{person.confidence:.0%}" if math.isfinite(person.confidence) else "",
             "color": timeline.css_color(person.emotion),
             "areas": timeline.areas(person, camera.labels, now, history),
             "spans": timeline.spans(person, now, history),
         }
-        for person in camera.people
+        for person in sorted(shown, key=lambda person: not _is_here(person, now))
     ]
     return str(_CARDS.people(rows, f"{history:g}"))
+
+
+def _is_here(person: Person, now: float) -> bool:
+    return now - person.seen <= _HERE
 
 
 def legend(camera: Camera) -> str:
