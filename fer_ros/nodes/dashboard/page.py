@@ -87,7 +87,7 @@ class Page:
         with ui.element("div").classes("card live"):
             if len(cameras) > 1:
                 ui.toggle(list(cameras), value=self._camera, on_change=lambda event: self._show(event.value)).props(
-                    "dense no-caps text-color=white"
+                    'dense no-caps text-color=white padding="2px 12px"'
                 )
             # One for each camera: a browser goes on with the stream that it shows until another one has an image.
             self._pictures = {
