@@ -7,7 +7,7 @@ export FER_ROS_ROOT := $(CURDIR)
 
 IN_ENV := . scripts/env.sh &&
 
-.PHONY: help setup demo test fuzz fuzz-dds coverage bench soak train docs lint lock clean
+.PHONY: help setup demo test fuzz fuzz-dds coverage bench soak train docs results lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ train: setup ## train a model with fer-train; ARGS="--help" lists the options
 docs: setup ## build the documentation site in out/site, also without a network; warnings and broken links are errors
 	@$(IN_ENV) python -m pip install --quiet --disable-pip-version-check --requirement requirements/$(if $(LOCKED),lock-)docs.txt && \
 	  NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict $(ARGS)
+
+results: setup ## write docs/reports/papers.md from the runs of fer-reproduce in RUNS=out/papers
+	@$(IN_ENV) python scripts/results $(RUNS)
 
 lint: setup ## check style, format, types, layers and spelling
 	@$(IN_ENV) ruff check . && ruff format --check . && mypy && lint-imports --no-logo && codespell

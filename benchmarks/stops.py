@@ -33,7 +33,7 @@ from fer_ros import dds_profile
 from fer_ros.nodes.common.shared_memory import owned_segments
 
 RESULT = Path("out/bench/stops.json")
-NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node")
+NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node", "dashboard_node")
 _DOMAIN = "66"
 """ROS domain of this benchmark."""
 _START = 3.0
@@ -89,7 +89,7 @@ def main() -> int:
     """Stop nodes as often as asked; return 1 if one stop was not clean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stops", type=int, default=100, help="number (default: %(default)s)")
-    parser.add_argument("--nodes", nargs="+", default=NODES, choices=NODES, help="default: all four")
+    parser.add_argument("--nodes", nargs="+", default=NODES, choices=NODES, help="default: all")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments (default: %(default)s)")
     options = parser.parse_args()
     os.environ.update(ROS_DOMAIN_ID=_DOMAIN, ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
@@ -140,8 +140,7 @@ def _run(stop: Stop, folder: Path) -> None:
     time.sleep(stop.after)
     before = len(log.read_text(errors="replace").splitlines())
     segments = owned_segments(process.pid)
-    start = time.monotonic()
-    _stop(process, stop.by)
+    start = _stop(process, stop.by)
     while process.poll() is None:
         segments |= owned_segments(process.pid)
         if time.monotonic() - start > _TIMEOUT:
@@ -169,28 +168,34 @@ def _command(node: str, folder: Path) -> list[str]:
         "emotion_recorder_node": ["-p", f"output:={folder / 'recording'}"],
         "video_publisher_node": ["-r", "image:=tested/image"],
         "trainer_node": ["-p", f"output:={folder / 'runs'}"],
+        "dashboard_node": ["-p", "port:=0"],
     }
     return [program, "--ros-args", "-r", "__node:=tested", *options[node]]
 
 
-def _stop(process: subprocess.Popen[bytes], by: str) -> None:
+def _stop(process: subprocess.Popen[bytes], by: str) -> float:
+    """Stop the node; return the time of the first signal or request."""
     if by == _SHUTDOWN:
-        _shut_down()
-        return
+        return _shut_down()
+    start = time.monotonic()
     for number in range(_SIGNALS[by]):
         if number:
             time.sleep(random.uniform(0.05, 0.3))
         process.send_signal(getattr(signal, by.split()[0]))
+    return start
 
 
-def _shut_down() -> None:
-    """Request the transition, if the node has got as far as to offer it."""
+def _shut_down() -> float:
+    """Request the transition, if the node has got as far as to offer it; return the time of the request."""
     node = rclpy.create_node("stops")
     client = node.create_client(ChangeState, "/tested/change_state")
+    start = time.monotonic()
     if client.wait_for_service(_TIMEOUT):
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN))
+        start = time.monotonic()
         rclpy.spin_until_future_complete(node, client.call_async(request), timeout_sec=_LIMIT)
     node.destroy_node()
+    return start
 
 
 @contextmanager

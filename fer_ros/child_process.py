@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import signal
 import subprocess
 import threading
@@ -25,6 +26,8 @@ _POLL_PERIOD = 0.05
 _READER_TIMEOUT = 1.0
 """Seconds to wait for the last output after the exit: a grandchild can hold the pipe open."""
 _LAST_LINES = 20
+_PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
 
 
 class ChildProcess:
@@ -40,6 +43,7 @@ class ChildProcess:
         on_line: called in the reader thread with each line, without its line break; a line for which it returns True
             is not kept in `last_lines`.
         on_end: called in the reader thread after the last line.
+        ends_with_parent: let Linux send SIGTERM when the thread that starts the process ends, for whatever reason.
 
     Raises:
         OSError: the command cannot be started.
@@ -63,6 +67,7 @@ class ChildProcess:
         stdout: bool = False,
         on_line: Callable[[str], bool | None] | None = None,
         on_end: Callable[[], None] | None = None,
+        ends_with_parent: bool = False,
     ) -> None:
         self.name = name
         self._on_line = on_line
@@ -78,6 +83,7 @@ class ChildProcess:
             text=True,
             errors="replace",
             start_new_session=True,
+            preexec_fn=_end_with_parent if ends_with_parent else None,
         )
         self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)
         self._reader.start()
@@ -157,6 +163,11 @@ class ChildProcess:
                 self._last_lines.append(text)
         if self._on_end:
             self._on_end()
+
+
+def _end_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def stop_all(processes: Sequence[ChildProcess], grace: float = STOP_GRACE) -> None:

@@ -10,9 +10,11 @@ Without them an image exceeds the shared memory segment of a process (Fast DDS) 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fer_ros import resources
@@ -22,6 +24,10 @@ _READ_BY = {"humble": (_FOR_OLDER,), "iron": (_FOR_OLDER,), "jazzy": (_FOR_OLDER
 """Variables that the older distributions read; later ones read the newer name and warn about the older."""
 _FOR_CYCLONE = "CYCLONEDDS_URI"
 _SMALL_SEGMENT, _LARGE_SEGMENT = "fastdds.xml", "fastdds_large.xml"
+_DEFAULT_SEGMENT = 512 << 10
+"""Bytes of a segment without a profile."""
+_SEGMENT_OVERHEAD = 512 << 10
+"""Bytes that Fast DDS adds to a segment, at most, and its ports."""
 _SHARED_MEMORY = Path("/dev/shm")
 _LARGE_SHARED_MEMORY = 8 * 2**30
 """Bytes of shared memory above which each process may take 128 MB; half of the machine's memory is usual."""
@@ -65,6 +71,35 @@ def without_camera_images(environment: Mapping[str, str]) -> dict[str, str]:
         if Path(environment.get(name, "")).name == _LARGE_SEGMENT
     }
     return {name: str(path) for name, path in small.items() if path.is_file()}
+
+
+def shared_memory_shortage(environment: Mapping[str, str]) -> str:
+    """Return what to say about /dev/shm if it has no space for this process's segment, otherwise an empty text.
+
+    Fast DDS then uses UDP, and its own error names another cause.
+
+    Args:
+        environment: as `os.environ`.
+    """
+    if "fastrtps" not in environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp") or not _SHARED_MEMORY.is_dir():
+        return ""
+    needed = _segment_size(environment) + _SEGMENT_OVERHEAD
+    free = shutil.disk_usage(_SHARED_MEMORY).free
+    if free >= needed:
+        return ""
+    return (
+        f"{_SHARED_MEMORY} has {free >> 20} MB of free space, and Fast DDS needs {-(-needed >> 20)} MB: without shared "
+        "memory it loses large images; give the container more (--shm-size=512m), or remove what is left there"
+    )
+
+
+def _segment_size(environment: Mapping[str, str]) -> int:
+    """Return the bytes of the segment that the profile in `environment` sets."""
+    path = Path(environment.get(_FOR_NEWER) or environment.get(_FOR_OLDER) or "none")
+    with suppress(OSError):
+        size = re.search(r"<segment_size>(\d+)</segment_size>", path.read_text(encoding="utf-8", errors="replace"))
+        return int(size[1]) if size else _DEFAULT_SEGMENT
+    return _DEFAULT_SEGMENT
 
 
 def _default_profile() -> str:

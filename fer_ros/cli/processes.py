@@ -27,6 +27,8 @@ _POLL_PERIOD = 0.05
 def start_node(name: str, parameters: Mapping[str, object], environment: Mapping[str, str]) -> ChildProcess:
     """Start a node of this package; its log goes to standard error, its output to this process's standard output.
 
+    It ends with the thread that calls this, even if the process is killed.
+
     Args:
         name: of the executable, as in `ros2 run fer_ros NAME`.
         parameters: initial values by name.
@@ -36,7 +38,7 @@ def start_node(name: str, parameters: Mapping[str, object], environment: Mapping
     settings = [f"{key}:={json.dumps(value, ensure_ascii=False)}" for key, value in parameters.items()]
     options = [argument for setting in settings for argument in ("-p", setting)]
     command = [sys.executable, "-m", _MODULES[name], "--ros-args", *options]
-    return ChildProcess(name, command, environment=environment, on_line=_relay)
+    return ChildProcess(name, command, environment=environment, on_line=_relay, ends_with_parent=True)
 
 
 def _relay(line: str) -> None:

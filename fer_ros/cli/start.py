@@ -53,6 +53,11 @@ def export() -> int:
     return run("fer_ros.cli.export")
 
 
+def reproduce() -> int:
+    """Run fer-reproduce."""
+    return run("fer_ros.cli.reproduce")
+
+
 def train() -> int:
     """Run fer-train."""
     return run("fer_ros.cli.train")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from ament_index_python.packages import get_package_prefix
@@ -23,11 +24,12 @@ class Program:
         name: of the executable.
         arguments: of the command line.
         log: file that gets its output.
+        prefix: command that runs the program; it must replace itself by it.
     """
 
-    def __init__(self, name: str, *arguments: str, log: Path):
+    def __init__(self, name: str, *arguments: str, log: Path, prefix: Sequence[str] = ()):
         self._log = log
-        command = [str(Path(get_package_prefix("fer_ros"), "lib", "fer_ros", name)), *arguments]
+        command = [*prefix, str(Path(get_package_prefix("fer_ros"), "lib", "fer_ros", name)), *arguments]
         with log.open("wb") as output:
             # As started from an interactive shell: no signal is ignored, and output appears at once.
             self._process = subprocess.Popen(
@@ -46,8 +48,7 @@ class Program:
             # SIGKILL would leave its shared memory behind.
             self.end(signal.SIGINT, deadline=20)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
     @property
     def output(self) -> str:
@@ -63,6 +64,11 @@ class Program:
     def runs(self) -> bool:
         """Whether it is running."""
         return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it by SIGKILL, which leaves its shared memory behind."""
+        self._process.kill()
+        self._process.wait()
 
     def end(self, by: signal.Signals | None = None, deadline: float = 60.0) -> int:
         """Send the signal `by`, if one is given, and return the exit status."""

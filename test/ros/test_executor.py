@@ -82,3 +82,22 @@ def test_executor_shutdown_with_queued_callbacks_is_silent(capfd):
     executor.shutdown()
     node.destroy_node()
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_executor_outlives_errors_of_waiting(robot, monkeypatch, capfd):
+    node = rclpy.create_node("receiver")
+    image_group, received, wait = MutuallyExclusiveCallbackGroup(), [], ImageExecutor._wait
+    failures = iter([MemoryError("of this test")])
+
+    def wait_or_fail(executor):
+        for error in failures:
+            raise error
+        return wait(executor)
+
+    monkeypatch.setattr(ImageExecutor, "_wait", wait_or_fail)
+    with spinning(node, image_group):
+        node.create_subscription(String, "data", received.append, 10, callback_group=image_group)
+        publisher = node.create_publisher(String, "data", 10)
+        robot.wait_until(lambda: publisher.publish(String()) or received, "a message")
+    node.destroy_node()
+    assert "unhandled error while waiting for images" in capfd.readouterr().err

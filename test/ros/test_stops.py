@@ -2,7 +2,9 @@
 """The programs of the nodes end when they are told to, and no message ends them."""
 
 import signal
+import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -13,12 +15,16 @@ import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from program import Program
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.task import Future
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from fer_ros.nodes.common import run
+from fer_ros.nodes.emotion.executor import ImageExecutor
 
-NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node")
+NODES = ("emotion_node", "emotion_recorder_node", "video_publisher_node", "trainer_node", "dashboard_node")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -51,20 +57,42 @@ def test_wrong_parameter_is_one_line(tmp_path, node):
         assert f"/{node} has no parameter 'unknown'" in line
 
 
-def test_exceptions_of_callbacks_do_not_end_a_node(robot):
+@pytest.mark.parametrize("executor", ["recorder, video publisher", "trainer", "emotion"])
+def test_exceptions_of_callbacks_do_not_end_a_node(robot, executor, capfd):
     node = rclpy.create_node("broken", namespace=robot.namespace)
     node.finished = Future()
-    calls = []
+    images = MutuallyExclusiveCallbackGroup()
+    create = {"emotion": lambda: ImageExecutor(images), "trainer": MultiThreadedExecutor}
+    calls = Counter()
 
-    def fail():
-        calls.append(1)
-        if len(calls) == 3:
-            node.finished.set_result(0)
-        raise KeyError(len(calls))
+    def failing(kind):
+        def fail(*_):
+            calls[kind] += 1
+            raise KeyError(kind)
 
-    node.create_timer(0.001, fail)
-    run._spin(node, (OSError,), SingleThreadedExecutor())
+        return fail
+
+    node.create_timer(0.01, failing("timer"))
+    node.create_subscription(String, "text", failing("subscription"), 10)
+    node.create_subscription(String, "text", failing("image"), 10, callback_group=images)
+    node.create_service(Trigger, "service", failing("service"))
+    spinning = threading.Thread(
+        target=run._spin, args=(node, (OSError,), create.get(executor, SingleThreadedExecutor)())
+    )
+    spinning.start()
+    publisher = robot.node.create_publisher(String, "text", 10)
+    client = robot.node.create_client(Trigger, "service")
+
+    def called_twice():
+        publisher.publish(String())
+        if client.service_is_ready():
+            client.call_async(Trigger.Request())
+        return min(calls[kind] for kind in ("timer", "subscription", "image", "service")) >= 2
+
+    robot.wait_until(called_twice, "each callback to be called twice")
+    node.finished.set_result(0)
+    spinning.join()
     node.destroy_node()
-    assert len(calls) == 3
-    (line,) = robot.wait_until(lambda: robot.logged("unhandled error while running a callback"), "the log line")
-    assert "the node keeps running" in line
+    log = capfd.readouterr().err
+    assert "unhandled error" in log
+    assert "the node keeps running" in log

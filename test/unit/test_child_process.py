@@ -3,6 +3,9 @@
 
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from fer_ros.child_process import ChildProcess, stop_all
 
@@ -82,3 +85,30 @@ def test_environment_replaces_the_inherited_one():
     child = start("import os; print(os.environ['FER_ROS_PROBE'])", environment={"FER_ROS_PROBE": "1"}, stdout=True)
     assert child.wait(DEADLINE)
     assert child.last_lines == ("1",)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has ended")
+def test_child_ends_when_its_parent_is_killed():
+    parent = start(
+        """
+import os, signal, time
+from fer_ros.child_process import ChildProcess
+child = ChildProcess("child", ["sleep", "600"], ends_with_parent=True)
+print(child._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        stdout=True,
+    )
+    assert parent.wait(DEADLINE)
+    child = Path(f"/proc/{parent.last_lines[0]}/stat")
+    end = time.monotonic() + DEADLINE
+    while runs(child) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not runs(child)
+
+
+def runs(status: Path) -> bool:
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -2,6 +2,7 @@
 """LatestImageWorker processes the latest image of each camera."""
 
 import threading
+import time
 
 from fer_ros.nodes.emotion.latest_image_worker import LatestImage, LatestImageWorker
 
@@ -91,3 +92,20 @@ def test_stop_finishes_batch_and_drops_waiting_image():
     stopping.join(DEADLINE)
     assert not stopping.is_alive()
     assert process.batches == [{"eye": LatestImage("processed", 0)}]
+
+
+def test_worker_outlives_an_error():
+    processed = threading.Event()
+
+    def process(images):
+        if images["eye"].image == "bad":
+            raise MemoryError
+        processed.set()
+
+    worker = LatestImageWorker(process)
+    worker.put("eye", "bad")
+    while worker._waiting:
+        time.sleep(0.001)
+    worker.put("eye", "good")
+    assert processed.wait(DEADLINE)
+    worker.stop()

@@ -63,6 +63,9 @@ def run(
         os.environ.update(dds_profile.without_camera_images(os.environ))
     # Each killed process leaves up to 134 MB, and without space there Fast DDS falls back to UDP.
     shared_memory.remove_orphans()
+    shortage = dds_profile.shared_memory_shortage(os.environ)
+    if shortage:
+        get_logger(name).warning(shortage)
     try:
         # Parameters are parsed in the first, parameter files in the second.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from rclpy.subscription import Subscription
 
 _THROTTLE = LogThrottle()
+_RETRY_PERIOD = 0.1
+"""Seconds."""
 
 
 class ImageExecutor(Executor):
@@ -96,8 +99,17 @@ class ImageExecutor(Executor):
 
     def _receive_loop(self) -> None:
         while not self._stopped and self.context.ok():
+            # Not only callbacks fail: without memory, waiting and logging do, too.
+            with suppress(Exception):
+                self._receive_waiting()
+
+    def _receive_waiting(self) -> None:
+        try:
             for subscription in self._wait():
                 _receive(subscription)
+        except Exception as error:
+            time.sleep(_RETRY_PERIOD)
+            log_unhandled(get_logger("emotion_node"), _THROTTLE, error, "waiting for images")
 
     def _wait(self) -> list[Subscription]:
         """Wait for messages or changes; return the subscriptions that have a message, none after a change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 
@@ -25,7 +25,7 @@ class LatestImageWorker:
     one.
 
     Args:
-        process: called with the images by the name of their camera; must not raise.
+        process: called with the images by the name of their camera; logs its errors itself, as far as it can.
     """
 
     def __init__(self, process: Callable[[Mapping[str, LatestImage]], None]):
@@ -70,7 +70,8 @@ class LatestImageWorker:
 
     def _run(self) -> None:
         while images := self._take():
-            self._process(images)
+            with suppress(Exception):  # without memory even the logging of an error fails
+                self._process(images)
             with self._changed:
                 self._processing = False
                 self._changed.notify_all()

@@ -184,15 +184,19 @@ class EmotionNode(LifecycleNode):
         response.success = not self._active or self._succeeds("enable", self._start_or_stop)
         outcome = "enabled" if self._enabled else "disabled"
         response.message = outcome if self._active else f"{outcome}; takes effect when the node is activated"
+        if not response.success:
+            response.message = "the log says what failed"
         return response
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Drop all tracks."""
-        response.success = True
-        response.message = "nothing to reset: the node is not active"
-        if self._active and self.processor:
-            self.processor.reset()
-            response.message = "all tracks dropped"
+        processor = self.processor if self._active else None
+        if not processor:
+            response.success, response.message = True, "nothing to reset: the node is not active"
+        elif self._succeeds("reset", processor.reset):
+            response.success, response.message = True, "all tracks dropped"
+        else:
+            response.message = "the log says what failed"
         return response
 
     def _load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:

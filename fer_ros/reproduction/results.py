@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The result of one experiment, read from the folder of its run."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_ros.files import atomic_write
+from fer_ros.training import run_folder
+from fer_ros.training.run_folder import RunFolderError
+
+EVALUATION = "reproduction.json"
+"""What fer-evaluate wrote of the best model, in the folder of the run."""
+_WHOLE = (
+    *("accuracy", "macro_precision", "macro_recall", "macro_f1"),
+    *("weighted_precision", "weighted_recall", "weighted_f1", "ece"),
+)
+_OF_A_CLASS = ("precision", "recall", "f1", "misclassification")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run has reached so far."""
+
+    experiment: str
+    parameters: int
+    """Including the running statistics of batch norm."""
+    images: int
+    """That the measures are of: the validation images."""
+    held_out: bool
+    """Whether these are held-out training images, instead of the split public."""
+    seed: int
+    epochs: int
+    """Done."""
+    epochs_of_recipe: int
+    best_epoch: int
+    minutes: float
+    """Time of all epochs, without validation."""
+    cpu: str
+    threads: int
+    device: str
+    torch: str
+    measures: dict[str, float]
+    """Of the best epoch, by the keys that `papers.Row.measure` has: shares in percent, and losses."""
+
+    @property
+    def is_complete(self) -> bool:
+        return self.epochs == self.epochs_of_recipe
+
+
+def read_run(folder: Path, experiment: str) -> Result:
+    """Return the result of the run in `folder`, which has trained for an epoch at least and was evaluated.
+
+    Raises:
+        RunFolderError: a file of the run is damaged.
+        FileNotFoundError: a file of the run is missing.
+    """
+    run = run_folder.read_json(folder / run_folder.RUN)
+    evaluation = run_folder.read_json(folder / EVALUATION)
+    with (folder / run_folder.METRICS).open(newline="") as file:
+        epochs = list(csv.DictReader(file))
+    try:
+        best = max(epochs, key=lambda epoch: float(epoch["validation_accuracy"]))
+        return Result(
+            experiment=experiment,
+            parameters=evaluation["profile"]["parameters"],
+            images=evaluation["images"],
+            held_out=bool(run.get("hold_out")),
+            seed=run["seed"],
+            epochs=len(epochs),
+            epochs_of_recipe=int(best["epochs"]),
+            best_epoch=int(best["epoch"]),
+            minutes=round(sum(float(epoch["seconds"]) for epoch in epochs) / 60, 1),
+            cpu=run["cpu"],
+            threads=run["threads"],
+            device=run["device"],
+            torch=run["versions"]["torch"],
+            measures=_measures(evaluation, best),
+        )
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise RunFolderError(f"{folder} is no complete run: {type(error).__name__} {error}") from error
+
+
+def _measures(evaluation: Mapping[str, Any], best: Mapping[str, str]) -> dict[str, float]:
+    shares = {name: evaluation[name] for name in _WHOLE} | {"training_accuracy": float(best["training_accuracy"])}
+    for label, of_class in evaluation["per_class"].items():
+        shares |= {f"{label}.{name}": of_class[name] for name in _OF_A_CLASS}
+    for kind in ("rotation", "brightness"):
+        for point in evaluation.get("robustness", {}).get(kind, []):
+            shares[f"{kind}.{point['value']:g}"] = point["recognized"]
+    # A class that is never predicted has no misclassification.
+    measures = {name: round(100 * share, 2) for name, share in shares.items() if share is not None}
+    return measures | {"validation_loss": round(float(best["validation_loss"]), 4)}
+
+
+def save(path: Path, result: Result) -> None:
+    """Write a result as JSON."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(asdict(result), indent=1) + "\n")
+
+
+def load_all(folder: Path) -> dict[str, Result]:
+    """Return the results in the JSON files of `folder`, by experiment.
+
+    Raises:
+        RunFolderError: a file is damaged.
+    """
+    names = {field.name for field in dataclasses.fields(Result)}
+    results = {}
+    for path in sorted(folder.glob("*.json")):
+        content = run_folder.read_json(path)
+        if set(content) != names:
+            raise RunFolderError(f"{path} is no result of fer-reproduce")
+        results[content["experiment"]] = Result(**content)
+    return results
