@@ -90,12 +90,11 @@ def read_run(folder: Path, experiment: str) -> Result:
 def _measures(evaluation: Mapping[str, Any], best: Mapping[str, str]) -> dict[str, float]:
     shares = {name: evaluation[name] for name in _WHOLE} | {"training_accuracy": float(best["training_accuracy"])}
     for label, of_class in evaluation["per_class"].items():
-        shares |= {f"{label}.{name}": of_class[name] for name in _OF_A_CLASS}
-    for kind in ("rotation", "brightness"):
+        shares |= {f"{label}.{name}": of_class[name] for name in _OF_A_CLASS if of_class[name] is not None}
+    for kind in ("rotation_black", "brightness"):
         for point in evaluation.get("robustness", {}).get(kind, []):
-            shares[f"{kind}.{point['value']:g}"] = point["recognized"]
-    # A class that is never predicted has no misclassification.
-    measures = {name: round(100 * share, 2) for name, share in shares.items() if share is not None}
+            shares[f"{kind}.{point['value']:g}"] = point["drawn"]
+    measures = {name: round(100 * share, 2) for name, share in shares.items()}
     return measures | {"validation_loss": round(float(best["validation_loss"]), 4)}
 
 
