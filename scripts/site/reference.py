@@ -70,7 +70,8 @@ def _block(kind: str, items: list) -> str:
 
 def commands() -> dict[str, Callable[[], argparse.ArgumentParser]]:
     """Return what makes the parser of each command, by the command's name."""
-    scripts = re.findall(r'^(fer-\w+) = "([\w.]+):main"', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    installed = (ROOT / "CMakeLists.txt").read_text("utf-8")
+    scripts = re.findall(r"^install_program\((fer-\S+) (\S+)", installed, re.M)
     return {name: importlib.import_module(module).parser for name, module in sorted(scripts)}
 
 
