@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from fer_ros.cli import demo
 from fer_ros.nodes.dashboard import charts, timeline
 from fer_ros.nodes.dashboard.state import (
     MAX_EVENTS,
@@ -170,3 +171,17 @@ def test_bars_of_stages_are_in_proportion():
     assert "width: 50.0%" in html
     assert "width: 100.0%" in html
     assert "scan" not in html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "duration", "loop"),
+    [
+        ([], 0.0, True),
+        (["--input", "clip.mp4"], 0.0, True),
+        (["--input", "0"], 0.0, False),
+        (["--duration", "5"], 5.0, True),
+    ],
+)
+def test_demo_with_dashboard_runs_until_it_is_stopped(arguments, duration, loop):
+    planned = demo.plan(demo.parser().parse_args(["--dashboard", *arguments]))
+    assert (planned.duration, planned.loop) == (duration, loop)
