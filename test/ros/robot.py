@@ -16,9 +16,10 @@ import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from rcl_interfaces.msg import Log
-from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -26,6 +27,7 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.labels import FER2013
 from fer_ros.msg import FaceEmotionArray
 from fer_ros.networks import create
+from fer_ros.nodes.common import run
 
 DEADLINE = 60.0
 """Seconds for what takes milliseconds on an idle machine; the machine may be busy with training and builds."""
@@ -83,6 +85,30 @@ def parameters_of(values: Mapping[str, Any]) -> list[Parameter]:
     return [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
 
 
+class Spinning:
+    """A node that an executor spins in a thread.
+
+    Args:
+        node: to be spun.
+        executor: of this node alone.
+    """
+
+    def __init__(self, node: Any, executor: Executor):
+        self.node = node
+        self._executor = executor
+        self._stopped = Future()
+        executor.add_node(node)
+        self._thread = threading.Thread(target=executor.spin_until_future_complete, args=(self._stopped,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop spinning, and wait for running callbacks; then the node can be destroyed."""
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+        self._thread.join()
+        run.shut_down(self._executor)
+
+
 class Robot:
     """Everything around the node under test, in a unique namespace.
 
@@ -102,16 +128,15 @@ class Robot:
         latched = QoSProfile(depth=1000, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
         self.node.create_subscription(Log, "/rosout", self._logs.append, latched)
         self._numbers = itertools.count(1)
-        self._spinning = [self._spin(self.node, SingleThreadedExecutor())]
+        self._spinning = [Spinning(self.node, SingleThreadedExecutor())]
 
     def __enter__(self) -> Robot:
         return self
 
     def __exit__(self, *_) -> None:
-        for node, executor, thread in reversed(self._spinning):
-            executor.shutdown()
-            thread.join()
-            node.destroy_node()
+        for spinning in reversed(self._spinning):
+            spinning.stop()
+            spinning.node.destroy_node()
 
     def start(self, create: Callable[..., Any], *remappings: str, **parameters) -> Any:
         """Create a node in the robot's namespace, with remappings such as "image:=camera", and spin it."""
@@ -121,15 +146,18 @@ class Robot:
             cli_args=["--ros-args", *rules],
             parameter_overrides=parameters_of(parameters),
         )
-        self._spinning.append(self._spin(node, MultiThreadedExecutor(num_threads=3)))
+        self.spin(node)
         return node
+
+    def spin(self, node: Any) -> None:
+        """Spin a node until the end of the test, then destroy it."""
+        self._spinning.append(Spinning(node, MultiThreadedExecutor(num_threads=3)))
 
     def close(self, node: Any) -> None:
         """Close a node as its program does: when no callback is running any more."""
-        for other, executor, thread in self._spinning:
-            if other is node:
-                executor.shutdown()
-                thread.join()
+        for spinning in self._spinning:
+            if spinning.node is node:
+                spinning.stop()
         node.close()
 
     def camera(self, topic: str = "image", message_type=Image, qos: QoSProfile = qos_profile_sensor_data):
@@ -220,9 +248,3 @@ class Robot:
                 raise AssertionError(f"waited {deadline:g} s for {what}; log:\n{logs}")
             time.sleep(0.01)
         return result
-
-    def _spin(self, node, executor):
-        executor.add_node(node)
-        thread = threading.Thread(target=executor.spin, daemon=True)
-        thread.start()
-        return node, executor, thread

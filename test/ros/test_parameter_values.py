@@ -6,7 +6,6 @@ import pytest
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.parameter import Parameter
 from robot import parameters_of
 
@@ -142,7 +141,7 @@ def test_array_of_integers_takes_one_integer(robot, value, taken):
 def test_unquoted_yaml_words_and_integers_are_taken(robot, model, quick_start):
     yaml_words = ["-p", "alignment:=off", "-p", "tracking.contrast:=off", "-p", "smoothing.time_constant:=1"]
     node = EmotionNode(namespace=robot.namespace, cli_args=["--ros-args", *yaml_words, "-p", f"model:={model}"])
-    robot._spinning.append(robot._spin(node, MultiThreadedExecutor(num_threads=3)))
+    robot.spin(node)
     assert node.autostart()
 
     def in_use() -> Settings:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -109,10 +110,19 @@ def _run_until_finished(
             finally:
                 closed = _succeeds(name, expected_errors, node.close)
     finally:
-        executor.shutdown()
+        shut_down(executor)
         node.destroy_node()
         rclpy.try_shutdown()
     return node.finished.result() if spun and closed else 1
+
+
+def shut_down(executor: Executor) -> None:
+    """Shut down an executor that no longer spins, and wait for its callbacks, which use the node."""
+    executor.shutdown()
+    # rclpy does not wait for the threads of its MultiThreadedExecutor.
+    threads = getattr(executor, "_executor", None)
+    if isinstance(threads, ThreadPoolExecutor):
+        threads.shutdown()
 
 
 def _spin(node: Any, expected_errors: tuple[type[Exception], ...], executor: Executor) -> None:
