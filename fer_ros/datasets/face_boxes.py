@@ -29,6 +29,8 @@ _ELLIPSE, _RECTANGLE, _WIDER_FACE = 6, 4, 10
 _INVALID = 7
 """Position of the mark of faces that do not count."""
 _MAX_LINE = 1000
+_MAX_NAME = 200
+"""Characters of a file or folder."""
 _MAX_FACES = 10_000
 """Of one image; WIDER FACE has up to 2,000."""
 _MAX_COORDINATE = 1e6
@@ -91,7 +93,13 @@ class _Lines:
 def _image_name(lines: _Lines) -> str:
     name = lines.take()
     path = PurePosixPath(name)
-    if len(name) > _MAX_LINE or not name.isprintable() or path.is_absolute() or ".." in path.parts:
+    if (
+        max(map(len, path.parts), default=_MAX_LINE) > _MAX_NAME
+        or len(name) > _MAX_LINE
+        or not name.isprintable()
+        or path.is_absolute()
+        or ".." in path.parts
+    ):
         raise lines.error(f"'{printable(name, 100)}' is not the name of an image below a folder")
     return name if path.suffix else f"{name}.jpg"
 
@@ -121,9 +129,10 @@ def _face(lines: _Lines) -> tuple[Box, bool]:
             "height"
         )
     if len(numbers) == _ELLIPSE:
-        return _around_ellipse(*numbers[:5]), True
-    left, top, width, height = (round(number) for number in numbers[:4])
-    box = Box(left, top, max(width, 0), max(height, 0))
+        box = _around_ellipse(*numbers[:5])
+    else:
+        left, top, width, height = (round(number) for number in numbers[:4])
+        box = Box(left, top, max(width, 0), max(height, 0))
     return box, box.area > 0 and not (len(numbers) == _WIDER_FACE and numbers[_INVALID])
 
 

@@ -75,7 +75,14 @@ def _file(folder: Path, row: Row, validates: bool) -> LabeledFile:
         label = labeled_files.label_of(row.cells["label"])
     except DataError as error:
         raise DataError(f"{row.place}: {error}") from error
-    path = folder / Path(row.cells["path"]).expanduser()
-    if not path.is_file():
+    path = folder / row.cells["path"]
+    if not _is_file(path):
         raise DataError(f"{row.place}: there is no file {printable(path, 300)}")
     return LabeledFile(path, label, split)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False

@@ -43,15 +43,22 @@ class TrainingRun:
         """Return the sum of a column over the epochs."""
         return sum(row.get(column, 0.0) for row in self.epochs)
 
+    @property
+    def resources(self) -> Resources:
+        """Of all epochs together; without CPU times and memory for runs that did not record them."""
+        return Resources(
+            seconds=self.total("seconds"),
+            user_seconds=self.total("user_seconds"),
+            system_seconds=self.total("system_seconds"),
+            peak_memory_bytes=int(max(row.get("peak_memory_bytes", 0.0) for row in self.epochs)),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "folder": str(self.folder),
             "epochs": len(self.epochs),
             "best_epoch": self.best,
-            "seconds": self.total("seconds"),
-            "user_seconds": self.total("user_seconds"),
-            "system_seconds": self.total("system_seconds"),
-            "peak_memory_bytes": max(row.get("peak_memory_bytes", 0.0) for row in self.epochs),
+            "resources": self.resources.to_dict(),
         }
 
 
@@ -168,13 +175,19 @@ def _training(models: Sequence[EvaluatedModel]) -> list[tuple[str, list[str]]]:
         ("validation accuracy", cells(lambda run: f"{100 * run.best['validation_accuracy']:.2f}")),
         ("validation loss", cells(lambda run: f"{run.best['validation_loss']:.3f}")),
         ("training time, min", cells(lambda run: f"{run.total('seconds') / 60:.1f}")),
-        ("training CPU user + system, min", cells(_minutes)),
+        ("training CPU, % of a core: user + system", cells(lambda run: _load(run.resources))),
+        ("training memory, MiB", cells(lambda run: _mebibytes(run.resources.peak_memory_bytes))),
     ]
 
 
-def _minutes(run: TrainingRun) -> str:
-    user, system = run.total("user_seconds") / 60, run.total("system_seconds") / 60
-    return f"{user:.1f} + {system:.1f}" if user else ""
+def _load(used: Resources) -> str:
+    """Return user and system time in percent of a core; an empty text where they were not measured."""
+    shares = [100 * each / max(used.seconds, 1e-9) for each in (used.user_seconds, used.system_seconds)]
+    return f"{shares[0]:.0f} + {shares[1]:.0f}" if any(shares) else ""
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / 2**20:.0f}" if size else ""
 
 
 def _costs(models: Sequence[EvaluatedModel]) -> list[tuple[str, list[str]]]:
@@ -183,11 +196,10 @@ def _costs(models: Sequence[EvaluatedModel]) -> list[tuple[str, list[str]]]:
         ("convolutions / poolings / dense layers", [profiling.layers_text(one.profile.layers) for one in models]),
         ("10^6 multiply-accumulates", [f"{one.profile.multiply_accumulates / 1e6:.2f}" for one in models]),
         ("file, KiB", [f"{one.profile.file_bytes / 1024:,.0f}" for one in models]),
-        ("peak memory, MiB", [f"{one.profile.peak_memory_bytes / 2**20:.0f}" for one in models]),
+        ("peak memory, MiB", [_mebibytes(one.profile.peak_memory_bytes) for one in models]),
         ("latency per face, ms", [f"{one.profile.milliseconds:.2f}" for one in models]),
         ("CPU per face, ms", [f"{one.profile.cpu_milliseconds:.2f}" for one in models]),
-        ("testing CPU user + system, s",
-         [f"{one.testing.user_seconds:.1f} + {one.testing.system_seconds:.1f}" for one in models]),
+        ("testing CPU, % of a core: user + system", [_load(one.testing) for one in models]),
     ]  # fmt: skip
 
 

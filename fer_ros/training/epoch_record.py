@@ -33,7 +33,7 @@ class EpochRecord:
     best: bool
     """Whether the validation accuracy is above that of all epochs before."""
     user_seconds: float = 0.0
-    """CPU time of the main process in the program, of all threads, in the epoch with its validation."""
+    """CPU time of the main process in the program, of all threads, without validation."""
     system_seconds: float = 0.0
     """CPU time in the kernel, likewise."""
     peak_memory_bytes: int = 0

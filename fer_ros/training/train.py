@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,13 +96,13 @@ def train(
         checkpoint.save(folder, recipe, training, state, provenance)
     loop = _Loop(recipe, training, targets, state, reporter or SilentReporter(), group)
     while state.epochs_done < recipe.epochs:
-        started, meter = time.monotonic(), ResourceMeter()
+        meter = ResourceMeter()
         result = loop.run_epoch()
-        seconds = time.monotonic() - started
+        used = meter.resources()
         if group.is_main:
             network = with_initial_weights(state.average, state.initial, recipe.init_weight)
             logits = network_logits(network, validation, recipe.preprocessing)
-            record = _record(recipe, state, result, logits, validation, seconds, len(training), meter.resources())
+            record = _record(recipe, state, result, logits, validation, len(training), used)
             state.records.append(record)
             if record.best:
                 export.write_model(folder / run_folder.BEST, recipe, training.labels, network, record, provenance)
@@ -144,7 +143,6 @@ def _record(
     result: _EpochResult,
     logits: np.ndarray,
     validation: FaceImages,
-    seconds: float,
     images: int,
     used: Resources,
 ) -> EpochRecord:
@@ -158,8 +156,8 @@ def _record(
         validation_loss=log_loss(logits, validation.targets),
         validation_accuracy=accuracy,
         temperature=fit_temperature(logits, validation.targets),
-        images_per_second=images / seconds,
-        seconds=seconds,
+        images_per_second=images / used.seconds,
+        seconds=used.seconds,
         best=accuracy > state.best_accuracy,
         user_seconds=used.user_seconds,
         system_seconds=used.system_seconds,

@@ -101,6 +101,20 @@ def npz() -> list[bytes]:
     return [_npz(kind, **arrays, **more) for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for more in ({}, votes)]
 
 
+def lists() -> list[bytes]:
+    """Return lists of images; the only one that exists is a.png."""
+    return [b"path,label,split\na.png,happy,train\na.png,anger,PublicTest\n", b"label,path\nsad,a.png\n\nhapy,b.png\n"]
+
+
+def boxes() -> list[bytes]:
+    """Return lists of labeled boxes in the formats of WIDER FACE and FDDB."""
+    return [
+        b"0--A/a.jpg\n2\n449 330 122 149 0 0 0 0 0 0\n7 22 7 8 2 0 0 1 0 0\n0--A/b.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n",
+        b"2002/08/11/big/img_591\n1\n123.5833 85.5495 1.265839 269.6934 161.7812  1\n2002/a\n0\n",
+        b"a.png\n1\n1 2 3 4\n",
+    ]
+
+
 def csv() -> list[bytes]:
     """Return tables in the form of FER2013's."""
     rows = [f"{target},{' '.join(['7'] * 2304)},{usage}" for target, usage in enumerate(("Training", "PublicTest"))]

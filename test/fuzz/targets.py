@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from fer_ros.datasets import registry
+from fer_ros.datasets import face_boxes, image_list, registry
 from fer_ros.datasets.registry import DataError
 from fer_ros.emotion.model_file import ModelFileError
 from fer_ros.media import encodings
@@ -122,6 +123,22 @@ def _data_set(suffix: str) -> Callable[[bytes], None]:
     return read
 
 
+def _list(content: bytes) -> None:
+    path = _folder / "list.txt"
+    cv2.imwrite(str(_folder / "a.png"), np.full((9, 9), 50, np.uint8))
+    path.write_bytes(content)
+    faces = image_list.read(path, 48)
+    assert faces.pixels.shape == (len(faces), 48, 48)
+
+
+def _boxes(content: bytes) -> None:
+    path = _folder / "boxes.txt"
+    path.write_bytes(content)
+    for name, faces in face_boxes.read(path).items():
+        assert not Path(name).is_absolute()
+        assert all(box.area > 0 for box in faces.boxes)
+
+
 def _recipe(content: bytes) -> None:
     path = _folder / "input.yaml"
     path.write_bytes(content)
@@ -135,6 +152,8 @@ TARGETS = {
     "camera_info": Target(_camera, ValueError, _cameras),
     "npz": Target(_data_set(".npz"), DataError, seeds.npz),
     "csv": Target(_data_set(".csv"), DataError, seeds.csv),
+    "image list": Target(_list, DataError, seeds.lists),
+    "labeled boxes": Target(_boxes, DataError, seeds.boxes),
     "recipe": Target(_recipe, RecipeError, seeds.recipes),
     "cascade": Target(models.read_cascade, ValueError, seeds.cascades),
     "model metadata": Target(models.read_metadata, ModelFileError, models.metadata),

@@ -2,6 +2,7 @@
 """McNemar's test, and fer-compare."""
 
 import json
+import re
 from importlib.util import find_spec
 
 import numpy as np
@@ -94,11 +95,12 @@ def test_fer_compare_names_runs_by_recipe_and_shows_their_training(tmp_path, cap
     assert [model["name"] for model in models] == ["yang_cnn_3", "rao_cnn (b)", "rao_cnn (c)", "d"]
     assert models[0]["path"] == str(tmp_path / "a" / "best.pt")
     assert models[0]["training"]["best_epoch"]["training_accuracy"] == 0.6
-    assert models[0]["training"]["user_seconds"] == 180
-    lines = {line[:39].strip(): line[39:].split() for line in capsys.readouterr().out.splitlines()}
-    assert lines["training accuracy, augmented"] == ["60.00"] * 4
-    assert lines["validation loss"] == ["1.300"] * 4
-    assert lines["training CPU user + system, min"] == ["3.0", "+", "0.2"] * 4
+    assert models[0]["training"]["resources"]["user_seconds"] == 180
+    lines = [re.split("  +", line) for line in capsys.readouterr().out.splitlines()]
+    assert ["training accuracy, augmented", *["60.00"] * 4] in lines
+    assert ["validation loss", *["1.300"] * 4] in lines
+    assert ["training CPU, % of a core: user + system", *["150 + 10"] * 4] in lines
+    assert ["training memory, MiB", *["2"] * 4] in lines
     assert all((tmp_path / "out" / name).stat().st_size > 10_000 for name in ("accuracy.png", "curves.png"))
     (tmp_path / "a" / "metrics.csv").write_text("epoch,seconds\n1,many\n")
     assert compare.main([str(argument) for argument in arguments]) == 2

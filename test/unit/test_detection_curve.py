@@ -35,8 +35,9 @@ FDDB = """\
 2002/08/26/big/img_265
 0
 2002/07/19/big/img_423
-2
+3
 10 10 0.3 50 50 1
+0 0 0 9 9 1
 60.0 40.0 0 100 100  1
 """
 
@@ -63,6 +64,7 @@ def test_fddb_has_the_boxes_around_its_ellipses(tmp_path):
     ]
     upright, none, two = faces.values()
     assert (upright.boxes, none.boxes) == ((Box(230, 102, 80, 120),), ())
+    assert two.ignored == (Box(9, 9, 0, 0),)
     assert two.boxes == (Box(40, 40, 20, 20), Box(40, 60, 120, 80))
 
 
@@ -75,6 +77,7 @@ def test_fddb_has_the_boxes_around_its_ellipses(tmp_path):
         ("a.jpg\n2\n1 2 3 4\n", "line 3: the file ends"),
         ("a.jpg\n1\n1 2 3\n", "line 3: '1 2 3' is no face, which has 10 numbers in WIDER FACE, 6 in FDDB"),
         ("a.jpg\n1\n1 2 nan 4\n", "line 3: '1 2 nan 4' is no face"),
+        (".\n0\n", "line 1: '.' is not the name of an image below a folder"),
         ("../a.jpg\n0\n", "line 1: '../a.jpg' is not the name of an image below a folder"),
     ],
 )
