@@ -274,7 +274,10 @@ def test_training_ends_with_its_node(by, killed, doomed):
         ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; available: long"),
         ({"dataset": "bras", "output_name": "new"}, "{place}/datasets/bras: there is no such file or folder"),
         ({"dataset": "bars", "recipe": "mini_xeption"}, "there is no recipe 'mini_xeption'; available: "),
-        ({"resume": True, "output_name": "long", "network": "vgg"}, "is of the network 'mini_xception', not 'vgg'"),
+        (
+            {"resume": True, "output_name": "long", "network": "res_se"},
+            "is of the network 'mini_xception', not 'res_se'",
+        ),
     ],
 )
 def test_unusable_goal_is_aborted_with_the_reason(goal, reason, client, killed, place):
