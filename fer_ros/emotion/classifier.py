@@ -68,6 +68,12 @@ class Classifier:
         """Crops and normalizes faces for this network."""
         return self.metadata.preprocessing
 
+    def compile_batches(self) -> None:
+        """Prepare for many batches of several faces, where the backend can: equal batches then give equal scores."""
+        compile_batches = getattr(self._backend, "compile_batches", None)
+        if compile_batches:
+            compile_batches()
+
     def scores(self, crops: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return the calibrated class scores of crops, all computed in one batch.
 

@@ -78,4 +78,6 @@ def _mean_scores(recipe: Recipe, training: FaceImages, names: Sequence[str | Pat
     # All are checked before the first computes its scores, which takes minutes.
     for name, teacher in zip(names, teachers, strict=True):
         check_teacher(teacher.metadata, name, recipe, training.labels)
+    for teacher in teachers:
+        teacher.compile_batches()  # the same run gives the same weights only if it has the same targets
     return torch.from_numpy(np.mean([metrics.scores(each, training, flip=True) for each in teachers], axis=0))

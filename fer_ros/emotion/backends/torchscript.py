@@ -79,6 +79,14 @@ class TorchScriptBackend:
         parts = self._run(batch, self._compiled)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def compile_batches(self) -> None:
+        """Compile batches of several faces now, not in the background when they are frequent.
+
+        From then on equal batches give equal logits; before, the last bits depend on how far the background thread is.
+        """
+        self._faces_in_company = _WORTHWHILE
+        self._compile_larger_batches()
+
     def _run(self, batch: np.ndarray, size: int) -> list[np.ndarray]:
         """Return the logits of parts of a batch, each of this size or less."""
         # A network this small gains nothing from more threads, which would take cores from other processes.
