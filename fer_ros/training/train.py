@@ -72,7 +72,7 @@ def train(
         group: the processes that train together.
 
     Raises:
-        TrainingError: the loss is not a finite number any more.
+        TrainingError: the loss or an output of the network is not a finite number any more.
         RecipeError: the batch is too small for the number of processes, a teacher does not fit, or `init_weight` has no
             initial weights.
         FileNotFoundError: a teacher does not exist.
@@ -102,6 +102,8 @@ def train(
         if group.is_main:
             network = with_initial_weights(state.average, state.initial, recipe.init_weight)
             logits = network_logits(network, validation, recipe.preprocessing)
+            if not np.isfinite(logits).all():
+                raise _divergence(recipe, f"the network's outputs became infinite in epoch {state.epochs_done + 1}")
             record = _record(recipe, state, result, logits, validation, len(training), used)
             state.records.append(record)
             if record.best:
@@ -203,10 +205,7 @@ class _Loop:
             rate = learning_rate(recipe, done / (recipe.epochs * steps), self._state.validation_losses)
             loss, right = self._step(chosen, soft_targets, size, rate)
             if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1}: lower learning_rate "
-                    f"(now {recipe.learning_rate:g}); the results of earlier epochs are intact"
-                )
+                raise _divergence(recipe, f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1}")
             self._state.optimizer.step()
             update_average(self._state.average, self._state.network, recipe.ema_decay, done)
             seen += len(chosen)
@@ -234,6 +233,12 @@ class _Loop:
         right = (logits.argmax(dim=1) == self._labels[chosen[shard]]).sum()
         mean_loss, right_of_all = group.all_reduce(network, weight, (loss.item(), right.item()))
         return mean_loss, int(right_of_all)
+
+
+def _divergence(recipe: Recipe, what: str) -> TrainingError:
+    return TrainingError(
+        f"{what}: lower learning_rate (now {recipe.learning_rate:g}); the results of earlier epochs are intact"
+    )
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:
