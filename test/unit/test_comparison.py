@@ -14,7 +14,7 @@ from fer_ros.cli import compare
 from fer_ros.emotion import model_file
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.evaluation import comparison, profiling
+from fer_ros.evaluation import comparison
 from fer_ros.networks import create
 
 
@@ -38,6 +38,7 @@ def constant_model(path, label):
     return path
 
 
+@pytest.mark.usefixtures("memory_not_measured")
 def test_fer_compare_prints_models_side_by_side(tmp_path, capsys):
     label = np.array([3] * 12 + [4] * 2, np.uint8)
     data = arrays(tmp_path / "public.npz", 14, 1, seed=1, label=label)
@@ -84,8 +85,8 @@ def run(folder, recipe, label):
     return folder
 
 
-def test_fer_compare_names_runs_by_recipe_and_shows_their_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(profiling, "_peak_memory", lambda *_: 100 << 20)  # starts a process for each model
+@pytest.mark.usefixtures("memory_not_measured")
+def test_fer_compare_names_runs_by_recipe_and_shows_their_training(tmp_path, capsys):
     data = arrays(tmp_path / "public.npz", 14, 1, seed=1)
     runs = [run(tmp_path / "a", "yang_cnn_3", "sad"), run(tmp_path / "b", "rao_cnn", "happy"),
             run(tmp_path / "c", "rao_cnn", "fear"), run(tmp_path / "d", None, "angry")]  # fmt: skip

@@ -367,7 +367,7 @@ class ToyReader:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "tiny_network")
 def test_data_set_of_another_package_is_trained_on(tmp_path):
     DATASETS.register("toy", Entry(lambda options: ToyReader(options.count), ToyOptions, description=".toy files"))
     try:

@@ -3,6 +3,8 @@
 
 import numpy as np
 import pytest
+import torch
+from training_data import bars
 
 from fer_ros.emotion.preprocessing import Preprocessing
 from fer_ros.types import Box
@@ -63,3 +65,15 @@ def test_blur_softens_crop():
     assert (sharp[24, 24], sharp[24, 25]) == (1.0, 0.0)
     assert 0.4 < soft[24, 24] < 0.7
     assert 0.05 < soft[24, 25] == soft[23, 24]
+
+
+def test_standardized_crops_do_not_depend_on_lighting():
+    crops = bars(np.arange(7), seed=1)
+    preprocessing = Preprocessing(standardize=True)
+    inputs = preprocessing.batch(crops)
+    np.testing.assert_allclose(inputs.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(inputs.std(axis=(1, 2, 3)), 1, atol=1e-5)
+    np.testing.assert_allclose(preprocessing.normalize(crops * 0.4 + 20), inputs[:, 0], atol=1e-5)
+    np.testing.assert_array_equal(preprocessing.batch(np.full((1, 48, 48), 77, np.uint8)), 0)
+    tensors = preprocessing.normalize(torch.from_numpy(crops).float())
+    np.testing.assert_allclose(tensors.numpy(), inputs[:, 0], atol=1e-5)

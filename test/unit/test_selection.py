@@ -13,7 +13,7 @@ from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata, read_metadata
 from fer_ros.evaluation.selection import find_provenance, select
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("tiny_network")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,7 +29,7 @@ def faces(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(faces, tmp_path_factory):
+def runs(faces, tiny_network, tmp_path_factory):
     """Return the folders of runs with the seeds 1 and 2, and of one that continues the first with seed 3."""
     folder = tmp_path_factory.mktemp("runs")
     steps = recipe(folder / "r.yaml", epochs=1)
@@ -90,6 +90,7 @@ def test_images_of_the_model_a_run_started_from_are_noted(runs, faces, tmp_path,
     assert "of these 7 images" in next(note for note in measures["notes"] if "was trained on" in note)
 
 
+@pytest.mark.usefixtures("memory_not_measured")
 def test_compare_notes_what_another_model_was_trained_on(runs, faces, tmp_path, capsys):
     models = [runs / "1" / "best.pt", runs / "2" / "best.pt"]
     arguments = [*models, "--data", faces, "--output", tmp_path, "--json", tmp_path / "c.json"]

@@ -9,21 +9,23 @@ import sys
 
 import pytest
 import torch
+import training_runs
 import yaml
 from training_data import arrays, recipe, undrawn
+from training_runs import StoppingOutput
 
-from fer_ros.cli import errors, export, train
+from fer_ros.cli import errors, export
 from fer_ros.emotion.model_file import read_metadata
 from fer_ros.training import checkpoint, run_folder
 
 STAGES = [
     {"name": "first"},
-    {"name": "teacher", "network_options": {"width": 4}, "teachers": ["first"]},
+    {"name": "teacher", "network_options": {"width": 6}, "teachers": ["first"]},
     {"name": "last", "epochs": 1, "learning_rate": 0.01, "teachers": ["teacher"], "seed": 3},
 ]
 SETTINGS = {"epochs": 2, "batch_size": 14}
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.usefixtures("tiny_network")]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,7 +48,7 @@ def staged(tmp_path_factory):
 
 
 def fer_train(*arguments):
-    return train.main([*map(str, arguments), "--threads", "1", "--progress", "json"])
+    return training_runs.fer_train(*arguments, "--progress", "json")
 
 
 def events_of(output):
@@ -60,27 +62,12 @@ def events_of(output):
 
 
 @pytest.fixture(scope="module")
-def run(data, staged, tmp_path_factory):
+def run(data, staged, tiny_network, tmp_path_factory):
     """Return the folder of an uninterrupted run, and what it printed."""
     folder = tmp_path_factory.mktemp("run") / "run"
     with contextlib.redirect_stdout(io.StringIO()) as output:
         assert fer_train("--data", data, "--recipe", staged, "--output", folder) == 0
     return folder, output.getvalue()
-
-
-class TerminatingOutput(io.StringIO):
-    """Standard output that sends SIGTERM to this process after the event `last`, as another process might."""
-
-    def __init__(self, last):
-        super().__init__()
-        self._last = last
-
-    def write(self, text):
-        written = super().write(text)
-        if text.endswith("\n") and events_of(self.getvalue())[-1:] == [self._last]:
-            self._last = None
-            signal.raise_signal(signal.SIGTERM)
-        return written
 
 
 def test_stages_run_in_order(run):
@@ -115,7 +102,7 @@ def test_best_model_of_the_last_stage_is_that_of_the_run(run):
     folder, _ = run
     assert (folder / "best.pt").read_bytes() == (folder / "last" / "best.pt").read_bytes()
     metadata = read_metadata(folder / "best.pt")
-    assert (metadata.network, metadata.recipe["teachers"]) == ("mini_xception", ["teacher"])
+    assert (metadata.network, metadata.recipe["teachers"]) == ("tiny", ["teacher"])
 
 
 def test_stage_starts_from_the_best_weights_of_an_earlier_one(run, data, tmp_path):
@@ -131,7 +118,8 @@ def test_stage_starts_from_the_best_weights_of_an_earlier_one(run, data, tmp_pat
 @pytest.mark.parametrize("interrupted_at", [("end", "first"), ("epoch", "teacher")])
 def test_run_resumes_between_and_inside_stages(interrupted_at, run, data, staged, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
-    with monkeypatch.context() as patch, contextlib.redirect_stdout(TerminatingOutput(interrupted_at)):
+    output = StoppingOutput(signal.SIGTERM, lambda text: events_of(text)[-1:] == [interrupted_at])
+    with monkeypatch.context() as patch, contextlib.redirect_stdout(output):
         patch.setattr(errors, "end_now", sys.exit)  # not without the interpreter's shutdown, which is this process's
         with pytest.raises(SystemExit, match="130"):
             fer_train("--data", data, "--recipe", staged, "--output", folder)
