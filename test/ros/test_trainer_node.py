@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trainer node as a program with a real action client: goals, cancellation, crashes, resuming, deployment."""
+"""The trainer node with a real action client and real training: goals, cancellation, crashes, resuming, deployment."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +27,9 @@ from training_data import arrays, recipe
 from fer_ros.action import TrainModel
 from fer_ros.emotion.model_file import identify
 from fer_ros.msg import TrainingProgress
+from fer_ros.nodes.emotion.node import EmotionNode
 from fer_ros.nodes.trainer.deployment import Deployment
+from fer_ros.nodes.trainer.node import TrainerNode
 
 CANCELED, FAILED, SUCCEEDED = TrainModel.Result.CANCELED, TrainModel.Result.FAILED, TrainModel.Result.SUCCEEDED
 TRAINING_DEADLINE = 300.0
@@ -42,10 +42,12 @@ def place(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("place")
     bars = place / "datasets" / "bars"
     bars.mkdir(parents=True)
-    arrays(bars / "train.npz", 140, 0, seed=1)
-    arrays(bars / "public.npz", 35, 1, seed=2)
-    recipe(place / "short.yaml", epochs=2)
-    recipe(place / "endless.yaml", epochs=10_000)
+    arrays(bars / "train.npz", 28, 0, seed=1)
+    arrays(bars / "public.npz", 14, 1, seed=2)
+    learned = {"network": "mini_xception", "batch_size": 14}
+    recipe(place / "endless.yaml", epochs=10_000, **learned)
+    stages = [{"name": "first"}, {"name": "second", "epochs": 2}]
+    recipe(place / "staged.yaml", epochs=1, stages=stages, **learned)
     return place
 
 
@@ -55,21 +57,20 @@ def robot(_ros):
         yield robot
 
 
+def settings(place: Path) -> dict[str, str | int]:
+    return {"datasets": str(place / "datasets"), "output": str(place / "runs"), "threads": 1, "nice": 1}
+
+
 @pytest.fixture(scope="module")
-def node(robot, place, measure_children):
-    with trainer(robot, place, place / "trainer.log") as node:
-        yield node
+def node(robot, place):
+    node = robot.start(TrainerNode, **settings(place))
+    yield node
+    robot.close(node)
 
 
 @pytest.fixture(scope="module")
 def client(robot, node) -> Client:
     return Client(robot)
-
-
-def trainer(robot: Robot, place: Path, log: Path) -> Program:
-    settings = {"datasets": place / "datasets", "output": place / "runs", "threads": 1, "nice": 1}
-    arguments = [word for name, value in settings.items() for word in ("-p", f"{name}:={value}")]
-    return Program("trainer_node", "--ros-args", "-r", f"__ns:={robot.namespace}", *arguments, log=log)
 
 
 class PromptActionClient(ActionClient):
@@ -131,10 +132,12 @@ class SentGoal:
         return self._result.result().status, self._result.result().result
 
 
-def children(program: Program) -> list[int]:
-    """Return the pids of the child processes."""
-    listed = [path.read_text() for path in Path(f"/proc/{program.pid}/task").glob("*/children")]
-    return [int(pid) for pids in listed for pid in pids.split()]
+def training_process(pid: int) -> int:
+    """Return the process id of the only fer-train that this process has started."""
+    listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    children = [child for children in listed for child in children.split()]
+    (training,) = [child for child in children if "fer_ros.cli.train" in Path(f"/proc/{child}/cmdline").read_text()]
+    return int(training)
 
 
 def is_running(pid: int) -> bool:
@@ -205,12 +208,12 @@ def test_canceled_run_keeps_its_best_model_and_checkpoint(canceled, place):
 
 
 @pytest.fixture(scope="module")
-def killed(client, canceled, node) -> tuple[SentGoal, int, TrainModel.Result]:
+def killed(client, canceled) -> tuple[SentGoal, int, TrainModel.Result]:
     """Resume the canceled run and kill its process; return the goal, its status and its result."""
     goal_handle = client.send(output_name="long", resume=True)
     goal_handle.epochs(1)
-    (training,) = children(node)
-    assert os.getpriority(os.PRIO_PROCESS, training) == os.getpriority(os.PRIO_PROCESS, node.pid) + 1
+    training = training_process(os.getpid())
+    assert os.getpriority(os.PRIO_PROCESS, training) == os.getpriority(os.PRIO_PROCESS, os.getpid()) + 1
     os.kill(training, signal.SIGKILL)
     return goal_handle, *goal_handle.end()
 
@@ -222,40 +225,29 @@ def test_resumed_run_continues_after_the_last_epoch(canceled, killed):
     assert first.best_validation_accuracy >= stopped_after.best_validation_accuracy
 
 
-def test_killed_training_aborts_the_goal_and_not_the_node(killed, canceled, robot, node):
+def test_killed_training_aborts_the_goal_and_not_the_node(killed, canceled, robot):
     _, status, result = killed
     assert (status, result.outcome) == (GoalStatus.STATUS_ABORTED, FAILED)
     assert "the training process was killed by signal 9 (SIGKILL)" in result.message
     assert Path(result.checkpoint_path).is_file()
-    assert node.runs
     robot.wait_until(lambda: "killed by signal 9" in health(canceled["health"][-1]), "diagnostics of the failure")
     assert canceled["health"][-1].status[0].level == DiagnosticStatus.ERROR
 
 
-ENDS = (signal.SIGINT, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def doomed(_ros, killed, place, tmp_path_factory) -> Iterator[dict[signal.Signals, tuple[Robot, Program, SentGoal]]]:
-    """For each signal return a separate node that resumes a copy of the killed run; all at once, for speed."""
-    with contextlib.ExitStack() as stack:
-        nodes = {}
-        for by in ENDS:
-            folder = tmp_path_factory.mktemp("doomed")
-            shutil.copytree(place / "runs" / "long", folder / "runs" / "long")
-            robot = stack.enter_context(Robot())
-            nodes[by] = robot, stack.enter_context(trainer(robot, folder, folder / "log"))
-        yield {by: (*node, Client(node[0]).send(output_name="long", resume=True)) for by, node in nodes.items()}
-
-
-@pytest.mark.parametrize("by", ENDS)
-def test_training_ends_with_its_node(by, killed, doomed):
-    robot, node, goal_handle = doomed[by]
-    assert goal_handle.epochs(1)[0] > killed[0].feedback[-1].epoch, "the killed run was resumed"
-    (training,) = children(node)
-    assert node.end(by) == (0 if by == signal.SIGINT else -by)
-    robot.wait_until(lambda: not is_running(training), "the end of training")
-    assert "Traceback" not in node.output
+@pytest.mark.usefixtures("_ros")
+def test_training_ends_with_its_program(killed, place, tmp_path):
+    """After SIGINT; that fer-train also ends when SIGKILL ends what reads its progress is in `test_reproduction`."""
+    shutil.copytree(place / "runs" / "long", tmp_path / "runs" / "long")
+    parameters = [word for name, value in settings(tmp_path).items() for word in ("-p", f"{name}:={value}")]
+    with Robot() as robot:
+        in_namespace = ["--ros-args", "-r", f"__ns:={robot.namespace}"]
+        with Program("trainer_node", *in_namespace, *parameters, log=tmp_path / "log") as program:
+            goal_handle = Client(robot).send(output_name="long", resume=True)
+            assert goal_handle.epochs(1)[0] > killed[0].feedback[-1].epoch, "the killed run was resumed"
+            training = training_process(program.pid)
+            assert program.end(signal.SIGINT) == 0
+            robot.wait_until(lambda: not is_running(training), "the end of training")
+            assert "Traceback" not in program.output
 
 
 @pytest.mark.parametrize(
@@ -274,10 +266,6 @@ def test_training_ends_with_its_node(by, killed, doomed):
         ({"resume": True, "output_name": "longer"}, "no run 'longer' to resume in {place}/runs; available: long"),
         ({"dataset": "bras", "output_name": "new"}, "{place}/datasets/bras: there is no such file or folder"),
         ({"dataset": "bars", "recipe": "mini_xeption"}, "there is no recipe 'mini_xeption'; available: "),
-        (
-            {"resume": True, "output_name": "long", "network": "res_se"},
-            "is of the network 'mini_xception', not 'res_se'",
-        ),
     ],
 )
 def test_unusable_goal_is_aborted_with_the_reason(goal, reason, client, killed, place):
@@ -289,25 +277,37 @@ def test_unusable_goal_is_aborted_with_the_reason(goal, reason, client, killed, 
     assert not (place / "runs" / "new").exists()
 
 
-def test_trained_model_is_deployed_without_a_missed_image(client, robot, model, place, astronaut, tmp_path):
-    in_namespace = ["--ros-args", "-r", f"__ns:={robot.namespace}", "-p", f"model:={model}"]
-    folder = ["-p", f"models.folder:={place / 'runs'}"]
-    with Program("emotion_node", *in_namespace, *folder, log=tmp_path / "log"):
-        camera = robot.matched_camera()
-        goal_handle = client.send(
-            dataset="bars", recipe=str(place / "short.yaml"), output_name="deployed", seed=1, deploy=True
-        )
-        served = []
-        while not goal_handle.over:
-            served.append(robot.process(camera, astronaut).model_id)
-            time.sleep(0.1)  # a slow camera leaves CPU time to training
+@pytest.fixture(scope="module")
+def deployed(client, robot, model, place, astronaut, killed, quick_start) -> tuple[SentGoal, list[str]]:
+    """Train in two stages and deploy the model; return the ended goal, and the models of the results meanwhile."""
+    assert robot.start(EmotionNode, model=str(model), models__folder=str(place / "runs")).autostart()
+    camera = robot.matched_camera()
+    goal_handle = client.send(
+        dataset="bars", recipe=str(place / "staged.yaml"), output_name="deployed", seed=1, deploy=True
+    )
+    served = []
+    while not goal_handle.over:
         served.append(robot.process(camera, astronaut).model_id)
+        time.sleep(0.3)  # a slow camera leaves CPU time to training
+    served.append(robot.process(camera, astronaut).model_id)
+    return goal_handle, served
+
+
+def test_progress_of_stages_counts_all_epochs(deployed):
+    progress = [(each.stage, each.epoch, each.epochs) for each in deployed[0].feedback]
+    assert progress == [("first", 1, 3), ("second", 2, 3), ("second", 3, 3)]
+
+
+def test_trained_model_is_deployed_without_a_missed_image(deployed, robot, model, place):
+    goal_handle, served = deployed
     status, result = goal_handle.end()
-    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED)
+    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED), result.message
+    assert result.model_path == str(place / "runs" / "deployed" / "best.pt")
     assert list(dict.fromkeys(served)) == [identify(model), identify(Path(result.model_path))]
     assert f"{robot.namespace}/emotion_node/load_model loaded {served[-1]}" in result.message
-    assert [progress.epoch for progress in goal_handle.feedback] == [1, 2]
 
+
+def test_plots_of_the_run_are_published(deployed, robot):
     plots: dict[str, Image] = {}
     latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
     for topic in ("training/curves", "training/confusion_matrix"):
@@ -321,14 +321,3 @@ def test_trained_model_is_deployed_without_a_missed_image(client, robot, model, 
 def test_missing_emotion_node_is_reported(robot):
     outcome = Deployment(robot.node, "missing", timeout=0.1).deploy(Path("best.pt"), is_canceled=lambda: False)
     assert outcome.startswith(f"not deployed: there is no service {robot.namespace}/missing/load_model")
-
-
-def test_progress_of_stages_counts_all_epochs(client, place, killed):
-    stages = [{"name": "first"}, {"name": "second", "epochs": 2}]
-    path = recipe(place / "staged.yaml", epochs=1, stages=stages)
-    goal_handle = client.send(dataset="bars", recipe=str(path), output_name="staged")
-    status, result = goal_handle.end()
-    assert (status, result.outcome) == (GoalStatus.STATUS_SUCCEEDED, SUCCEEDED), result.message
-    progress = [(each.stage, each.epoch, each.epochs) for each in goal_handle.feedback]
-    assert progress == [("first", 1, 3), ("second", 2, 3), ("second", 3, 3)]
-    assert result.model_path == str(place / "runs" / "staged" / "best.pt")
