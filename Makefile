@@ -20,7 +20,8 @@ demo: setup ## run the nodes on a built-in scene, a video, images or a webcam: I
 	  $(if $(DASHBOARD),--dashboard) $(ARGS)
 
 test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" goes to pytest, ARGS="-n 0 --pdb" debugs
-	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 --cov --cov-report= $(ARGS)
+	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
+	  $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
 
 fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10, exits with 1 if one is a finding
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)
@@ -29,7 +30,7 @@ fuzz-dds: setup ## send MESSAGES=5000 hostile messages to emotion_node, which mu
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$(CURDIR)/test/ros:$$PYTHONPATH" python -m fuzz.dds \
 	  --messages $(or $(MESSAGES),5000) $(ARGS)
 
-coverage: setup ## report the line coverage of the last `make test`; fails below 95 % of the library or 90 % of the nodes
+coverage: setup ## report the line coverage of the last `make test COVERAGE=1`; fails below 95 % of the library or 90 % of nodes
 	@$(IN_ENV) coverage report --skip-covered --omit='fer_ros/nodes/*' --fail-under=95 && \
 	  coverage report --skip-covered --include='fer_ros/nodes/*' --fail-under=90
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import nn
 
@@ -24,20 +24,22 @@ class TinyOptions:
     """Options of the network."""
 
     width: int = 8
+    regularized: bool = True
+    """With batch norm and dropout."""
 
 
 class Tiny(nn.Sequential):
     """Map (N, 1, height, width) float32 crops of any size to (N, classes) logits."""
 
-    def __init__(self, classes: int, width: int):
+    def __init__(self, classes: int, width: int, regularized: bool = True):
         layers = {
             "shrink": nn.AdaptiveAvgPool2d(12),
             "conv": nn.Conv2d(1, width, 3, padding=1, bias=False),
-            "norm": nn.BatchNorm2d(width),
+            "norm": nn.BatchNorm2d(width) if regularized else nn.Identity(),
             "relu": nn.ReLU(inplace=True),
             "rows": nn.AdaptiveAvgPool2d((12, 1)),
             "flatten": nn.Flatten(),
-            "dropout": nn.Dropout(0.1),
+            "dropout": nn.Dropout(0.1 if regularized else 0.0),
             "head": nn.Linear(12 * width, classes),
         }
         super().__init__(OrderedDict(layers))
@@ -46,7 +48,7 @@ class Tiny(nn.Sequential):
 @contextlib.contextmanager
 def registered() -> Iterator[None]:
     """Register the network from outside of the package."""
-    NETWORKS.register(NAME, Entry(lambda options, classes: Tiny(classes, options.width), TinyOptions))
+    NETWORKS.register(NAME, Entry(lambda options, classes: Tiny(classes, **asdict(options)), TinyOptions))
     try:
         yield
     finally:

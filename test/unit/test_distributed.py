@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from training_data import arrays, recipe
+from training_runs import with_test_modules
 
 from fer_ros.cli import train
 from fer_ros.training import checkpoint
@@ -17,26 +18,37 @@ from fer_ros.training.run_folder import CHECKPOINT
 PROCESSES = 2
 
 
-@pytest.mark.usefixtures("undrawn")
+PROGRAM = """
+import contextlib, os, sys
+import tiny_network
+from fer_ros.cli import train
+
+with contextlib.ExitStack() as contexts:
+    contexts.enter_context(tiny_network.registered())
+    if os.environ["RANK"] == "0":  # the other one does not plot
+        import training_data
+
+        contexts.enter_context(training_data.undrawn())
+    sys.exit(train.main())
+"""
+
+
+@pytest.mark.usefixtures("undrawn", "tiny_network")
 def test_two_processes_learn_what_one_learns(tmp_path):
     arrays(tmp_path / "train.npz", 28, 0, seed=1)
     arrays(tmp_path / "public.npz", 14, 1, seed=2)
     # Without batch norm and dropout, which depend on the shard, the sums differ only by their order.
-    followed = recipe(
-        **{
-            "path": tmp_path / "r.yaml",
-            "network": "acted_cnn",
-            "network_options": {"dropout": 0.0, "later_dropout": 0.0},
-            "epochs": 2,
-        },
-        preprocessing={"input_size": 180},
-    )
+    followed = recipe(tmp_path / "r.yaml", network_options={"regularized": False}, epochs=2)
     data = [str(tmp_path / "train.npz"), str(tmp_path / "public.npz")]
     arguments = ["--data", *data, "--recipe", str(followed), "--threads", "1", "--device", "cpu"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
     together = [*arguments, "--output", str(tmp_path / "two"), "--progress", "json"]
-    command = [*launcher, "-m", "fer_ros.cli.train", *together]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as processes:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [*launcher, str(tmp_path / "program.py"), *together]
+    environment = with_test_modules()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as processes:
         assert train.main([*arguments, "--output", str(tmp_path / "one")]) == 0
         output, errors = processes.communicate(timeout=300)
     assert processes.returncode == 0, errors

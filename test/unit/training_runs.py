@@ -39,15 +39,20 @@ def without_times(folder):
     return [{k: v for k, v in record.items() if k not in TIMES} for record in records]
 
 
-def start_python(program: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start a Python program that can import the modules beside the tests; read its output with `communicate`."""
+def with_test_modules() -> dict[str, str]:
+    """Return the environment of a process that can import the modules beside the tests."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def start_python(program: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a Python program that can import the modules beside the tests."""
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env=with_test_modules(),
     )
 
 
