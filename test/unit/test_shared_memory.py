@@ -12,17 +12,19 @@ from fer_ros.nodes.common import shared_memory
 
 
 @pytest.fixture
-def segments():
-    """Create the files of two segments and a port, as Fast DDS names them; return the paths of their locks."""
+def segments(tmp_path, monkeypatch):
+    """Create the files of two segments and a port, as Fast DDS names them; return the paths of their locks.
+
+    Not in /dev/shm, where every node that starts on this machine removes segments without an owner.
+    """
+    monkeypatch.setattr(shared_memory, "_FOLDER", tmp_path)
     digits = [uuid.uuid4().hex[:16] for _ in range(3)]
     names = (f"fastdds_{digits[0]}", f"fastrtps_{digits[1]}", f"fastdds_port{digits[2]}")
-    locks = [Path("/dev/shm", f"{name}_el") for name in names]
+    locks = [tmp_path / f"{name}_el" for name in names]
     files = [*locks, *(_segment(lock) for lock in locks)]
     for path in files:
         path.write_bytes(bytes(4096))
-    yield locks
-    for path in files:
-        path.unlink(missing_ok=True)
+    return locks
 
 
 def test_only_shared_memory_of_this_process_is_removed(segments):

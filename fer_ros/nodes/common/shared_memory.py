@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _FOLDER = Path("/dev/shm")
-_LOCK = re.compile(r"(/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16})_el")
-"""File that the owner of a Fast DDS segment keeps open and locked; other participants only map the segment."""
+_LOCK = re.compile(r"(fast(?:dds|rtps)_[0-9a-f]{16})_el")
+"""Name of the file that a Fast DDS segment's owner keeps open and locked; other participants only map the segment."""
 
 
 def remove_own() -> None:
@@ -47,17 +47,23 @@ def owned_segments(pid: int | str = "self") -> set[str]:
     with suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
-                lock = _LOCK.fullmatch(os.readlink(descriptor))
-                segments |= {lock[1]} if lock else set()
+                segment = _segment_of(Path(os.readlink(descriptor)))
+                segments |= {segment} if segment else set()
     return segments
 
 
 def _segments() -> Iterator[str]:
     with suppress(OSError):
         for path in _FOLDER.iterdir():
-            lock = _LOCK.fullmatch(str(path))
-            if lock:
-                yield lock[1]
+            segment = _segment_of(path)
+            if segment:
+                yield segment
+
+
+def _segment_of(lock: Path) -> str | None:
+    """Return the path of the segment that a file is the lock of, or None if the file is no lock."""
+    name = _LOCK.fullmatch(lock.name)
+    return str(_FOLDER / name[1]) if name and lock.parent == _FOLDER else None
 
 
 def _is_locked(path: str) -> bool:
