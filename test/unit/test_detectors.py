@@ -200,7 +200,7 @@ def test_toy_detector_is_registered_from_outside(toy_detector):
 
 
 def test_docs_list_all_detectors_and_their_options():
-    page = (Path(__file__).parents[2] / "docs" / "front-ends.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "choose-detector.md").read_text()
     for name in DETECTORS:
         entry = DETECTORS[name]
         assert f"| `{name}`" in page
@@ -209,7 +209,7 @@ def test_docs_list_all_detectors_and_their_options():
 
 
 def test_example_detector_of_the_docs_works():
-    page = (Path(__file__).parents[2] / "docs" / "front-ends.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "choose-detector.md").read_text()
     exec(page.split("```python\n")[1].split("```")[0], {"__name__": "example"})
     try:
         (found,) = DETECTORS.create("center").detect(np.zeros((200, 300), np.uint8))

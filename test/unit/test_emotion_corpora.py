@@ -306,11 +306,11 @@ def test_frame_without_detection_takes_the_nearest_box(tmp_path, person):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("undrawn", "tiny_network")
 def test_model_is_trained_and_evaluated_by_speaker(ten_speakers, tmp_path_factory, capsys):
     out = tmp_path_factory.mktemp("out")
     recipe = out / "short.yaml"
-    recipe.write_text("network: mini_xception\nepochs: 1\nbatch_size: 64\n")
+    recipe.write_text("network: tiny\nepochs: 1\nbatch_size: 64\n")
     data = ["--data", str(ten_speakers), "--by-speaker"]
     for emotion in ("06", "07", "08"):
         for speaker in range(1, 11):
