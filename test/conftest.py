@@ -2,6 +2,7 @@
 """Give this test run a ROS domain, so that it neither receives from nor disturbs other nodes on this machine."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -36,3 +37,7 @@ if os.environ.get("ROS_DISTRO") == "humble":
     os.environ["ROS_LOCALHOST_ONLY"] = "1"  # the same; later releases warn about it
 # Messages check the types of their fields only when asked to; without it a mistake appears as a crash in C.
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
+
+# A shell starts its background jobs with SIGINT ignored; tests send it to this process and its children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
