@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,9 +20,8 @@ from pathlib import Path
 
 import rclpy
 from playwright.sync_api import sync_playwright
-from rclpy.executors import SingleThreadedExecutor
 
-from benchmarks.end_to_end import cpu_seconds, run_process
+from benchmarks.end_to_end import cpu_seconds, run_process, spinning
 from fer_ros import dds_profile
 from fer_ros.msg import FaceEmotionArray
 
@@ -112,16 +110,8 @@ def _node(module: str, *arguments: str) -> Iterator[subprocess.Popen]:
 def _listener() -> Iterator[None]:
     node = rclpy.create_node("behavior")
     node.create_subscription(FaceEmotionArray, "emotions", lambda _: None, 10)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
-    try:
+    with spinning(node):
         yield
-    finally:
-        executor.shutdown()
-        thread.join()
-        node.destroy_node()
 
 
 @contextmanager

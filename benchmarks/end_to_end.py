@@ -26,6 +26,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from fer_ros import dds_profile
@@ -195,6 +196,13 @@ def _subscribed(received: dict[str, Received], stages: Stages) -> Iterator[None]
         topic = f"{name}/emotions" if name else "emotions"
         node.create_subscription(FaceEmotionArray, topic, camera.add, QoSProfile(depth=50))
     node.create_subscription(DiagnosticArray, "/diagnostics", stages.update, QoSProfile(depth=1))
+    with spinning(node):
+        yield
+
+
+@contextmanager
+def spinning(node: Node) -> Iterator[None]:
+    """Spin a node in a background thread, and destroy it in the end."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin, daemon=True)

@@ -17,6 +17,7 @@ from fer_ros.files import check_writable
 from fer_ros.registry import did_you_mean
 from fer_ros.reproduction import experiments
 from fer_ros.reproduction.experiments import DATA_SETS, FER2013, Experiment
+from fer_ros.reproduction.page import duration
 
 if TYPE_CHECKING:
     from fer_ros.reproduction.queue import Run
@@ -126,11 +127,11 @@ def _reproduce(chosen: Sequence[Experiment], data: Mapping[str, Sequence[str]], 
     def say(run: Run, text: str) -> None:
         left = sum(each.minutes_left for each in runs) / min(len(slots), len(runs))
         with printing:
-            print(f"{run.experiment.name:42}{text:44}all: {_duration(left)} left", flush=True)
+            print(f"{run.experiment.name:42}{text:44}all: {duration(left)} left", flush=True)
 
     def on_epoch(run: Run) -> None:
         progress = f"epoch {run.epochs_done}/{run.experiment.epochs}, {100 * run.accuracy:.2f} %"
-        say(run, f"{progress}, {_duration(run.minutes_left)} left")
+        say(run, f"{progress}, {duration(run.minutes_left)} left")
 
     def on_end(run: Run, failure: str) -> None:
         if failure:
@@ -152,13 +153,9 @@ def _list(chosen: Sequence[Experiment], output: Path) -> int:
     print(f"{'experiment':42}{'data':9}{'epochs':>12}  time left on one core")
     for each in chosen:
         run = Run(each, [], output)
-        left = _duration(run.minutes_left) if run.minutes_left else "done"
+        left = duration(run.minutes_left) if run.minutes_left else "done"
         print(f"{each.name:42}{each.data:9}{f'{run.epochs_done} of {each.epochs}':>12}  {left}")
     return 0
-
-
-def _duration(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 
 
 if __name__ == "__main__":

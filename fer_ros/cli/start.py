@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the commands: Ctrl-C ends them without a traceback, also while their imports take seconds."""
+"""Starts the commands: Ctrl-C ends them without a traceback, also while their imports take seconds.
+
+The wheel's entry points are attributes of this module, named after the modules of the commands, as `start:train`.
+"""
 
 from __future__ import annotations
 
 import importlib
 import signal
 from collections.abc import Callable
+from functools import partial
+
+COMMANDS = ("annotate", "compare", "demo", "detect", "evaluate", "export", "reproduce", "train")
+"""Modules of this package that are commands."""
 
 
 def run(module: str) -> int:
@@ -20,44 +27,8 @@ def run(module: str) -> int:
     return main()
 
 
-# For the entry points of the wheel.
-
-
-def annotate() -> int:
-    """Run fer-annotate."""
-    return run("fer_ros.cli.annotate")
-
-
-def compare() -> int:
-    """Run fer-compare."""
-    return run("fer_ros.cli.compare")
-
-
-def demo() -> int:
-    """Run fer-demo."""
-    return run("fer_ros.cli.demo")
-
-
-def detect() -> int:
-    """Run fer-detect."""
-    return run("fer_ros.cli.detect")
-
-
-def evaluate() -> int:
-    """Run fer-evaluate."""
-    return run("fer_ros.cli.evaluate")
-
-
-def export() -> int:
-    """Run fer-export."""
-    return run("fer_ros.cli.export")
-
-
-def reproduce() -> int:
-    """Run fer-reproduce."""
-    return run("fer_ros.cli.reproduce")
-
-
-def train() -> int:
-    """Run fer-train."""
-    return run("fer_ros.cli.train")
+def __getattr__(name: str) -> Callable[[], int]:
+    """Return what runs the command of this name."""
+    if name not in COMMANDS:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return partial(run, f"fer_ros.cli.{name}")

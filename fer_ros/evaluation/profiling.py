@@ -152,16 +152,16 @@ _CHILD = """
 import sys
 import numpy as np
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.evaluation.resources import peak_memory
 classifier = Classifier(sys.argv[1], sys.argv[2])
 size = classifier.preprocessing.input_size
 for _ in range(20):
     classifier.scores(np.zeros((1, size, size), np.uint8))
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+print(peak_memory())
 """
 
 
 def _peak_memory(path: Path, backend: str) -> int:
     """Return the peak resident memory, bytes, of a new process that loads the model and classifies."""
-    # Not getrusage: its maximum starts with the memory of the parent process.
     command = [sys.executable, "-c", _CHILD, str(path.absolute()), backend]
-    return 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])

@@ -52,7 +52,7 @@ class ResourceMeter:
             seconds=time.monotonic() - self._started,
             user_seconds=now.user - self._times.user,
             system_seconds=now.system - self._times.system,
-            peak_memory_bytes=_peak_memory(),
+            peak_memory_bytes=peak_memory(),
         )
 
 
@@ -64,7 +64,8 @@ def machine_memory() -> int:
         return 0
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
+    """Return the highest resident memory of this process since its start, bytes; 0 where the system does not tell."""
     # Not getrusage: its maximum starts with the memory of the parent process.
     try:
         status = Path("/proc/self/status").read_text()

@@ -53,7 +53,7 @@ def _runs(results: Mapping[str, Result]) -> str:
 
 def _run(experiment: Experiment, result: Result | None) -> tuple[str, ...]:
     if result is None:
-        left = f"not run: about {_duration(experiment.minutes)} on one core"
+        left = f"not run: about {duration(experiment.minutes)} on one core"
         return (f"`{experiment.name}`", "", left, "", f"0 of {experiment.epochs}", "", "", "", "")
     return (
         f"`{experiment.name}`",
@@ -63,7 +63,7 @@ def _run(experiment: Experiment, result: Result | None) -> tuple[str, ...]:
         f"{result.epochs} of {result.epochs_of_recipe}",
         str(result.best_epoch),
         str(result.seed),
-        _duration(result.minutes),
+        duration(result.minutes),
         _machine(result),
     )
 
@@ -108,7 +108,8 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _duration(minutes: float) -> str:
+def duration(minutes: float) -> str:
+    """Return a time for people, in minutes or hours."""
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import sys
@@ -67,9 +66,11 @@ class Run:
         self.folder = folder / experiment.name
         self._data = data
         self._wanted = min(epochs or experiment.epochs, experiment.epochs)
-        self._seconds = _seconds_of_epochs(self.folder)
+        self._seconds = [epoch["seconds"] for epoch in run_folder.read_metrics(self.folder)]
         self._child: ChildProcess | None = None
         self._stopped_after_epochs = False
+        self.is_evaluating = False
+        """Whether the process that was started last evaluates."""
         self.accuracy = 0.0
         """Of the latest epoch, 0..1."""
 
@@ -101,10 +102,10 @@ class Run:
                     self._child.request_stop(STOP_GRACE)
             return bool(event)
 
-        command = self._evaluation() if self.is_trained else self._training()
+        self.is_evaluating = self.is_trained
+        command = self._evaluation() if self.is_evaluating else self._training()
         environment = {**os.environ, **slot.environment}
-        name = f"{self.experiment.name}: {command[2].rpartition('.')[2]}"
-        self._child = ChildProcess(name, command, environment=environment, stdout=True, on_line=on_line)
+        self._child = ChildProcess(self.experiment.name, command, environment=environment, stdout=True, on_line=on_line)
         return self._child
 
     def check(self) -> None:
@@ -137,15 +138,6 @@ class Run:
         output = ["--output", str(self.folder / "evaluation"), "--json", str(self.folder / results.EVALUATION)]
         more = ["--robustness"] if self.experiment.robustness else []
         return [*command, *output, *more, "--profile", "--data", *self._data, *self.experiment.options]
-
-
-def _seconds_of_epochs(folder: Path) -> list[float]:
-    """Return the duration of each epoch that a run has done, without validation."""
-    try:
-        with (folder / run_folder.METRICS).open(newline="") as file:
-            return [float(row["seconds"]) for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        return []
 
 
 def _event(line: str) -> dict[str, Any]:
@@ -196,10 +188,9 @@ def _next_step(
 ) -> ChildProcess | None:
     """Start the evaluation after the training; report the end after the evaluation or a failure."""
     ended.wait()
-    was_training = "evaluate" not in ended.name
     try:
         run.check()
-        if was_training:
+        if not run.is_evaluating:
             return run.start(slot, on_epoch)
         run.save_result()
     except (ReproductionError, run_folder.RunFolderError, OSError) as error:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -63,10 +62,9 @@ def read_run(folder: Path, experiment: str) -> Result:
     """
     run = run_folder.read_json(folder / run_folder.RUN)
     evaluation = run_folder.read_json(folder / EVALUATION)
-    with (folder / run_folder.METRICS).open(newline="") as file:
-        epochs = list(csv.DictReader(file))
+    epochs = run_folder.read_metrics(folder)
     try:
-        best = max(epochs, key=lambda epoch: float(epoch["validation_accuracy"]))
+        best = max(epochs, key=lambda epoch: epoch["validation_accuracy"])
         return Result(
             experiment=experiment,
             parameters=evaluation["profile"]["parameters"],
@@ -76,7 +74,7 @@ def read_run(folder: Path, experiment: str) -> Result:
             epochs=len(epochs),
             epochs_of_recipe=int(best["epochs"]),
             best_epoch=int(best["epoch"]),
-            minutes=round(sum(float(epoch["seconds"]) for epoch in epochs) / 60, 1),
+            minutes=round(sum(epoch["seconds"] for epoch in epochs) / 60, 1),
             cpu=run["cpu"],
             threads=run["threads"],
             device=run["device"],
@@ -87,15 +85,15 @@ def read_run(folder: Path, experiment: str) -> Result:
         raise RunFolderError(f"{folder} is no complete run: {type(error).__name__} {error}") from error
 
 
-def _measures(evaluation: Mapping[str, Any], best: Mapping[str, str]) -> dict[str, float]:
-    shares = {name: evaluation[name] for name in _WHOLE} | {"training_accuracy": float(best["training_accuracy"])}
+def _measures(evaluation: Mapping[str, Any], best: Mapping[str, float]) -> dict[str, float]:
+    shares = {name: evaluation[name] for name in _WHOLE} | {"training_accuracy": best["training_accuracy"]}
     for label, of_class in evaluation["per_class"].items():
         shares |= {f"{label}.{name}": of_class[name] for name in _OF_A_CLASS if of_class[name] is not None}
     for kind in ("rotation_black", "brightness"):
         for point in evaluation.get("robustness", {}).get(kind, []):
             shares[f"{kind}.{point['value']:g}"] = point["drawn"]
     measures = {name: round(100 * share, 2) for name, share in shares.items()}
-    return measures | {"validation_loss": round(float(best["validation_loss"]), 4)}
+    return measures | {"validation_loss": round(best["validation_loss"], 4)}
 
 
 def save(path: Path, result: Result) -> None:

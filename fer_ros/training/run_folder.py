@@ -178,13 +178,26 @@ def latest_stage(folder: Path) -> Path:
     return next((folder / name for name in reversed(names) if (folder / name / RUN).is_file()), folder)
 
 
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """Return the numbers in `metrics.csv`, a mapping for each epoch; empty before the first epoch has ended.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    table = folder / METRICS
+    try:
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{name: float(value) for name, value in row.items() if name != "best"} for row in rows]
+    except FileNotFoundError:
+        return []
+    except (TypeError, ValueError, csv.Error) as error:
+        raise RunFolderError(f"{table} is damaged: {error}") from error
+
+
 def best_accuracy(folder: Path) -> float:
     """Return the highest validation accuracy in `metrics.csv`, 0..1; NaN before the first epoch has ended."""
-    try:
-        with (folder / METRICS).open(newline="") as file:
-            return max((float(row["validation_accuracy"]) for row in csv.DictReader(file)), default=math.nan)
-    except FileNotFoundError:
-        return math.nan
+    return max((epoch["validation_accuracy"] for epoch in read_metrics(folder)), default=math.nan)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -52,6 +52,20 @@ def finish(launched: subprocess.Popen) -> str:
         launched.wait()
 
 
+def wait_for_lines(launched: subprocess.Popen, texts: list[str]) -> list[str]:
+    """Wait until each text is in a line of its output, end it, and return the lines."""
+    missing, lines = set(texts), []
+    for line in launched.stdout:
+        lines.append(line)
+        missing -= {text for text in missing if text in line}
+        if not missing:
+            break
+    launched.send_signal(signal.SIGINT)
+    finish(launched)
+    assert not missing, "".join(lines)
+    return lines
+
+
 @pytest.fixture
 def model(tmp_path) -> Path:
     """Write a valid model file with random weights."""
@@ -121,16 +135,7 @@ def test_behaviors_react_to_the_smile_of_the_scene():
     pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
     pytest.importorskip("py_trees", reason="the behavior tree needs it")
     launched = launch("behaviors.launch.py", "scene:=true", f"namespace:=robot_{uuid.uuid4().hex[:8]}")
-    awaited = {"greeter]: Hello, f1!": "", "behavior_tree]: It is good to see you smile.": ""}
-    lines = []
-    for line in launched.stdout:
-        lines.append(line)
-        awaited |= {text: line for text in awaited if text in line}
-        if all(awaited.values()):
-            break
-    launched.send_signal(signal.SIGINT)
-    finish(launched)
-    assert all(awaited.values()), "".join(lines)
+    wait_for_lines(launched, ["greeter]: Hello, f1!", "behavior_tree]: It is good to see you smile."])
 
 
 @needs_ros2_launch
@@ -139,21 +144,13 @@ def test_demo_without_subscriber_says_what_it_waits_for(model):
     launched = launch(
         "demo.launch.py", f"namespace:={namespace}", f"model:={model}", "use_sim_time:=true", "discovery:=localhost"
     )
-    awaited = {
-        f"[{namespace}.emotion_node]: use_sim_time is true, but no time arrives on /clock": "",
-        f"[{namespace}.video_publisher_node]: use_sim_time is true, but no time arrives on /clock": "",
-        f"waiting for subscribers of /{namespace}/image: 0 of 1": "",
-        f"idle: the results have no subscriber, so images are not processed; subscribe to /{namespace}/emotions": "",
-    }
-    lines = []
-    for line in launched.stdout:
-        lines.append(line)
-        awaited |= {text: line for text in awaited if text in line}
-        if all(awaited.values()):
-            break
-    launched.send_signal(signal.SIGINT)
-    finish(launched)
-    assert all(awaited.values()), "".join(lines)
+    awaited = [
+        f"[{namespace}.emotion_node]: use_sim_time is true, but no time arrives on /clock",
+        f"[{namespace}.video_publisher_node]: use_sim_time is true, but no time arrives on /clock",
+        f"waiting for subscribers of /{namespace}/image: 0 of 1",
+        f"idle: the results have no subscriber, so images are not processed; subscribe to /{namespace}/emotions",
+    ]
+    lines = wait_for_lines(launched, awaited)
     assert not any("no publisher" in line for line in lines)
 
 
