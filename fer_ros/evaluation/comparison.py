@@ -123,7 +123,7 @@ def evaluate(
     name = name or classifier.model_id
     targets = metrics.targets_for(classifier.labels, images)
     meter = ResourceMeter()
-    scores = metrics.scores(classifier, images, progress=f"{name}: scoring", **views)
+    scores = metrics.scores(classifier, images.pixels, progress=f"{name}: scoring", **views)
     testing = meter.resources()
     return EvaluatedModel(
         name,

@@ -80,22 +80,22 @@ class Evaluation:
 
 
 def scores(
-    classifier: Classifier, images: FaceImages, *, flip: bool = False, ten_crop: bool = False, progress: str = ""
+    classifier: Classifier, crops: np.ndarray, *, flip: bool = False, ten_crop: bool = False, progress: str = ""
 ) -> np.ndarray:
-    """Return the classifier's scores of labeled images: (N, classes) float32, columns in the order of its labels.
+    """Return the classifier's scores of crops: (N, classes) float32, columns in the order of its labels.
 
     Args:
         classifier: the model.
-        images: gray crops of the classifier's input size.
-        flip: average the scores of each image and of its mirror image.
+        crops: (N, size, size) uint8, of the classifier's input size.
+        flip: average the scores of each crop and of its mirror image.
         ten_crop: average the scores of the four corners and the center, scaled to the input size, and of their mirror
             images (Krizhevsky, Sutskever and Hinton, NIPS 2012).
         progress: title of a progress bar; empty for none.
     """
     batches = []
-    starts = range(0, len(images), _BATCH)
+    starts = range(0, len(crops), _BATCH)
     for start in with_progress(starts, progress) if progress else starts:
-        views = _views(images.pixels[start : start + _BATCH], flip, ten_crop)
+        views = _views(crops[start : start + _BATCH], flip, ten_crop)
         batches.append(np.mean([classifier.scores(view) for view in views], axis=0))
     return np.concatenate(batches)
 

@@ -44,7 +44,7 @@ def score(classifier: Classifier, images: FaceImages, **views: Any) -> ScoredIma
         DataError: the images have a label that the model lacks.
     """
     targets = metrics.targets_for(classifier.labels, images)
-    scores = metrics.scores(classifier, images, **views)
+    scores = metrics.scores(classifier, images.pixels, **views)
     return ScoredImages(classifier, images, scores, targets, metrics.measure(scores, targets, classifier.labels))
 
 

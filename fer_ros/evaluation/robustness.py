@@ -85,7 +85,7 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = PER_CLA
     targets = metrics.targets_for(classifier.labels, images)
 
     def correct(pixels: np.ndarray) -> np.ndarray:
-        predicted = metrics.scores(classifier, _with(images, pixels)).argmax(axis=1)
+        predicted = metrics.scores(classifier, pixels).argmax(axis=1)
         matches: np.ndarray = predicted == targets
         return matches
 
@@ -179,7 +179,3 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         .rstrip()
         for first, *rest in rows
     ]  # fmt: skip
-
-
-def _with(images: FaceImages, pixels: np.ndarray) -> FaceImages:
-    return FaceImages(pixels, images.targets, images.labels, images.splits)

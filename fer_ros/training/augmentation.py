@@ -40,8 +40,14 @@ class Augmentation:
 
     def __call__(self, pixels: torch.Tensor, size: int) -> torch.Tensor:
         """Return augmented (N, size, size) float32 crops in 0..255 from (N, side, side) uint8 images."""
-        faces = self._transform(pixels.float(), size)
-        faces = self._adjust_light(faces)
+        return self.hide(self.move(pixels, size))
+
+    def move(self, pixels: torch.Tensor, size: int) -> torch.Tensor:
+        """Return the crops of `__call__` before a part of them is erased or covered."""
+        return self._adjust_light(self._transform(pixels.float(), size))
+
+    def hide(self, faces: torch.Tensor) -> torch.Tensor:
+        """Return a copy of (N, size, size) float32 crops with parts of some erased and covered."""
         faces = self._erase(faces)
         return cover(faces, self.cover) if self.cover else faces
 

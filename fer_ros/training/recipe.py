@@ -76,6 +76,9 @@ class Recipe:
     2015): earlier stages, shipped models, or files relative to the recipe."""
     teacher_weight: float = 0.5
     """Share of each target taken from the teachers."""
+    teacher_view: str = "original"
+    """What the teachers see: each training image and its mirror image once (original), or the augmented crops and
+    theirs before parts are erased or covered (augmented; Beyer et al. 2022), which takes longer."""
     initial_size: int = 0
     """Side of the crops in the first epoch, pixels; it grows to the input size, which it reaches after 80 % of the run
     (progressive learning; Tan, Le 2021). 0: the input size from the start."""
@@ -193,6 +196,7 @@ _CHOICES = {
     "optimizer": ("sgd", "adam"),
     "schedule": ("one_cycle", "plateau", "constant"),
     "augmentation.resampling": RESAMPLING,
+    "teacher_view": ("original", "augmented"),
 }
 _RANGES = [
     ("epochs", 1, 10_000),

@@ -37,23 +37,45 @@ class Targets:
         self._recipe = recipe
         self._labels = functional.one_hot(torch.from_numpy(training.targets), len(training.labels)).float()
         self._votes = None if training.crowd_votes is None else torch.from_numpy(training.crowd_votes)
-        self._teacher_scores = _mean_scores(recipe, training, teachers)
+        self._teachers = _load_teachers(recipe, training, teachers)
+        self._scores: torch.Tensor | None = None
+        if self._teachers and recipe.teacher_view == "original":
+            self._scores = _mean_scores(self._teachers, training.pixels)
 
-    def at(self, epoch: int) -> torch.Tensor:
-        """Return the targets in `epoch` (from 0): (N, classes) float32, rows sum to 1."""
-        return self._add_teachers(self._add_votes(self._labels, epoch))
+    def at(self, epoch: int, chosen: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
+        """Return the targets of a batch.
 
-    def _add_votes(self, targets: torch.Tensor, epoch: int) -> torch.Tensor:
+        Args:
+            epoch: number of the epoch, from 0.
+            chosen: (N,) int64 indices of the training images, on the CPU.
+            crops: (N, size, size) float32, gray levels 0..255: the augmented crops, for `teacher_view` augmented.
+
+        Returns:
+            (N, classes) float32 on the CPU; rows sum to 1.
+        """
+        targets = self._add_votes(self._labels[chosen], chosen, epoch)
+        if not self._teachers:
+            return targets
+        if self._scores is not None:
+            scores = self._scores[chosen]
+        else:
+            scores = _mean_scores(self._teachers, self._enlarge(crops).round().byte().cpu().numpy())
+        return (1 - self._recipe.teacher_weight) * targets + self._recipe.teacher_weight * scores
+
+    def _enlarge(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return (N, size, size) crops of the input size; early epochs may have smaller ones."""
+        size = self._recipe.preprocessing.input_size
+        if crops.shape[-1] == size:
+            return crops
+        return functional.interpolate(crops[:, None], (size, size), mode="bilinear")[:, 0]
+
+    def _add_votes(self, targets: torch.Tensor, chosen: torch.Tensor, epoch: int) -> torch.Tensor:
         weight = self._recipe.crowd_weight * (1 - epoch / self._recipe.epochs)
         if weight == 0 or self._votes is None:
             return targets
-        weights = weight * self._votes.sum(dim=1, keepdim=True)  # 0 for images without votes
-        return (1 - weights) * targets + weights * self._votes
-
-    def _add_teachers(self, targets: torch.Tensor) -> torch.Tensor:
-        if self._teacher_scores is None:
-            return targets
-        return (1 - self._recipe.teacher_weight) * targets + self._recipe.teacher_weight * self._teacher_scores
+        votes = self._votes[chosen]
+        weights = weight * votes.sum(dim=1, keepdim=True)  # 0 for images without votes
+        return (1 - weights) * targets + weights * votes
 
 
 def check_teacher(teacher: ModelMetadata, name: str | Path, recipe: Recipe, labels: tuple[str, ...]) -> None:
@@ -70,14 +92,16 @@ def check_teacher(teacher: ModelMetadata, name: str | Path, recipe: Recipe, labe
         )
 
 
-def _mean_scores(recipe: Recipe, training: FaceImages, names: Sequence[str | Path]) -> torch.Tensor | None:
-    """Return (N, classes) float32: the mean of all teachers' scores of each image and its mirror image."""
-    if not names:
-        return None
+def _load_teachers(recipe: Recipe, training: FaceImages, names: Sequence[str | Path]) -> list[Classifier]:
     teachers = [Classifier(name) for name in names]
     # All are checked before the first computes its scores, which takes minutes.
     for name, teacher in zip(names, teachers, strict=True):
         check_teacher(teacher.metadata, name, recipe, training.labels)
     for teacher in teachers:
         teacher.compile_batches()  # the same run gives the same weights only if it has the same targets
-    return torch.from_numpy(np.mean([metrics.scores(each, training, flip=True) for each in teachers], axis=0))
+    return teachers
+
+
+def _mean_scores(teachers: Sequence[Classifier], crops: np.ndarray) -> torch.Tensor:
+    """Return (N, classes) float32: the mean of all teachers' scores of each uint8 crop and its mirror image."""
+    return torch.from_numpy(np.mean([metrics.scores(each, crops, flip=True) for each in teachers], axis=0))

@@ -195,7 +195,6 @@ class _Loop:
         # A seed per epoch: a resumed run draws the same numbers as one that was never interrupted.
         torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
         order = torch.randperm(len(self._pixels)).to(self._group.device)
-        soft_targets = self._targets.at(epoch).to(self._group.device)
         size = crop_size(recipe, epoch)
         self._state.network.train()
         total_loss, correct, seen, rate = 0.0, 0, 0, 0.0
@@ -203,7 +202,7 @@ class _Loop:
         for step, chosen in enumerate(order.split(recipe.batch_size)[:steps]):
             done = epoch * steps + step
             rate = learning_rate(recipe, done / (recipe.epochs * steps), self._state.validation_losses)
-            loss, right = self._step(chosen, soft_targets, size, rate)
+            loss, right = self._step(chosen, size, rate)
             if not math.isfinite(loss):
                 raise _divergence(recipe, f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1}")
             self._state.optimizer.step()
@@ -214,18 +213,19 @@ class _Loop:
             self.reporter.batch(epoch + 1, recipe.epochs, seen, min(len(self._pixels), steps * recipe.batch_size))
         return _EpochResult(total_loss / seen, correct / seen, rate)
 
-    def _step(self, chosen: torch.Tensor, soft_targets: torch.Tensor, size: int, rate: float) -> tuple[float, int]:
+    def _step(self, chosen: torch.Tensor, size: int, rate: float) -> tuple[float, int]:
         """Compute the gradients of one batch; return its mean loss and the number of correct predictions."""
         recipe, group, network, optimizer = self._recipe, self._group, self._state.network, self._state.optimizer
         for parameters in optimizer.param_groups:
             parameters["lr"] = rate
         shard = group.shard(len(chosen))
         # Every process augments the whole batch, so that all draw the same random numbers as a single process.
-        augmented = recipe.augmentation(self._pixels[chosen], size)[shard]
-        crops = recipe.preprocessing.normalize(augmented)[:, None]
+        moved = recipe.augmentation.move(self._pixels[chosen], size)
+        crops = recipe.preprocessing.normalize(recipe.augmentation.hide(moved)[shard])[:, None]
+        targets = self._targets.at(self._state.epochs_done, chosen[shard].cpu(), moved[shard]).to(group.device)
         with torch.autocast(group.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             logits = network(crops.contiguous(memory_format=self._memory_format)).float()
-        loss = functional.cross_entropy(logits, soft_targets[chosen[shard]], label_smoothing=recipe.label_smoothing)
+        loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
         weight = len(crops) / len(chosen)
         loss = weight * (loss + l1_penalty(recipe, network))
         optimizer.zero_grad()

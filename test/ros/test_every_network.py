@@ -64,11 +64,11 @@ def test_network_is_trained_evaluated_and_exported(trained, name):
     torchscript = model_cache.Classifier(model_file.read(run / "best.pt"), "torchscript")
     assert torchscript.metadata.network == name
     images = faces(from_dict(torchscript.metadata.recipe), 1)
-    scores = metrics.scores(torchscript, images)
+    scores = metrics.scores(torchscript, images.pixels)
     result = metrics.measure(scores, metrics.targets_for(torchscript.labels, images), torchscript.labels)
     assert result.accuracy == torchscript.metadata.scores["validation"]["accuracy"]
     export(run, run / "best.onnx")
-    np.testing.assert_allclose(metrics.scores(Classifier(run / "best.onnx"), images), scores, atol=1e-4)
+    np.testing.assert_allclose(metrics.scores(Classifier(run / "best.onnx"), images.pixels), scores, atol=1e-4)
 
 
 def test_node_switches_to_every_network(robot, model, quick_start, astronaut, trained):

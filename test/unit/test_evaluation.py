@@ -176,7 +176,7 @@ def test_targets_match_labels_by_name(tmp_path):
     images = registry.read([arrays(tmp_path / "a.npz", 21, 1, seed=1)], 48)
     classifier = Classifier(path)
     targets = metrics.targets_for(classifier.labels, images)
-    result = metrics.measure(metrics.scores(classifier, images), targets, classifier.labels)
+    result = metrics.measure(metrics.scores(classifier, images.pixels), targets, classifier.labels)
     assert result.accuracy == 1
     assert list(result.per_class) == list(FER2013[::-1])
 
@@ -192,8 +192,8 @@ def test_flip_averages_with_mirror_image(model, tmp_path):
     classifier = Classifier(model)
     images = registry.read([arrays(tmp_path / "a.npz", 14, 1, seed=1)], 48)
     mirrored = classifier.scores(images.pixels[:, :, ::-1])
-    expected = (metrics.scores(classifier, images) + mirrored) / 2
-    np.testing.assert_allclose(metrics.scores(classifier, images, flip=True), expected, atol=1e-6)
+    expected = (metrics.scores(classifier, images.pixels) + mirrored) / 2
+    np.testing.assert_allclose(metrics.scores(classifier, images.pixels, flip=True), expected, atol=1e-6)
 
 
 def test_ten_crop_averages_corners_center_and_mirrors(model, tmp_path):
@@ -203,7 +203,7 @@ def test_ten_crop_averages_corners_center_and_mirrors(model, tmp_path):
     for y, x in ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2)):
         cut = np.stack([cv2.resize(image[y : y + 44, x : x + 44], (48, 48)) for image in images.pixels])
         expected = expected + classifier.scores(cut) + classifier.scores(cut[:, :, ::-1])
-    np.testing.assert_allclose(metrics.scores(classifier, images, ten_crop=True), expected / 10, atol=1e-6)
+    np.testing.assert_allclose(metrics.scores(classifier, images.pixels, ten_crop=True), expected / 10, atol=1e-6)
 
 
 def test_fer_evaluate_writes_table_json_and_report(model, tmp_path, capsys):

@@ -129,13 +129,47 @@ def test_scores_of_a_teacher_become_targets(run, data, tmp_path, capsys):
     assert "predicts angry, disgust, fear, happy, sad, surprise, neutral; the data has angry, disgust, fear" in refused
 
 
+def all_targets(taught, images, teachers):
+    """Return the targets of all images in the first epoch, the images themselves as crops."""
+    pixels = torch.from_numpy(images.pixels).float()
+    return Targets(taught, images, teachers).at(0, torch.arange(len(images)), pixels)
+
+
+def test_teachers_see_images_or_augmented_crops(run, data):
+    images = registry.read([data], 48).split("training")
+    seen = {}
+    for view in ("original", "augmented"):
+        taught = Recipe("tiny", 1, teachers=[str(run)], teacher_weight=1.0, teacher_view=view)
+        targets = Targets(taught, images, taught.teachers)
+        chosen, gray = torch.arange(14), torch.full((14, 48, 48), 128.0)
+        pixels = torch.from_numpy(images.pixels[:14]).float()
+        seen[view] = [targets.at(0, chosen, crops) for crops in (pixels, gray, gray[:, :32, :32])]
+    torch.testing.assert_close(seen["original"][0], seen["augmented"][0])
+    torch.testing.assert_close(seen["original"][0], seen["original"][1])
+    assert (seen["augmented"][1] - seen["augmented"][0]).abs().max() > 0.1
+    torch.testing.assert_close(seen["augmented"][1], seen["augmented"][2])  # smaller crops are enlarged
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_teachers_see_faces_without_covers(run, data, tmp_path, monkeypatch):
+    seen = []
+    at = Targets.at
+    monkeypatch.setattr(Targets, "at", lambda *args: seen.append(args[-1]) or at(*args))
+    covers = {"cover": 1.0, "erase": 1.0, "flip": 0.0, "rotation": 0.0, "scale": 0.0, "shift": 0.0}
+    taught = recipe(tmp_path / "r.yaml", epochs=1, teachers=[str(run)], teacher_view="augmented", augmentation=covers)
+    assert fer_train("--data", data, "--recipe", taught, "--output", tmp_path / "run") == 0
+    images = {image.tobytes() for image in registry.read([data], 48).split("training").pixels}
+    assert seen
+    assert all(crop.byte().numpy().tobytes() in images for crops in seen for crop in crops)
+
+
 def test_scores_of_a_teacher_are_the_same_to_the_last_bit(run, data, monkeypatch):
     """A background thread compiles batches of other sizes; how far it is must not change the targets."""
     images = registry.read([data], 48).split("training")
     taught = Recipe("tiny", 1, teachers=[str(run)], teacher_weight=1.0)
     with monkeypatch.context() as patch:
         patch.setattr(torchscript.threading.Thread, "start", lambda *_: pytest.fail("compiles in the background"))
-        targets = [Targets(taught, images, taught.teachers).at(0) for _ in range(2)]
+        targets = [all_targets(taught, images, taught.teachers) for _ in range(2)]
     assert torch.equal(*targets)
 
 
@@ -146,7 +180,7 @@ def test_scores_of_several_teachers_are_averaged(run, data, tmp_path):
     images = registry.read([data], 48).split("public")
     both = Recipe("tiny", 1, teachers=[str(run / "best.pt"), str(other)], teacher_weight=1.0)
     learned, *each = (
-        Targets(both, images, names).at(0).numpy() for names in (both.teachers, both.teachers[:1], both.teachers[1:])
+        all_targets(both, images, names).numpy() for names in (both.teachers, both.teachers[:1], both.teachers[1:])
     )
     np.testing.assert_allclose(learned, np.mean(each, axis=0), atol=1e-6)
     assert np.abs(each[0] - each[1]).max() > 0.1
