@@ -140,7 +140,7 @@ def _run(stop: Stop, folder: Path) -> None:
     time.sleep(stop.after)
     before = len(log.read_text(errors="replace").splitlines())
     segments = owned_segments(process.pid)
-    start = _stop(process, stop.by)
+    start, lost = _stop(process, stop.by)
     while process.poll() is None:
         segments |= owned_segments(process.pid)
         if time.monotonic() - start > _TIMEOUT:
@@ -148,7 +148,7 @@ def _run(stop: Stop, folder: Path) -> None:
         time.sleep(_POLL_PERIOD)
     stop.status, stop.took = process.returncode, time.monotonic() - start
     lines = log.read_text(errors="replace").splitlines()[before:]
-    stop.complaints = tuple(line for line in lines if not line.startswith("[INFO]"))
+    stop.complaints = (*lost, *(line for line in lines if not line.startswith("[INFO]")))
     listed = subprocess.run(["ps", "-o", "args=", "-s", str(process.pid)], capture_output=True, text=True, check=False)
     stop.processes = tuple(listed.stdout.splitlines())
     stop.segments = tuple(sorted(segment for segment in segments if Path(segment).exists()))
@@ -173,8 +173,8 @@ def _command(node: str, folder: Path) -> list[str]:
     return [program, "--ros-args", "-r", "__node:=tested", *options[node]]
 
 
-def _stop(process: subprocess.Popen[bytes], by: str) -> float:
-    """Stop the node; return the time of the first signal or request."""
+def _stop(process: subprocess.Popen[bytes], by: str) -> tuple[float, tuple[str, ...]]:
+    """Stop the node; return the time of the first signal or request, and what was lost."""
     if by == _SHUTDOWN:
         return _shut_down()
     start = time.monotonic()
@@ -182,20 +182,23 @@ def _stop(process: subprocess.Popen[bytes], by: str) -> float:
         if number:
             time.sleep(random.uniform(0.05, 0.3))
         process.send_signal(getattr(signal, by.split()[0]))
-    return start
+    return start, ()
 
 
-def _shut_down() -> float:
-    """Request the transition, if the node has got as far as to offer it; return the time of the request."""
+def _shut_down() -> tuple[float, tuple[str, ...]]:
+    """Request the transition when the node offers it; see `_stop`."""
     node = rclpy.create_node("stops")
     client = node.create_client(ChangeState, "/tested/change_state")
     start = time.monotonic()
+    lost: tuple[str, ...] = ("no service",)
     if client.wait_for_service(_TIMEOUT):
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN))
         start = time.monotonic()
-        rclpy.spin_until_future_complete(node, client.call_async(request), timeout_sec=_LIMIT)
+        response = client.call_async(request)
+        rclpy.spin_until_future_complete(node, response, timeout_sec=_LIMIT)
+        lost = () if response.done() else ("no response",)
     node.destroy_node()
-    return start
+    return start, lost
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.task import Future
@@ -29,6 +30,8 @@ from fer_ros.text import printable
 _NAME = "emotion_node"
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError)
 """Raised for a missing or invalid file, parameter or library: the message suffices, a traceback would only distract."""
+_DELIVERY = 0.2
+"""Seconds from a shutdown until the program ends: the response is lost if DDS ends before the caller has read it."""
 _MAX_REASON = 1000
 """Characters of an error in a log line or a service's response."""
 
@@ -113,9 +116,12 @@ class EmotionNode(LifecycleNode):
         """Stop processing and clean up, from any state, and end the program: nothing leads back from this state."""
         self._deactivate()
         self._close_processor()
+        self.create_timer(_DELIVERY, self._finish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        return super().on_shutdown(state)
+
+    def _finish(self) -> None:
         if not self.finished.done():
             self.finished.set_result(0)
-        return super().on_shutdown(state)
 
     def close(self) -> None:
         """Deactivate, if the node is active, and give up a model that is being loaded."""
