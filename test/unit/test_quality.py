@@ -77,6 +77,34 @@ def test_partly_saturated_face_is_bright(astronaut):
     assert quality_of(glaring) == Quality.BRIGHT
 
 
+@pytest.mark.parametrize("level", [0, 90, 230])
+@pytest.mark.parametrize(
+    "part",
+    [
+        np.s_[: FACE.x + FACE.width // 2, FACE.y : FACE.bottom],
+        np.s_[FACE.x + FACE.width // 2 :, FACE.y : FACE.bottom],
+        np.s_[:, FACE.y + 55 : FACE.bottom + 20],
+        np.s_[:, FACE.y + 20 : FACE.y + 48],
+    ],
+    ids=["left half", "right half", "mouth", "eyes"],
+)
+def test_covered_face_is_covered(astronaut, part, level):
+    columns, rows = part
+    hidden = astronaut.copy()
+    hidden[rows, columns] = level
+    assert Quality.COVERED in quality_of(hidden)
+
+
+def test_cap_does_not_count_as_cover(astronaut):
+    hidden = astronaut.copy()
+    hidden[: FACE.y + FACE.height // 5] = 60
+    assert quality_of(hidden) == Quality.OK
+
+
+def test_blank_crop_is_not_covered():
+    assert Quality.COVERED not in assess(np.full((48, 48), 128, np.uint8), FACE, (640, 480))
+
+
 def test_small_face_is_too_small(astronaut):
     gray = cv2.resize(astronaut, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
     assert Quality.TOO_SMALL in quality_of(gray, scaled_box(0.3))
@@ -115,8 +143,15 @@ def test_quality_bits_match_message():
 
 
 @pytest.mark.skipif(not MEDIA.is_dir(), reason=f"real footage is not at {MEDIA}")
-@pytest.mark.parametrize("name", ["intel_female.gif", "intel_female_male.gif", "intel_walking_pause.gif"])
-def test_real_footage_has_no_faults(name):
+@pytest.mark.parametrize(
+    ("name", "faults"),
+    [
+        ("intel_female.gif", [Quality.COVERED]),  # seen from the side
+        ("intel_female_male.gif", []),
+        ("intel_walking_pause.gif", []),
+    ],
+)
+def test_real_footage_has_no_other_faults(name, faults):
     images = pytest.importorskip("PIL.Image", reason="Pillow reads the footage")
     footage, detector = images.open(MEDIA / name), ViolaJones()
     found = []
@@ -124,4 +159,5 @@ def test_real_footage_has_no_faults(name):
         footage.seek(index)
         gray = cv2.cvtColor(np.asarray(footage.convert("RGB")), cv2.COLOR_RGB2GRAY)
         found += [quality_of(gray, face.box) for face in detector.detect(gray)]
-    assert not any(found), found
+    assert found
+    assert [each for each in found if each] == faults
