@@ -23,8 +23,9 @@ test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" go
 	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
 	  $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
 
-fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10, exits with 1 if one is a finding
-	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) $(ARGS)
+fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10 GUIDED=1 (by Atheris), exits with 1 if one is a finding
+	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) \
+	  $(if $(GUIDED),--guided) $(ARGS)
 
 fuzz-dds: setup ## send MESSAGES=5000 hostile messages to emotion_node, which must answer the good image after each
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$(CURDIR)/test/ros:$$PYTHONPATH" python -m fuzz.dds \
