@@ -160,6 +160,7 @@ def _scores(models: Sequence[EvaluatedModel]) -> list[tuple[str, list[str]]]:
         ("macro specificity", [f"{100 * one.result.macro_specificity:.1f}" for one in models]),
         ("macro F1", [f"{100 * one.result.macro_f1:.1f}" for one in models]),
         ("ECE", [metrics.ece_text(one.result) for one in models]),
+        ("AURC", [f"{one.result.aurc:.3f}" for one in models]),
         *((f"recall of {label}", [f"{100 * one.result.per_class[label].recall:.1f}" for one in models])
           for label in shown),
     ]  # fmt: skip

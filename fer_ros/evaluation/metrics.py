@@ -12,7 +12,9 @@ import numpy as np
 from fer_ros.datasets.face_images import resize_all
 from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.evaluation import risk_coverage
 from fer_ros.evaluation.calibration import FEW_IMAGES, Bin, expected_calibration_error, log_loss, reliability_bins
+from fer_ros.evaluation.risk_coverage import CoveragePoint
 from fer_ros.progress_bar import with_progress
 
 _BATCH = 256
@@ -68,6 +70,10 @@ class Evaluation:
     """Expected calibration error, 15 bins."""
     reliability: tuple[Bin, ...]
     """Reliability diagram: the bins that have images, by confidence."""
+    aurc: float
+    """Area under the risk-coverage curve; lower is better."""
+    risk_coverage: tuple[CoveragePoint, ...]
+    """Coverage and accuracy by threshold on the confidence, in steps of 0.01."""
     per_class: dict[str, ClassMeasures]
     """By label."""
     confusion_matrix: list[list[int]]
@@ -160,6 +166,8 @@ def measure(scores: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) ->
         **_averages("weighted", columns, support),
         ece=expected_calibration_error(bins),
         reliability=bins,
+        aurc=risk_coverage.area_under_risk_coverage(scores, targets),
+        risk_coverage=risk_coverage.coverage_curve(scores, targets),
         per_class={
             label: ClassMeasures(
                 **{name: float(values[index]) for name, values in columns.items()},
@@ -219,5 +227,11 @@ def table(result: Evaluation) -> str:
         "",
         f"accuracy {100 * result.accuracy:.2f} %, balanced accuracy {100 * result.macro_recall:.2f} %, "
         f"loss {result.log_loss:.3f}, expected calibration error (ECE) {ece_text(result)}",
+        "",
+        f"area under the risk-coverage curve (AURC) {result.aurc:.3f}",
+        *(
+            f"to be {accuracy} accurate: min_confidence {threshold}, which names {coverage} of the images"
+            for accuracy, threshold, coverage in risk_coverage.rows(result.risk_coverage)
+        ),
     ]
     return "\n".join(lines)

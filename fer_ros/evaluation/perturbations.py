@@ -17,6 +17,10 @@ ROTATIONS = (1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 45)
 """Degrees."""
 BRIGHTNESSES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.2, 2.5, 3.0)
 """Factors of the pixel values."""
+BLURS = (0.5, 1.0, 1.5, 2.0, 3.0)
+"""Standard deviation of a Gaussian in pixels."""
+NOISES = (5, 10, 20, 30)
+"""Standard deviation in gray levels."""
 SCALES = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3)
 """Side of the crop relative to the image's: how tightly a detector frames a face."""
 TRANSLATIONS = (0.03, 0.06, 0.09, 0.12, 0.15, 0.2)
@@ -70,6 +74,18 @@ def brightened(pixels: np.ndarray, factor: float) -> np.ndarray:
     return scaled.astype(np.uint8)
 
 
+def blurred(pixels: np.ndarray, deviation: float) -> np.ndarray:
+    """Blur (N, size, size) uint8 images with a Gaussian of a standard deviation in pixels, as a lens out of focus."""
+    return np.stack([cv2.GaussianBlur(image, (0, 0), deviation) for image in pixels])
+
+
+def noisy(pixels: np.ndarray, deviation: float) -> np.ndarray:
+    """Add Gaussian noise of a standard deviation in gray levels to (N, size, size) uint8 images; the same each time."""
+    noise = np.random.default_rng(0).standard_normal(pixels.shape, np.float32)
+    added: np.ndarray = np.clip(np.rint(pixels + deviation * noise), 0, 255)
+    return added.astype(np.uint8)
+
+
 def cropped(pixels: np.ndarray, scale: float, x: float = 0.0, y: float = 0.0) -> np.ndarray:
     """Crop (N, size, size) uint8 images and resize the crops to their size, replicating the border.
 
@@ -112,6 +128,8 @@ PERTURBATIONS = {
     "brightness": Perturbation(
         "brightness factor", BRIGHTNESSES, lambda pixels, factor: [brightened(pixels, factor)], 1
     ),
+    "blur": Perturbation("blur, pixels", BLURS, lambda pixels, deviation: [blurred(pixels, deviation)], 0),
+    "noise": Perturbation("noise, gray levels", NOISES, lambda pixels, deviation: [noisy(pixels, deviation)], 0),
     "cover": Perturbation("covered part", tuple(COVERS), lambda pixels, part: [covered(pixels, part)], None),
     "scale": Perturbation("crop scale", SCALES, lambda pixels, scale: [cropped(pixels, scale)], 1),
     "translation": Perturbation(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training and detection curves, confusion matrices and reliability diagrams as PNG files, written atomically."""
+"""Training, detection and risk-coverage curves, confusion matrices and reliability diagrams, as PNG files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from fer_ros.evaluation.confusion import normalized
 from fer_ros.files import atomic_write
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from fer_ros.evaluation.calibration import Bin
     from fer_ros.evaluation.detection import DetectionCurve
+    from fer_ros.evaluation.risk_coverage import CoveragePoint
 
 _TRAINING, _VALIDATION, _RATE = "#8a8a8a", "#1f5fbf", "#c2571a"
 
@@ -80,25 +83,53 @@ def confusion_matrix(
     save(path, figure)
 
 
-def reliability(path: Path, bins: Sequence[Bin], title: str) -> None:
-    """Plot a reliability diagram, in which a calibrated model lies on the diagonal, and a histogram of confidence."""
-    figure = Figure(figsize=(4.6, 5), layout="constrained")
-    accuracy, share = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+def reliability(path: Path, bins: Sequence[Bin], curve: Sequence[CoveragePoint], title: str) -> None:
+    """Plot a reliability diagram, in which a calibrated model lies on the diagonal, a histogram of confidence, and
+    accuracy against coverage.
+
+    Args:
+        path: PNG file to write.
+        bins: of the reliability diagram.
+        curve: coverage and accuracy by threshold.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(9.2, 5), layout="constrained")
+    grid = figure.subplot_mosaic([["accuracy", "named"], ["share", "named"]], height_ratios=(3, 1))
+    figure.suptitle(title)
+    _accuracy_over_confidence(grid["accuracy"], grid["share"], bins)
+    _accuracy_over_coverage(grid["named"], curve)
+    for axes in grid.values():
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    save(path, figure)
+
+
+def _accuracy_over_coverage(axes: Axes, curve: Sequence[CoveragePoint]) -> None:
+    coverage, accuracy = [100 * each.coverage for each in curve], [100 * each.accuracy for each in curve]
+    axes.plot(coverage, accuracy, color=_VALIDATION)
+    for each in curve:
+        if round(100 * each.threshold) % 10 == 0 and each.coverage > 0.02:
+            axes.plot(100 * each.coverage, 100 * each.accuracy, "o", ms=4, color=_VALIDATION)
+            axes.annotate(f"{each.threshold:.1f}", (100 * each.coverage, 100 * each.accuracy), (3, 3),
+                          textcoords="offset points")  # fmt: skip
+    axes.set_xlabel("images named, %: those whose confidence reaches the threshold at the point")
+    axes.set_ylabel("accuracy of these, %")
+    axes.set_xlim(0, 105)
+
+
+def _accuracy_over_confidence(accuracy: Axes, share: Axes, bins: Sequence[Bin]) -> None:
     confidence = [100 * each.confidence for each in bins]
     accuracy.plot((0, 100), (0, 100), "--", color=_TRAINING, label="calibrated")
     accuracy.plot(confidence, [100 * each.accuracy for each in bins], "o-", ms=4, color=_VALIDATION, label="model")
     accuracy.set_ylabel("accuracy, %")
     accuracy.set_ylim(0, 102)
     accuracy.legend(frameon=False)
-    accuracy.set_title(title)
     share.bar(confidence, [each.images for each in bins], width=4, color=_VALIDATION)
     share.set_ylabel("images")
     share.set_xlabel("confidence, %")
+    accuracy.sharex(share)
+    accuracy.tick_params(labelbottom=False)
     share.set_xlim(0, 100)
-    for axes in (accuracy, share):
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    save(path, figure)
 
 
 def detection_curves(path: Path, curves: Mapping[str, DetectionCurve], title: str) -> None:

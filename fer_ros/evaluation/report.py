@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from fer_ros.evaluation import confusion, metrics, plots, profiling, robustness_plots, sheets
+from fer_ros.evaluation import confusion, metrics, plots, profiling, risk_coverage, robustness_plots, sheets
 from fer_ros.evaluation import file_names as names
 from fer_ros.evaluation.html import Section, facts, write
 from fer_ros.evaluation.robustness import Robustness, tables
@@ -83,7 +83,7 @@ def write_folder(
     confusion.write_csv(folder / names.CONFUSION_SHARES, confusion.normalized(result.confusion_matrix), labels)
     accuracy = f"{100 * result.accuracy:.2f} % of {result.images} images"
     plots.confusion_matrix(folder / names.CONFUSION_MATRIX, result.confusion_matrix, labels, f"{title}: {accuracy}")
-    plots.reliability(folder / names.RELIABILITY, result.reliability, title)
+    plots.reliability(folder / names.RELIABILITY, result.reliability, result.risk_coverage, title)
     for name, right in ((names.MISTAKES, False), (names.RIGHT_ANSWERS, True)):
         chosen = sheets.most_confident(scored.scores, scored.targets, right)
         rows = sheets.answers(scored.images.pixels, scored.scores, chosen, labels)
@@ -125,6 +125,13 @@ def _evaluation_sections(folder: Path, scored: ScoredImages) -> list[Section]:
             f"temperature {classifier.metadata.temperature:.3f}.",
             plot=folder / names.RELIABILITY,
         ),
+        Section(
+            "Risk against coverage",
+            "The min_confidence, below which an emotion is unknown, with which the model is so accurate on the images "
+            f"that it names. Area under the risk-coverage curve (AURC) {result.aurc:.3f}.",
+            head=("accuracy of the named", "min_confidence", "named"),
+            rows=risk_coverage.rows(result.risk_coverage),
+        ),
     ]
 
 
@@ -148,8 +155,9 @@ def _robustness(folder: Path, scored: ScoredImages, result: Robustness, title: s
     example = int(np.where(scored.scores.argmax(axis=1) == scored.targets, scored.scores.max(axis=1), 0).argmax())
     robustness_plots.examples(folder / names.ROBUSTNESS_EXAMPLES, scored.images.pixels[example], "perturbations")
     note = (
-        "Accuracy in percent. Lyu reports 21 images that the network recognizes unperturbed; in parentheses 5 to 95 % "
-        "of random draws of so many, in which all classes weigh the same."
+        "Accuracy in percent, and the expected calibration error (ECE) of all images. Lyu reports 21 images that the "
+        "network recognizes unperturbed; in parentheses 5 to 95 % of random draws of so many, in which all classes "
+        "weigh the same."
     )
     return [
         Section("Robustness", note, folder / names.ROBUSTNESS),

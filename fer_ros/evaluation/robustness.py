@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy under perturbations: rotation, brightness, covered parts, and crops of another scale or position.
+"""Accuracy and calibration under perturbations: rotation, brightness, blur, noise, covers, other crops.
 
 After Lyu, "Facial Expression Recognition based on Mini_Xception", who rotates and brightens 21 images of PublicTest,
 three of each class, that the network recognizes. With 21 images one draw differs much from the next, so this measures
@@ -18,6 +18,7 @@ import numpy as np
 from fer_ros.datasets.registry import DataError, FaceImages
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.evaluation import metrics
+from fer_ros.evaluation.calibration import expected_calibration_error, reliability_bins
 from fer_ros.evaluation.perturbations import PERTURBATIONS, Value
 from fer_ros.progress_bar import with_progress
 
@@ -37,10 +38,10 @@ _PUBLISHED = {"rotation": _ROTATION, "rotation_black": _ROTATION, "brightness": 
 
 @dataclass(frozen=True)
 class PerturbedAccuracy:
-    """Accuracy, 0..1, under one perturbation."""
+    """Accuracy and calibration, 0..1, under one perturbation."""
 
     value: Value
-    """Degrees, brightness factor, sides of the image, or name of the covered part."""
+    """Degrees, brightness factor, pixels, gray levels, sides of the image, or name of the covered part."""
     all_images: float
     recognized: float
     """Of all images that are recognized unperturbed."""
@@ -50,6 +51,8 @@ class PerturbedAccuracy:
     """5th percentile over the draws."""
     drawn_high: float
     """95th percentile over the draws."""
+    ece: float
+    """Expected calibration error of all images."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Robustness:
     images: int
     unperturbed: float
     """Accuracy on all images without perturbation, 0..1."""
+    unperturbed_ece: float
+    """Expected calibration error of the same."""
     recognized_images: int
     drawn_images: int
     """Number of images of a draw."""
@@ -72,7 +77,7 @@ class Robustness:
 
 
 def measure(classifier: Classifier, images: FaceImages, per_class: int = PER_CLASS) -> Robustness:
-    """Measure the accuracy under perturbations, with a progress bar on a terminal.
+    """Measure accuracy and calibration under perturbations, with a progress bar on a terminal.
 
     Args:
         classifier: the model.
@@ -84,12 +89,15 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = PER_CLA
     """
     targets = metrics.targets_for(classifier.labels, images)
 
-    def correct(pixels: np.ndarray) -> np.ndarray:
-        predicted = metrics.scores(classifier, pixels).argmax(axis=1)
-        matches: np.ndarray = predicted == targets
-        return matches
+    def answers(versions: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+        """Return the share of right answers for each image, (N,) 0..1, and the calibration error."""
+        scores = [metrics.scores(classifier, pixels) for pixels in versions]
+        accuracy = np.mean([each.argmax(axis=1) == targets for each in scores], axis=0)
+        bins = reliability_bins(np.concatenate(scores), np.tile(targets, len(scores)))
+        return accuracy, expected_calibration_error(bins)
 
-    recognized = correct(images.pixels)
+    unperturbed, unperturbed_ece = answers([images.pixels])
+    recognized = unperturbed == 1
     if not recognized.any():
         raise DataError(
             "the model recognizes none of the images, so robustness cannot be measured; use a better model or more "
@@ -99,12 +107,12 @@ def measure(classifier: Classifier, images: FaceImages, per_class: int = PER_CLA
     rows: dict[str, list[PerturbedAccuracy]] = {name: [] for name in PERTURBATIONS}
     steps = [(name, value) for name, each in PERTURBATIONS.items() for value in each.values]
     for name, value in with_progress(steps, "robustness"):
-        versions = PERTURBATIONS[name].apply(images.pixels, value)
-        accuracy = np.mean([correct(pixels) for pixels in versions], axis=0)
-        rows[name].append(_accuracies(value, accuracy, recognized, draws))
+        accuracy, ece = answers(PERTURBATIONS[name].apply(images.pixels, value))
+        rows[name].append(_accuracies(value, accuracy, recognized, draws, ece))
     return Robustness(
         images=len(images),
         unperturbed=float(recognized.mean()),
+        unperturbed_ece=unperturbed_ece,
         recognized_images=int(recognized.sum()),
         drawn_images=draws.shape[1],
         rows={name: tuple(each) for name, each in rows.items()},
@@ -123,7 +131,9 @@ def _draws(targets: np.ndarray, recognized: np.ndarray, per_class: int) -> np.nd
     )  # fmt: skip
 
 
-def _accuracies(value: Value, accuracy: np.ndarray, recognized: np.ndarray, draws: np.ndarray) -> PerturbedAccuracy:
+def _accuracies(
+    value: Value, accuracy: np.ndarray, recognized: np.ndarray, draws: np.ndarray, ece: float
+) -> PerturbedAccuracy:
     """Return the means of `accuracy`, (N,) 0..1 for each image, over all images, those recognized, and the draws."""
     of_draws = accuracy[draws].mean(axis=1)
     low, high = np.percentile(of_draws, _SPREAD)
@@ -134,18 +144,20 @@ def _accuracies(value: Value, accuracy: np.ndarray, recognized: np.ndarray, draw
         drawn=float(of_draws.mean()),
         drawn_low=float(low),
         drawn_high=float(high),
+        ece=ece,
     )
 
 
 def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Return heading and rows of each perturbation: percentages, and Lyu's where published."""
+    """Return heading and rows of each perturbation: percentages, calibration error, and Lyu's where published."""
 
     def cells(row: PerturbedAccuracy, published: Mapping[Value, str]) -> tuple[str, ...]:
         spread = f"{100 * row.drawn:.1f} ({100 * row.drawn_low:.1f} to {100 * row.drawn_high:.1f})"
         shares = (f"{100 * share:.1f}" for share in (row.all_images, row.recognized))
-        return value_text(row.value), *shares, spread, published.get(row.value, "")
+        return value_text(row.value), f"{row.ece:.3f}", *shares, spread, published.get(row.value, "")
 
     heads = (
+        "ECE",
         "all images",
         f"all {result.recognized_images} recognized",
         f"{result.drawn_images} of them, {DRAWS} draws",
@@ -166,7 +178,8 @@ def value_text(value: Value) -> str:
 
 def table(result: Robustness) -> str:
     """Return the tables as aligned text."""
-    lines = [f"unperturbed: {100 * result.unperturbed:.1f} % of {result.images} images"]
+    shares = f"{100 * result.unperturbed:.1f} % of {result.images} images, ECE {result.unperturbed_ece:.3f}"
+    lines = [f"unperturbed: {shares}"]
     for head, rows in tables(result):
         lines += ["", *_aligned([head, *rows])]
     return "\n".join(lines)

@@ -60,9 +60,9 @@ def _example(kind: Perturbation, image: np.ndarray) -> sheets.Row:
 
 
 def _figure(title: str) -> tuple[Figure, Sequence[Any]]:
-    figure = Figure(figsize=(13, 8), layout="constrained")
+    figure = Figure(figsize=(16, 8), layout="constrained")
     figure.suptitle(title)
-    return figure, list(figure.subplots(2, 3).flat)
+    return figure, list(figure.subplots(2, 4).flat)
 
 
 def _line(

@@ -10,7 +10,7 @@
 
     and after the last epoch:
     evaluation.json              accuracy, F1, calibration and the confusion matrix of best.pt on the validation images
-    reliability.png              reliability diagram
+    reliability.png              reliability diagram, and accuracy against coverage
     confusion_matrix.csv, ..._normalized.csv    the matrix in counts, and in shares of each row
     mistakes.png, right_answers.png             the most confident ones of each class
     report.html                  everything above on one page

@@ -18,7 +18,7 @@ from fer_ros.emotion import model_file
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.labels import FER2013
 from fer_ros.emotion.model_file import ModelMetadata
-from fer_ros.evaluation import calibration, confusion, html, metrics, sheets
+from fer_ros.evaluation import calibration, confusion, html, metrics, risk_coverage, sheets
 
 
 class BrightestRow(nn.Module):
@@ -133,6 +133,22 @@ def test_expected_calibration_error_by_hand():
     assert [(each.images, each.accuracy) for each in bins] == [(5, 0.6), (5, 0.8)]
     assert [each.confidence for each in bins] == pytest.approx([0.5, 0.9])
     assert calibration.expected_calibration_error(bins) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
+
+
+def test_risk_coverage_by_hand():
+    scores = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1]])
+    result = metrics.measure(scores, np.array([0, 1, 0, 1]), ("happy", "sad", "angry"))
+    points = {point.threshold: (point.coverage, point.accuracy) for point in result.risk_coverage}
+    assert (points[0.0], points[0.55], points[0.9]) == ((1, 0.5), (0.75, pytest.approx(2 / 3)), (0.25, 1))
+    assert max(points) == 0.9, "no image reaches more"
+    assert result.aurc == pytest.approx((0 + 0 + 1 / 3 + 2 / 4) / 4)
+    assert "to be 85 % accurate: min_confidence 0.61, which names 50.0 % of the images" in metrics.table(result)
+
+
+def test_accuracy_that_no_threshold_reaches_has_no_point():
+    wrong = risk_coverage.coverage_curve(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([1, 0, 1]))
+    assert risk_coverage.point_for(wrong, 0.8) is None
+    assert risk_coverage.rows(wrong)[0] == ("80 %", "-", "-")
 
 
 @pytest.mark.parametrize("count", [1, 2, 15, 30, 100, 200])

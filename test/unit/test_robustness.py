@@ -45,6 +45,7 @@ def images():
 def test_accuracy_of_all_and_of_recognized_images(images):
     result = robustness.measure(ByUpperHalf(), images)
     assert (result.images, result.unperturbed, result.recognized_images) == (4, 0.75, 3)
+    assert result.unperturbed_ece == 0.25, "one of four is wrong with a score of 1"
     assert [(row.all_images, row.recognized) for row in result.rows["rotation"]] == [(0.75, 1.0)] * len(
         perturbations.ROTATIONS
     )
@@ -52,7 +53,7 @@ def test_accuracy_of_all_and_of_recognized_images(images):
     assert by_factor[0.3].recognized == 1.0
     # 200 and 150 both clip to white, so the halves are equal.
     assert by_factor[1.8].recognized == pytest.approx(2 / 3)
-    assert by_factor[1.8].all_images == 0.5
+    assert by_factor[1.8].all_images == by_factor[1.8].ece == 0.5
 
 
 def test_draws_take_some_recognized_images_of_each_class(images):
@@ -83,6 +84,17 @@ def test_brightened_clips_to_white():
     assert perturbations.brightened(np.array([[[0, 100, 200]]], np.uint8), 1.5).tolist() == [[[0, 150, 255]]]
 
 
+def test_blurred_and_noisy_keep_the_mean():
+    image = np.full((2, 48, 48), 100, np.uint8)
+    image[:, 24, 24] = 255
+    soft, grainy = perturbations.blurred(image, 1.0), perturbations.noisy(image, 10)
+    assert soft.max() < 130
+    assert soft.mean() == pytest.approx(image.mean(), abs=0.1)
+    assert np.std(grainy[0].astype(float) - image[0]) == pytest.approx(10, abs=0.5)
+    assert not np.array_equal(grainy[0], grainy[1])
+    assert np.array_equal(grainy, perturbations.noisy(image, 10)), "the noise of a repeated measurement is the same"
+
+
 def test_cropped_scales_and_translates():
     image = np.zeros((1, 48, 48), np.uint8)
     image[0, 20:28, 20:28] = 200
@@ -106,8 +118,8 @@ def test_every_scale_and_translation_is_measured(images):
 def test_table_has_published_numbers(images):
     lines = robustness.table(robustness.measure(ByUpperHalf(), images)).splitlines()
     words = [tuple(line.split()) for line in lines]
-    assert ("8", "75.0", "100.0", "100.0", "(100.0", "to", "100.0)", "80.9") in words
-    assert ("0.9", "75.0", "100.0", "100.0", "(100.0", "to", "100.0)", "95.2") in words
+    assert ("8", "0.250", "75.0", "100.0", "100.0", "(100.0", "to", "100.0)", "80.9") in words
+    assert ("0.9", "0.250", "75.0", "100.0", "100.0", "(100.0", "to", "100.0)", "95.2") in words
     assert any(line[0] == "3" and line[-2:] == ("<", "9.5") for line in words if line)
 
 

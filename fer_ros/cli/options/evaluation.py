@@ -36,7 +36,7 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also measure accuracy over rotation, brightness and crop position, and plot robustness.png",
+        help="also measure accuracy and calibration under rotation, brightness, blur, noise, covers and other crops",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures to this file")
 
