@@ -57,11 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     check_outputs(options)
     from fer_ros.datasets import registry
+    from fer_ros.emotion.backends import registry as backends
     from fer_ros.emotion.classifier import Classifier
     from fer_ros.evaluation import confusion, metrics, profiling, report, robustness, selection
     from fer_ros.evaluation.resources import ResourceMeter
 
-    classifier = Classifier(options.model, options.backend)
+    path, backend = backends.resolve(options.model, options.backend)
+    classifier = Classifier(path, backend)
     everything = registry.read(options.data, classifier.preprocessing.input_size, **data_options(options))
     known = selection.find_provenance(classifier.model_id, classifier.metadata, everything)
     selected = selection.select(everything, options.split, [known] if known else [])
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     perturbed = robustness.measure(classifier, images) if options.robustness else None
     if perturbed:
         print(f"\n{robustness.table(perturbed)}")
-    profile = profiling.profile(options.model, options.backend) if options.profile else None
+    profile = profiling.profile(path, classifier) if options.profile else None
     if profile:
         print(f"\n{profiling.table(profile)}")
 

@@ -74,6 +74,12 @@ class Classifier:
         if compile_batches:
             compile_batches()
 
+    def finish_compilation(self) -> None:
+        """Wait until the backend, where it compiles for batches in the background, has done so."""
+        finish_compilation = getattr(self._backend, "finish_compilation", None)
+        if finish_compilation:
+            finish_compilation()
+
     def scores(self, crops: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return the calibrated class scores of crops, all computed in one batch.
 

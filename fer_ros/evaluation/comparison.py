@@ -132,7 +132,7 @@ def evaluate(
         classifier.metadata.network,
         metrics.measure(scores, targets, classifier.labels),
         scores.argmax(axis=1) == targets,
-        profiling.profile(path, classifier.backend),
+        profiling.profile(path, classifier),
         testing,
         robustness.measure(classifier, images) if robust else None,
         training,

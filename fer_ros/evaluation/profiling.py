@@ -15,7 +15,6 @@ import torch
 from torch import fx, nn
 
 from fer_ros import networks
-from fer_ros.emotion.backends import registry
 from fer_ros.emotion.classifier import Classifier
 from fer_ros.networks.layer_counts import LayerCounts, layer_counts
 
@@ -46,32 +45,30 @@ class Profile:
         return asdict(self)
 
 
-def profile(model: str | Path, backend: str = registry.AUTO) -> Profile:
-    """Profile a model file. Other threads of this process distort the times.
+def profile(path: Path, classifier: Classifier) -> Profile:
+    """Profile a model. Other threads of this process distort the times.
 
     Args:
-        model: name of a shipped model, or path of a model file.
-        backend: as for `Classifier`.
+        path: of the model file.
+        classifier: loaded from it.
 
     Raises:
         CalledProcessError: the process that measures the memory failed.
-        OSError: as for `Classifier`; likewise ValueError and ImportError.
     """
-    path, backend = registry.resolve(model, backend)
-    classifier = Classifier(path, backend)
+    classifier.finish_compilation()  # would distort the times, and call layers while others are traced
     metadata = classifier.metadata
     network = networks.create(metadata.network, len(metadata.labels), **metadata.network_options)
     trainable = sum(values.numel() for values in network.parameters())
     statistics = sum(values.numel() for values in network.buffers() if values.is_floating_point())
     wall, cpu = _times(classifier)
     return Profile(
-        backend=backend,
+        backend=classifier.backend,
         parameters=trainable + statistics,
         trainable_parameters=trainable,
         layers=_layers(network),
         multiply_accumulates=multiply_accumulates(network, metadata.preprocessing.input_size),
         file_bytes=path.stat().st_size,
-        peak_memory_bytes=_peak_memory(path, backend),
+        peak_memory_bytes=_peak_memory(path, classifier.backend),
         milliseconds=1000 * wall,
         cpu_milliseconds=1000 * cpu,
     )

@@ -276,3 +276,11 @@ def test_torch_settings_of_process_are_restored(models):
     Classifier(models.with_suffix(".pt"), "torchscript").scores(CROPS[:5])
     assert torch.get_num_threads() == 2
     assert torch.jit.onednn_fusion_enabled() == fusion
+
+
+def test_compilation_in_the_background_can_be_awaited(models):
+    before = set(threading.enumerate())
+    classifier = Classifier(models.with_suffix(".pt"))
+    classifier.scores(CROPS)
+    classifier.finish_compilation()
+    assert set(threading.enumerate()) <= before

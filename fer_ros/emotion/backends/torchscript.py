@@ -53,6 +53,7 @@ class TorchScriptBackend:
         self._compiled = 1
         """Largest size of a batch that is compiled; so are all below it."""
         self._faces_in_company = 0
+        self._compilation: threading.Thread | None = None
         try:
             with _fusion_enabled():
                 network = torch.jit.load(io.BytesIO(model.network), map_location="cpu").eval()
@@ -75,7 +76,8 @@ class TorchScriptBackend:
         if len(batch) > 1 and self._faces_in_company < _WORTHWHILE:
             self._faces_in_company += len(batch)
             if self._faces_in_company >= _WORTHWHILE:
-                threading.Thread(target=self._compile_larger_batches, name="compilation").start()
+                self._compilation = threading.Thread(target=self._compile_larger_batches, name="compilation")
+                self._compilation.start()
         parts = self._run(batch, self._compiled)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -86,6 +88,11 @@ class TorchScriptBackend:
         """
         self._faces_in_company = _WORTHWHILE
         self._compile_larger_batches()
+
+    def finish_compilation(self) -> None:
+        """Wait until the background thread has compiled, if it does."""
+        if self._compilation:
+            self._compilation.join()
 
     def _run(self, batch: np.ndarray, size: int) -> list[np.ndarray]:
         """Return the logits of parts of a batch, each of this size or less."""
