@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = _data_sets(options.data)
     if not data:
         command_line.error("--data is required, except with --list")
-    return _reproduce(_with_data(chosen, data, named=bool(options.names)), data, options)
+    return _reproduce(_with_data(chosen, data, options.names), data, options)
 
 
 def _data_sets(words: Sequence[str]) -> dict[str, list[str]]:
@@ -91,20 +90,44 @@ def _data_sets(words: Sequence[str]) -> dict[str, list[str]]:
         if name not in DATA_SETS:
             near = did_you_mean(name, DATA_SETS)
             raise OptionError(f"--data: unknown data set '{name}'{near}; there are: {', '.join(DATA_SETS)}")
-        registry.paths_of([path])
-        paths.setdefault(name, []).append(str(Path(path).absolute()))
+        for found in registry.paths_of([path]):
+            _check_kind(name, found)
+            paths.setdefault(name, []).append(str(found))
     return paths
 
 
-def _with_data(chosen: Sequence[Experiment], data: Mapping[str, object], named: bool) -> list[Experiment]:
-    """Return the experiments whose data set is given.
+def _check_kind(name: str, path: Path) -> None:
+    """Check that `path` is the data set `name` if that is a corpus, and else that it is none.
 
     Raises:
-        OptionError: an experiment was named by the user, and its data set is missing.
+        OptionError: it is not.
+    """
+    from fer_ros.datasets import corpus_naming
+
+    corpus = corpus_naming.recognize(path) if path.is_dir() else None
+    found = corpus.title.lower() if corpus else None
+    if name != found and name != FER2013:
+        is_another = f"it is {corpus.title}" if corpus else f"no file in it is named as {name.upper()} names its files"
+        raise OptionError(f"--data: {path} is not {DATA_SETS[name]}: {is_another}")
+    if found and name == FER2013:
+        raise OptionError(f"--data: {path} is {DATA_SETS[found]}: write {found}={path}")
+
+
+def _with_data(chosen: Sequence[Experiment], data: Mapping[str, object], names: Sequence[str]) -> list[Experiment]:
+    """Return the experiments whose data set is given.
+
+    Args:
+        chosen: experiments.
+        data: by data set.
+        names: that the user gave, of experiments or authors.
+
+    Raises:
+        OptionError: the data set of an experiment that the user named is missing, or those of all.
     """
     missing = [each for each in chosen if each.data not in data]
-    if missing and (named or len(missing) == len(chosen)):
-        first = missing[0]
+    needed = missing if len(missing) == len(chosen) else [each for each in missing if each.name in names]
+    if needed:
+        first = needed[0]
         raise OptionError(f"{first.name} needs {DATA_SETS[first.data]}: add --data {first.data}=PATH")
     for key in sorted({each.data for each in missing}):
         names = ", ".join(each.name for each in missing if each.data == key)
@@ -122,12 +145,10 @@ def _reproduce(chosen: Sequence[Experiment], data: Mapping[str, Sequence[str]], 
     runs = [queue.Run(each, data[each.data], options.output, options.epochs) for each in chosen]
     slots = queue.slots(options.jobs)
     failed: list[str] = []
-    printing = threading.Lock()
 
     def say(run: Run, text: str) -> None:
         left = sum(each.minutes_left for each in runs) / min(len(slots), len(runs))
-        with printing:
-            print(f"{run.experiment.name:42}{text:44}all: {duration(left)} left", flush=True)
+        print(f"{run.experiment.name:42}{text:44}all: {duration(left)} left", flush=True)
 
     def on_epoch(run: Run) -> None:
         progress = f"epoch {run.epochs_done}/{run.experiment.epochs}, {100 * run.accuracy:.2f} %"
@@ -138,23 +159,27 @@ def _reproduce(chosen: Sequence[Experiment], data: Mapping[str, Sequence[str]], 
             failed.append(run.experiment.name)
             print(f"fer-reproduce: error: {failure}", file=sys.stderr, flush=True)
             return
-        found = results.load_all(options.output / queue.RESULTS)
-        say(run, f"{found[run.experiment.name].measures['accuracy']:.2f} % after {run.epochs_done} epochs")
+        found, _ = results.read_runs(options.output)
+        result = found[run.experiment.name]
+        say(run, f"{result.measures['accuracy']:.2f} % after {result.epochs} epochs")
         page.write(options.output / "papers.md", found)
 
     queue.run_all(runs, slots, on_epoch, on_end)
-    print(f"\nreport: {options.output / 'papers.md'}" if len(failed) < len(runs) else "")
+    if len(failed) < len(runs):
+        print(f"\nreport: {options.output / 'papers.md'}")
     return 1 if failed else 0
 
 
 def _list(chosen: Sequence[Experiment], output: Path) -> int:
     from fer_ros.reproduction.queue import Run
+    from fer_ros.training import run_folder
 
-    print(f"{'experiment':42}{'data':9}{'epochs':>12}  time left on one core")
+    print(f"{'experiment':42}{'data':9}{'epochs':>12}{'best':>9}  time left on one core")
     for each in chosen:
         run = Run(each, [], output)
+        best = f"{100 * run_folder.best_accuracy(run.folder):.2f} %" if run.epochs_done else ""
         left = duration(run.minutes_left) if run.minutes_left else "done"
-        print(f"{each.name:42}{each.data:9}{f'{run.epochs_done} of {each.epochs}':>12}  {left}")
+        print(f"{each.name:42}{each.data:9}{f'{run.epochs_done} of {each.epochs}':>12}{best:>9}  {left}")
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fer_ros.files import atomic_write
+from fer_ros.reproduction import reasons
 from fer_ros.reproduction.experiments import EXPERIMENTS, Experiment
 from fer_ros.reproduction.papers import PAPERS, RUNS, Item, Paper, Row
 from fer_ros.reproduction.results import Result
@@ -32,6 +33,9 @@ images; shares are in percent. The papers report PrivateTest or splits of their 
 other and not the same measure.
 """
 
+_AT = (1, 2, 3, 5, 10, 15, 20, 30, 50, 100, 150, 250)
+"""Epochs in the table of the learning curves."""
+
 
 def write(path: Path, results: Mapping[str, Result]) -> None:
     """Write the page as Markdown.
@@ -40,7 +44,7 @@ def write(path: Path, results: Mapping[str, Result]) -> None:
         path: file to write.
         results: by experiment.
     """
-    parts = [_HEAD, _runs(results), *(_paper(paper, results) for paper in PAPERS)]
+    parts = [_HEAD, _runs(results), _curves(results), *(_paper(paper, results) for paper in PAPERS)]
     with atomic_write(path) as temporary:
         temporary.write_text("\n".join(parts))
 
@@ -68,6 +72,20 @@ def _run(experiment: Experiment, result: Result | None) -> tuple[str, ...]:
     )
 
 
+def _curves(results: Mapping[str, Result]) -> str:
+    """Return the learning curves as a table."""
+    rows = [
+        (
+            f"`{name}`",
+            *(_number(max(results[name].accuracies[:epoch])) if epoch <= results[name].epochs else "" for epoch in _AT),
+        )
+        for name in EXPERIMENTS
+        if name in results
+    ]
+    head = "## Learning curves\n\nBest accuracy on the validation images within the first epochs, in percent.\n"
+    return f"{head}\n{_table(('epochs', *map(str, _AT)), rows)}"
+
+
 def _machine(result: Result) -> str:
     name = " ".join(word for word in result.cpu.replace("(R)", "").split() if word not in ("CPU", "Processor"))
     threads = "one thread" if result.threads == 1 else f"{result.threads} threads"
@@ -88,6 +106,9 @@ def _item(item: Item, results: Mapping[str, Result]) -> str:
         parts.append(_table(("", "paper", "ours", "difference"), [_row(row, results) for row in item.rows]))
     if item.remark:
         parts.append(f"{item.remark}\n")
+    worse = reasons.sentences(item.rows, results)
+    if worse:
+        parts += ["Where ours is worse:\n", "".join(f"- {sentence}\n" for sentence in worse)]
     return "\n".join(parts)
 
 

@@ -22,8 +22,6 @@ STOP_GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 _POLL_PERIOD = 0.1
 """Seconds."""
-RESULTS = "results"
-"""Folder of the results within that of the runs."""
 
 
 class ReproductionError(RuntimeError):
@@ -88,15 +86,22 @@ class Run:
         minutes = sum(self._seconds) / len(self._seconds) / 60 if self._seconds else self.experiment.epoch_minutes
         return max(self._wanted - self.epochs_done, 0) * minutes
 
-    def start(self, slot: Slot, on_epoch: Callable[[Run], None]) -> ChildProcess:
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the best of all epochs that this run is to have has been evaluated."""
+        try:
+            return self.is_trained and results.read_run(self.folder, self.experiment.name).epochs >= self.epochs_done
+        except (run_folder.RunFolderError, OSError):
+            return False
+
+    def start(self, slot: Slot) -> ChildProcess:
         """Start training, or the evaluation where training is done, and return the process."""
 
         def on_line(line: str) -> bool:
             event = _event(line)
             if event.get("event") == "epoch":
-                self._seconds.append(event["seconds"])
                 self.accuracy = event["validation_accuracy"]
-                on_epoch(self)
+                self._seconds.append(event["seconds"])
                 if self.is_trained and self.epochs_done < self.experiment.epochs and self._child:
                     self._stopped_after_epochs = True
                     self._child.request_stop(STOP_GRACE)
@@ -116,22 +121,23 @@ class Run:
         """
         assert self._child is not None
         if self._child.status and not self._stopped_after_epochs:
-            raise ReproductionError(self._child.exit_summary)
+            raise ReproductionError(self._reason())
         self._stopped_after_epochs = False
 
-    def save_result(self) -> None:
-        """Write the result of an evaluated run into the folder of the results."""
-        folder = self.folder.parent / RESULTS
-        folder.mkdir(exist_ok=True)
-        name = self.experiment.name
-        results.save(folder / f"{name}.json", results.read_run(self.folder, name))
+    def _reason(self) -> str:
+        """Return why the process failed: in one line if the command itself says so."""
+        assert self._child is not None
+        summary = self._child.exit_summary
+        _, is_error, reason = (self._child.last_lines or ("",))[-1].partition(": error: ")
+        return f"{self.experiment.name}: {reason}" if is_error else summary
 
     def _training(self) -> list[str]:
         command = [sys.executable, "-m", "fer_ros.cli.train", "--progress", "json", "--threads", "1"]
-        if (self.folder / run_folder.RUN).is_file():
-            return [*command, "--resume", str(self.folder)]
-        recipe = ["--recipe", self.experiment.recipe, "--output", str(self.folder)]
-        return [*command, *recipe, "--data", *self._data, *self.experiment.options]
+        is_begun = (self.folder / run_folder.RUN).is_file()
+        new = ["--recipe", self.experiment.recipe, "--output", str(self.folder)]
+        run = ["--resume", str(self.folder)] if is_begun else new
+        # Also of a resumed run: its data may have moved.
+        return [*command, *run, "--data", *self._data, *self.experiment.options]
 
     def _evaluation(self) -> list[str]:
         command = [sys.executable, "-m", "fer_ros.cli.evaluate", "--model", str(self.folder), "--split", "validation"]
@@ -154,45 +160,53 @@ def run_all(
 ) -> None:
     """Train and evaluate all runs, in their order, as many at a time as there are slots.
 
-    A run that fails does not stop the others. If this process is interrupted, all processes are stopped; those that it
-    leaves behind when it is killed end by themselves.
+    A run that fails does not stop the others. If this process is interrupted, or one of the functions raises, all
+    processes are stopped; those that it leaves behind when it is killed end by themselves.
 
     Args:
         runs: in the order of the queue.
         slots: places to run in.
-        on_epoch: called in a reader thread after each epoch of a run.
+        on_epoch: called when a run has done one epoch or more.
         on_end: called when a run has been evaluated, or has failed, with the reason or an empty text.
     """
     waiting = list(runs)
     free = list(slots)
     running: list[tuple[Run, Slot, ChildProcess]] = []
+    epochs = {run: run.epochs_done for run in waiting}
     try:
         while waiting or running:
             while waiting and free:
-                run, slot = waiting.pop(0), free.pop()
-                running.append((run, slot, run.start(slot, on_epoch)))
-            time.sleep(_POLL_PERIOD)
-            for entry in [entry for entry in running if entry[2].status is not None]:
-                running.remove(entry)
-                following = _next_step(*entry, on_epoch, on_end)
-                if following:
-                    running.append((entry[0], entry[1], following))
+                run = waiting.pop(0)
+                if run.is_evaluated:
+                    on_end(run, "")
                 else:
-                    free.append(entry[1])
+                    slot = free.pop()
+                    running.append((run, slot, run.start(slot)))
+            time.sleep(_POLL_PERIOD)
+            ended = [entry for entry in running if entry[2].status is not None]
+            for _, _, child in ended:
+                child.wait()
+            for run in [run for run, _, _ in running if run.epochs_done > epochs[run]]:
+                epochs[run] = run.epochs_done
+                on_epoch(run)
+            for run, slot, child in ended:
+                running.remove((run, slot, child))
+                following = _next_step(run, slot, on_end)
+                if following:
+                    running.append((run, slot, following))
+                else:
+                    free.append(slot)
     finally:
         stop_all([child for _, _, child in running], STOP_GRACE)
 
 
-def _next_step(
-    run: Run, slot: Slot, ended: ChildProcess, on_epoch: Callable[[Run], None], on_end: Callable[[Run, str], None]
-) -> ChildProcess | None:
+def _next_step(run: Run, slot: Slot, on_end: Callable[[Run, str], None]) -> ChildProcess | None:
     """Start the evaluation after the training; report the end after the evaluation or a failure."""
-    ended.wait()
     try:
         run.check()
         if not run.is_evaluating:
-            return run.start(slot, on_epoch)
-        run.save_result()
+            return run.start(slot)
+        results.read_run(run.folder, run.experiment.name)
     except (ReproductionError, run_folder.RunFolderError, OSError) as error:
         on_end(run, str(error))
         return None

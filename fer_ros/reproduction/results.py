@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fer_ros.files import atomic_write
+from fer_ros.reproduction.experiments import EXPERIMENTS
 from fer_ros.training import run_folder
 from fer_ros.training.run_folder import RunFolderError
 
@@ -38,6 +40,10 @@ class Result:
     epochs: int
     """Done."""
     epochs_of_recipe: int
+    accuracies: list[float]
+    """On the validation images after each epoch, percent."""
+    training_images: dict[str, int]
+    """Number by class; empty where the run did not keep it."""
     best_epoch: int
     minutes: float
     """Time of all epochs, without validation."""
@@ -56,14 +62,16 @@ class Result:
 def read_run(folder: Path, experiment: str) -> Result:
     """Return the result of the run in `folder`, which has trained for an epoch at least and was evaluated.
 
+    Where training has gone on since the evaluation, this is the result of the epochs before the next better one.
+
     Raises:
         RunFolderError: a file of the run is damaged.
         FileNotFoundError: a file of the run is missing.
     """
     run = run_folder.read_json(folder / run_folder.RUN)
     evaluation = run_folder.read_json(folder / EVALUATION)
-    epochs = run_folder.read_metrics(folder)
     try:
+        epochs = _evaluated(folder, evaluation)
         best = max(epochs, key=lambda epoch: epoch["validation_accuracy"])
         return Result(
             experiment=experiment,
@@ -73,6 +81,8 @@ def read_run(folder: Path, experiment: str) -> Result:
             seed=run["seed"],
             epochs=len(epochs),
             epochs_of_recipe=int(best["epochs"]),
+            accuracies=[round(100 * epoch["validation_accuracy"], 2) for epoch in epochs],
+            training_images=run.get("training_images_by_class", {}),
             best_epoch=int(best["epoch"]),
             minutes=round(sum(epoch["seconds"] for epoch in epochs) / 60, 1),
             cpu=run["cpu"],
@@ -85,15 +95,39 @@ def read_run(folder: Path, experiment: str) -> Result:
         raise RunFolderError(f"{folder} is no complete run: {type(error).__name__} {error}") from error
 
 
+def _evaluated(folder: Path, evaluation: Mapping[str, Any]) -> Sequence[Mapping[str, float]]:
+    """Return the epochs of which the best was evaluated."""
+    epochs = run_folder.read_metrics(folder)
+    if (folder / run_folder.BEST).stat().st_mtime <= (folder / EVALUATION).stat().st_mtime:
+        return epochs
+    # Training has gone on. The model that was evaluated is gone, but its epoch is known by its accuracy.
+    accuracies = [epoch["validation_accuracy"] for epoch in epochs]
+    best = min(accuracies, key=lambda accuracy: abs(accuracy - evaluation["accuracy"]))
+    return epochs[: next(index for index, accuracy in enumerate([*accuracies, math.inf]) if accuracy > best)]
+
+
 def _measures(evaluation: Mapping[str, Any], best: Mapping[str, float]) -> dict[str, float]:
     shares = {name: evaluation[name] for name in _WHOLE} | {"training_accuracy": best["training_accuracy"]}
     for label, of_class in evaluation["per_class"].items():
         shares |= {f"{label}.{name}": of_class[name] for name in _OF_A_CLASS if of_class[name] is not None}
     for kind in ("rotation_black", "brightness"):
         for point in evaluation.get("robustness", {}).get(kind, []):
-            shares[f"{kind}.{point['value']:g}"] = point["drawn"]
+            name = f"{kind}.{point['value']:g}"
+            shares |= {name: point["drawn"], f"{name}.low": point["drawn_low"], f"{name}.high": point["drawn_high"]}
     measures = {name: round(100 * share, 2) for name, share in shares.items()}
     return measures | {"validation_loss": round(best["validation_loss"], 4)}
+
+
+def read_runs(folder: Path) -> tuple[dict[str, Result], list[str]]:
+    """Return the results of the evaluated runs in `folder`, by experiment, and a line for each damaged run."""
+    results, faults = {}, []
+    for name in EXPERIMENTS:
+        if (folder / name / EVALUATION).is_file():
+            try:
+                results[name] = read_run(folder / name, name)
+            except (RunFolderError, OSError) as error:
+                faults.append(str(error))
+    return results, faults
 
 
 def save(path: Path, result: Result) -> None:
@@ -113,6 +147,6 @@ def load_all(folder: Path) -> dict[str, Result]:
     for path in sorted(folder.glob("*.json")):
         content = run_folder.read_json(path)
         if set(content) != names:
-            raise RunFolderError(f"{path} is no result of fer-reproduce")
+            raise RunFolderError(f"{path} is no result that `make results` wrote")
         results[content["experiment"]] = Result(**content)
     return results
