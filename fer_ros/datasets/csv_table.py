@@ -85,6 +85,7 @@ def _positions(path: Path, header: list[str], columns: Sequence[str], optional: 
     names = [name.strip().lower() for name in header]
     missing = [name for name in columns if name.lower() not in names]
     if missing:
-        raise DataError(f"{path}, row 1: no column '{missing[0]}'; it must have {','.join(columns)}")
+        there = printable(",".join(header), 100) or "none"
+        raise DataError(f"{path}, row 1: no column '{missing[0]}'; it must have {','.join(columns)}, and has {there}")
     wanted = [name.lower() for name in (*columns, *optional)]
     return {name: names.index(name) for name in wanted if name in names}

@@ -73,7 +73,10 @@ class FaceImages:
         """
         count = len(self.split("training"))  # raises the error for data without training images
         if hold_out >= count:
-            raise DataError(f"'hold_out' is {hold_out:g}, but the data has only {count} training images")
+            raise DataError(
+                f"'hold_out' is {hold_out:g}, but the data has only {count} training images; "
+                "give --hold-out fewer, or a share below 1"
+            )
         training, validation = self.training_masks(seed, hold_out)
         return self.take(training), self.take(validation)
 

@@ -109,7 +109,7 @@ def test_hold_out_takes_a_number_or_share_in_proportion(hold_out, count):
 
 def test_hold_out_of_all_training_images_is_refused():
     images = FaceImages(np.zeros((9, 1, 1), np.uint8), np.arange(9) % 2, ("angry", "happy"), np.zeros(9, np.uint8))
-    with pytest.raises(DataError, match="'hold_out' is 9, but the data has only 9 training images"):
+    with pytest.raises(DataError, match="only 9 training images; give --hold-out fewer, or a share"):
         images.for_training(1, 9)
 
 

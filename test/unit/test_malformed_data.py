@@ -113,11 +113,11 @@ def test_npz_is_read_in_every_layout_of_numpy(tmp_path):
 
 ROW = csv_rows(1, "Training", 1)[0]
 CSV = {
-    "empty": (b"", "row 1: no column 'emotion'"),
+    "empty": (b"", "row 1: no column 'emotion'; it must have emotion,pixels, and has none"),
     "header only": (b"emotion,pixels,Usage\n", "the table has no rows"),
     "latin-1": (b"emotion,pixels,Usage\n0,\xff\xfe,Training\n", "not a readable csv"),
     "utf-16": ("emotion,pixels,Usage\n".encode("utf-16"), "not a readable csv"),
-    "semicolons": (b"emotion;pixels;Usage\n", "no column 'emotion'"),
+    "semicolons": (b"emotion;pixels;Usage\n", "emotion,pixels, and has emotion;pixels;Usage"),
     "no line breaks": (b"emotion,pixels,Usage\n" + 200_000 * b"1 ", "a line of more than 131072 characters"),
     "null bytes": (b"emotion,pixels,Usage\n" + bytes(100), "row 2: "),
     "huge number": (
