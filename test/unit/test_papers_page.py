@@ -111,8 +111,9 @@ def train(*names):
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
 def test_command_of_the_page_runs(folder, capsys, command):
     program, *arguments = shlex.split(command, comments=True)
-    if "savee" in command:
-        create_detector("dlib")
+    for word, detector in (("savee", "dlib"), ("mtcnn", "mtcnn")):
+        if word in command:
+            create_detector(detector)
     if program == "fer-reproduce":
         check_reproduced(arguments)
     elif program == "make":
