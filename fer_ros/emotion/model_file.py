@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,17 @@ from fer_ros.text import printable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ModelFile", "ModelFileError", "ModelMetadata", "find", "identify", "read", "read_metadata", "write"]
+__all__ = [
+    "ModelFile",
+    "ModelFileError",
+    "ModelMetadata",
+    "find",
+    "identify",
+    "read",
+    "read_metadata",
+    "recalibrate",
+    "write",
+]
 
 SUFFIX = ".pt"
 ONNX_SUFFIX = ".onnx"
@@ -213,34 +224,66 @@ def write(path: Path, network: nn.Module, metadata: ModelMetadata) -> None:
         if not np.isfinite(expected).all():
             raise ModelFileError(f"{path} was not written: the network's outputs are not finite")
         encode = _as_onnx if path.suffix == ONNX_SUFFIX else _as_torchscript
-        content, found = encode(network, example, several, metadata, tuple(map(float, expected[0])))
+        bare, found = encode(network, example, several)
     difference = float(np.abs(found - expected).max())
     if not difference < 1e-4:
         raise ModelFileError(f"{path} was not written: its outputs would differ by {difference} from the network's")
+    write_network(path, bare, metadata, expected[0])
+
+
+def recalibrate(path: Path, temperature: float) -> None:
+    """Replace the temperature of a model file, atomically; its network stays as it is.
+
+    Raises:
+        ModelFileError: as for `read`; or the file has no record to verify it.
+        OSError: the file cannot be written.
+    """
+    file = read(path)
+    if not file.verification:
+        raise ModelFileError(f"{path} has no digest and logits to verify it; export it from its training run anew")
+    write_network(path, file.network, replace(file.metadata, temperature=temperature), file.verification.logits)
+
+
+def write_network(path: Path, network: bytes, metadata: ModelMetadata, logits: Sequence[float] | np.ndarray) -> None:
+    """Write a model file atomically, after checking it as a reader does.
+
+    Args:
+        path: its suffix says what `network` is.
+        network: an ONNX file or a TorchScript archive, as `ModelFile.network`; metadata in it is replaced.
+        metadata: of the model.
+        logits: of `reference_crop` by this network, (classes,).
+
+    Raises:
+        ModelFileError: a reader would refuse the file.
+        OSError: the file cannot be written.
+    """
+    recorded = tuple(map(float, logits))
+    if path.suffix == ONNX_SUFFIX:
+        bare = onnx_metadata.remove(network)
+        verification = Verification(_digest(onnx_metadata.digest(bare), metadata), recorded)
+        content = onnx_metadata.add(bare, _METADATA_ENTRY, metadata_json.to_json(metadata, verification))
+    else:
+        members = torchscript_archive.read(network)
+        verification = Verification(_digest(torchscript_archive.digest(members), metadata), recorded)
+        text = metadata_json.to_json(metadata, verification)
+        content = torchscript_archive.with_metadata(members, text.encode())
     parse(path, content)
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 
-def _as_torchscript(
-    network: nn.Module, example: Tensor, several: Tensor, metadata: ModelMetadata, logits: tuple[float, ...]
-) -> tuple[bytes, np.ndarray]:
-    """Return the content of the file, and the logits of `several` faces by the traced network."""
+def _as_torchscript(network: nn.Module, example: Tensor, several: Tensor) -> tuple[bytes, np.ndarray]:
+    """Return the archive, and the logits of `several` faces by the traced network."""
     import torch
 
     traced = torch.jit.trace(network, example, check_trace=False)  # `write` compares the outputs, on other data
     saved = io.BytesIO()
     torch.jit.save(traced, saved)
-    members = torchscript_archive.read(saved.getvalue())
-    verification = Verification(_digest(torchscript_archive.digest(members), metadata), logits)
-    text = metadata_json.to_json(metadata, verification).encode()
-    return torchscript_archive.with_metadata(members, text), traced(several).numpy()
+    return saved.getvalue(), traced(several).numpy()
 
 
-def _as_onnx(
-    network: nn.Module, example: Tensor, several: Tensor, metadata: ModelMetadata, logits: tuple[float, ...]
-) -> tuple[bytes, np.ndarray]:
-    """Return the content of the file, and the logits of `several` faces by OpenCV."""
+def _as_onnx(network: nn.Module, example: Tensor, several: Tensor) -> tuple[bytes, np.ndarray]:
+    """Return the ONNX file, and the logits of `several` faces by OpenCV."""
     import torch
 
     if find_spec("onnx") is None:
@@ -260,6 +303,4 @@ def _as_onnx(
     content = exported.getvalue()
     opencv = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
     opencv.setInput(several.numpy())
-    verification = Verification(_digest(onnx_metadata.digest(content), metadata), logits)
-    text = metadata_json.to_json(metadata, verification)
-    return onnx_metadata.add(content, _METADATA_ENTRY, text), opencv.forward()
+    return content, opencv.forward()

@@ -43,6 +43,16 @@ def add(content: bytes, key: str, value: str) -> bytes:
     return content + protobuf.encode(_METADATA_PROPS, entry)
 
 
+def remove(content: bytes) -> bytes:
+    """Return the content of an ONNX file without its metadata pairs.
+
+    >>> remove(add(b"", "author", "me"))
+    b''
+    """
+    kept = ((number, value) for number, _, value in protobuf.fields(content) if number != _METADATA_PROPS)
+    return b"".join(protobuf.encode(number, value) for number, value in kept)
+
+
 def digest(content: bytes) -> bytes:
     """Return the SHA-256 of an ONNX file's content without its metadata pairs."""
     result = hashlib.sha256()

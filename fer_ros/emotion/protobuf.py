@@ -80,8 +80,10 @@ def fields(message: bytes | memoryview) -> Iterator[tuple[int, int, int | memory
         offset += length
 
 
-def encode(number: int, content: bytes) -> bytes:
-    """Return a field whose value is bytes."""
+def encode(number: int, content: bytes | memoryview | int) -> bytes:
+    """Return a field whose value is bytes, or an int of a varint."""
+    if isinstance(content, int):
+        return _encoded_varint(number << 3 | _VARINT) + _encoded_varint(content)
     return _encoded_varint(number << 3 | _BYTES) + _encoded_varint(len(content)) + content
 
 

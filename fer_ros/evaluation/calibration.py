@@ -30,7 +30,7 @@ _PRIOR_FADES = 300
 """Images after which the weight of the prior has fallen to 1 / e."""
 
 
-def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+def fit_temperature(logits: np.ndarray, targets: np.ndarray, images: int | None = None) -> float:
     """Return the temperature, between 1/20 and 20, that calibrates logits / temperature.
 
     It minimizes the log loss. With few images a log-normal prior is added, because on a handful of images that are all
@@ -42,8 +42,9 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     Args:
         logits: (N, classes) float.
         targets: (N,) int.
+        images: number of different images, where several of the N are versions of one (default: N).
     """
-    count = len(targets)
+    count = images or len(targets)
     strength = np.exp(-count / _PRIOR_FADES) / (2 * _PRIOR_STD**2 * count)
 
     def cost(log_temperature: float) -> float:

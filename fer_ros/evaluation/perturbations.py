@@ -25,6 +25,13 @@ SCALES = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3)
 """Side of the crop relative to the image's: how tightly a detector frames a face."""
 TRANSLATIONS = (0.03, 0.06, 0.09, 0.12, 0.15, 0.2)
 """Offset of the crop's center relative to the image's side."""
+_PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
+_PLACEMENT = {
+    "side": (0.60, 0.736, 0.924, 1.000, 1.062, 1.271, 1.40),
+    "right": (-0.15, -0.094, -0.014, 0.003, 0.017, 0.083, 0.15),
+    "down": (-0.18, -0.118, -0.021, 0.000, 0.014, 0.052, 0.10),
+}
+"""At these percentiles, side and offset of Viola-Jones' boxes relative to the images of FER2013: `benchmarks.crops`."""
 _DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """x and y of translations."""
 COVERS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
@@ -102,6 +109,15 @@ def cropped(pixels: np.ndarray, scale: float, x: float = 0.0, y: float = 0.0) ->
     return np.stack(
         [cv2.warpAffine(one, mapping, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE) for one in pixels]
     )
+
+
+def placed(pixels: np.ndarray) -> np.ndarray:
+    """Crop (N, size, size) uint8 images as Viola-Jones places its boxes, at random; the same each time."""
+    draws = 100 * np.random.default_rng(0).random((3, len(pixels)))
+    places = zip(
+        *(np.interp(of, _PERCENTILES, at) for of, at in zip(draws, _PLACEMENT.values(), strict=True)), strict=True
+    )
+    return np.concatenate([cropped(image[np.newaxis], *place) for image, place in zip(pixels, places, strict=True)])
 
 
 def covered(pixels: np.ndarray, part: str) -> np.ndarray:

@@ -284,6 +284,21 @@ def initializer(array, name="w", **fields):
     return tensor
 
 
+def integers(shape, name):
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(np.zeros(shape, np.int8), name)
+
+
+def quantized(scale=(), zero=(), **attributes):
+    """Return the parts of a network whose weights are quantized."""
+    weights = node("DequantizeLinear", "q s z", "w", **attributes)
+    return {
+        "nodes": [weights, node("Flatten", "crops", "flat", axis=1), node("Gemm", "flat w", "logits", transB=1)],
+        "initializers": [integers((7, 64), "q"), initializer(np.ones(scale), "s"), integers(zero, "z")],
+    }
+
+
 def convolution(**attributes):
     """Return the parts of a network with one convolution."""
     head = [node("Flatten", "map", "flat", axis=1), node("Gemm", "flat w", "logits", transB=1)]
@@ -321,6 +336,11 @@ def hostile_graphs():
         ({"nodes": [node("BatchNormalization", "crops w w w w", "logits")]}, "the statistics do not match"),
         ({"nodes": [node("Add", "crops w", "logits")]}, "the shapes do not match"),
         ({"nodes": [node("Identity", "crops", "a b")]}, "inputs or outputs of an operator Identity do not exist"),
+        ({"initializers": [integers((7, 64), "w")]}, "an operator Gemm takes quantized values"),
+        (quantized(scale=(7,), zero=(7,), axis=1), "the scale does not match"),
+        (quantized(scale=(7,), axis=0), "the zero point does not match"),
+        (quantized(block_size=2), "the attribute block_size is not known"),
+        ({"nodes": [flatten, node("DequantizeLinear", "flat w w", "logits")]}, "the values are not quantized"),
         ({"size": 9}, "takes crops of 9 pixels, its metadata says 8"),
         (convolution(group=0), "group is 0"),
         (convolution(group=2), "the channels do not match the weights in 2 groups"),
@@ -338,6 +358,8 @@ def test_onnx_graph_that_contradicts_itself_is_refused(tmp_path):
     pytest.importorskip("onnx", reason="makes the files")
     (tmp_path / "fine.onnx").write_bytes(onnx(**convolution()))
     model_file.read(tmp_path / "fine.onnx")
+    (tmp_path / "int8.onnx").write_bytes(onnx(**quantized(scale=(7,), zero=(7,), axis=0)))
+    model_file.read(tmp_path / "int8.onnx")
     for parts, reason in hostile_graphs():
         message = refusal(tmp_path / "m.onnx", onnx(**parts))
         assert reason in message, (reason, message)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from fer_ros.emotion import onnx_graph
 from fer_ros.emotion.model_file import ModelFile, ModelFileError
 
 
@@ -16,10 +17,15 @@ class OpenCvBackend:
         model: the model file.
 
     Raises:
-        ModelFileError: OpenCV cannot load or run the file.
+        ModelFileError: OpenCV cannot load or run the file, or it is quantized.
     """
 
     def __init__(self, model: ModelFile):
+        if onnx_graph.is_quantized(model.network):
+            raise ModelFileError(
+                f"{model.path} is quantized to int8, which the backend 'opencv' does not run: set the backend to "
+                "'onnx' (pip install onnxruntime)"
+            )
         input_size = model.metadata.preprocessing.input_size
         try:
             self._network = cv2.dnn.readNetFromONNX(np.frombuffer(model.network, np.uint8))
