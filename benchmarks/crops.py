@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy on the detector's boxes compared with accuracy on the data set's own crops, on the same images.
+"""Accuracy and calibration on the detector's boxes compared with the data set's own crops, on the same images.
 
 python -m benchmarks.crops [--models NAME ...] [--faces N] prints tables and writes out/bench/crops.json.
 """
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 import numpy as np
 
 from benchmarks.roll import CANVAS, DATA, ROOT, SIDE, canvas, center_face
 from fer_ros.emotion.classifier import Classifier
+from fer_ros.evaluation import metrics, risk_coverage
+from fer_ros.evaluation.metrics import Evaluation
 from fer_ros.faces.detectors.viola_jones import ViolaJones, ViolaJonesOptions
 from fer_ros.types import Box, TrackedFace
 
 RESULT = ROOT / "out" / "bench" / "crops.json"
 FRAME = Box((CANVAS - SIDE) // 2, (CANVAS - SIDE) // 2, SIDE, SIDE)
 """FER2013's own crop in a canvas."""
+NAMED_ACCURACY = 0.85
 PERCENTILES = (5, 25, 50, 75, 95)
 
 
@@ -39,15 +43,22 @@ def placement(boxes: list[Box]) -> dict[str, list[float]]:
     return {name: np.percentile(values, PERCENTILES).tolist() for name, values in measured.items()}
 
 
-def accuracy(model: str, pixels: np.ndarray, labels: np.ndarray, boxes: dict[int, Box]) -> dict[str, float]:
-    """Return the accuracy on the data set's crops and on the boxes, both cut from the same canvases."""
+def evaluate(model: str, pixels: np.ndarray, labels: np.ndarray, boxes: dict[int, Box]) -> dict[str, Evaluation]:
+    """Return the measures on the data set's crops and on the boxes, both cut from the same canvases."""
     classifier = Classifier(model)
-    crop, shares = classifier.preprocessing.crop, {}
+    crop, measured = classifier.preprocessing.crop, {}
     for kind, box_of in (("frame", lambda index: FRAME), ("detector", boxes.get)):
         crops = [crop(canvas(pixels[index]), box_of(index)) for index in boxes]
         scores = np.concatenate([classifier.scores(crops[at : at + 256]) for at in range(0, len(crops), 256)])
-        shares[kind] = float(np.mean(scores.argmax(axis=1) == labels[list(boxes)]))
-    return shares
+        measured[kind] = metrics.measure(scores, labels[list(boxes)], classifier.labels)
+    return measured
+
+
+def row(model: str, kind: str, result: Evaluation) -> str:
+    """Return a row of the table: accuracy, calibration, and what threshold names emotions 85 % of which are right."""
+    point = risk_coverage.point_for(result.risk_coverage, NAMED_ACCURACY)
+    named = f"{point.threshold:.2f} | {100 * point.coverage:.1f}" if point else "- | -"
+    return f"| {model}, {kind} | {100 * result.accuracy:.2f} | {result.ece:.3f} | {result.aurc:.3f} | {named} |"
 
 
 def main() -> None:
@@ -66,11 +77,13 @@ def main() -> None:
     print("|---" * (1 + len(PERCENTILES)) + "|")
     for name, values in percentiles.items():
         print(f"| {name}, in sides of the crop | {' | '.join(f'{value:.3f}' for value in values)} |")
-    print("\n| model | on the data set's crops, % | on the detector's boxes, % |\n|---|---|---|")
-    rows = {}
+    print("\n| model, crops | accuracy, % | ECE | AURC | min_confidence to be 85 % right | named, % |")
+    print("|---|---|---|---|---|---|")
+    rows: dict[str, dict[str, Any]] = {}
     for model in options.models:
-        rows[model] = accuracy(model, pixels, labels, boxes)
-        print(f"| {model} | {100 * rows[model]['frame']:.2f} | {100 * rows[model]['detector']:.2f} |")
+        for kind, result in evaluate(model, pixels, labels, boxes).items():
+            rows.setdefault(model, {})[kind] = result.to_dict()
+            print(row(model, kind, result), flush=True)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(
         json.dumps({"images": len(pixels), "found": len(boxes), "placement": percentiles, "models": rows}, indent=1)
