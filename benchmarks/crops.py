@@ -49,7 +49,7 @@ def evaluate(model: str, pixels: np.ndarray, labels: np.ndarray, boxes: dict[int
     crop, measured = classifier.preprocessing.crop, {}
     for kind, box_of in (("frame", lambda index: FRAME), ("detector", boxes.get)):
         crops = [crop(canvas(pixels[index]), box_of(index)) for index in boxes]
-        scores = np.concatenate([classifier.scores(crops[at : at + 256]) for at in range(0, len(crops), 256)])
+        scores = metrics.scores(classifier, np.stack(crops))
         measured[kind] = metrics.measure(scores, labels[list(boxes)], classifier.labels)
     return measured
 

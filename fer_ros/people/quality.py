@@ -73,7 +73,7 @@ def assess(crop: np.ndarray, box: Box, image_size: tuple[int, int]) -> Quality:
         quality |= Quality.TOO_SMALL
     if box.x <= 0 or box.y <= 0 or box.right >= width or box.bottom >= height:
         quality |= Quality.CUT_OFF
-    exposure = _exposure(crop)
+    exposure, crop = _exposure(crop), _at_measured_size(crop)
     # White regions have no detail either; their fault is the light.
     return quality | exposure | _blur(crop) | (Quality.OK if exposure == Quality.BRIGHT else _cover(crop))
 

@@ -47,7 +47,7 @@ class Augmentation:
         return self._adjust_light(self._transform(pixels.float(), size))
 
     def hide(self, faces: torch.Tensor) -> torch.Tensor:
-        """Return a copy of (N, size, size) float32 crops with parts of some erased and covered."""
+        """Return (N, size, size) float32 crops with parts of some erased and covered."""
         faces = self._erase(faces)
         return cover(faces, self.cover) if self.cover else faces
 
