@@ -19,9 +19,10 @@ demo: setup ## run the nodes on a built-in scene, a video, images or a webcam: I
 	@$(IN_ENV) fer-demo $(if $(INPUT),--input "$(INPUT)") $(if $(MODEL),--model "$(MODEL)") $(if $(DETECTOR),--detector "$(DETECTOR)") \
 	  $(if $(DASHBOARD),--dashboard) $(ARGS)
 
+# A test that takes longer than five minutes hangs: its stacks are printed, and its process and the run end.
 test: setup ## run all tests, at most four files at a time; ARGS="-k tracker" goes to pytest, ARGS="-n 0 --pdb" debugs
 	@$(IN_ENV) python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
-	  $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
+	  -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
 
 fuzz: setup ## read mutated images, data sets, models and so on; MINUTES=10 GUIDED=1 (by Atheris), exits with 1 if one is a finding
 	@$(IN_ENV) PYTHONPATH="$(CURDIR)/test:$$PYTHONPATH" python -m fuzz --minutes $(or $(MINUTES),5) \

@@ -113,6 +113,11 @@ class Run:
         self._child = ChildProcess(self.experiment.name, command, environment=environment, stdout=True, on_line=on_line)
         return self._child
 
+    def insist_on_stop(self) -> None:
+        """Kill a process that was asked to stop after its epochs and still runs when the grace is over."""
+        if self._stopped_after_epochs and self._child:
+            self._child.request_stop(STOP_GRACE)
+
     def check(self) -> None:
         """Check how the process ended.
 
@@ -183,6 +188,8 @@ def run_all(
                     slot = free.pop()
                     running.append((run, slot, run.start(slot)))
             time.sleep(_POLL_PERIOD)
+            for run, _, _ in running:
+                run.insist_on_stop()
             ended = [entry for entry in running if entry[2].status is not None]
             for _, _, child in ended:
                 child.wait()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """fer-demo with real processes over real DDS: recorded emotions, complete files, and no process left."""
 
+import contextlib
 import csv
 import os
 import signal
@@ -32,9 +33,11 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def children(pid: int) -> list[int]:
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def is_alive(pid: int) -> bool:

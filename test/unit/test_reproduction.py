@@ -85,16 +85,17 @@ def test_killed_queue_loses_nothing_and_continues(tmp_path, small_data, monkeypa
 
 
 EPOCHS = """
-import time
+import signal, time
+START
 while True:
     print('{"event": "epoch", "seconds": 60.0, "validation_accuracy": 0.5}', flush=True)
     time.sleep(SECONDS)
 """
 
 
-def light_run(folder, monkeypatch, seconds, **more):
+def light_run(folder, monkeypatch, seconds, start="", **more):
     """Return a run that trains in name only, with epochs that take this long."""
-    program = EPOCHS.replace("SECONDS", str(seconds))
+    program = EPOCHS.replace("SECONDS", str(seconds)).replace("START", start)
     monkeypatch.setattr(queue.Run, "_training", lambda _: [sys.executable, "-S", "-c", program])
     return queue.Run(EXPERIMENTS["yang_cnn_3"], [], folder, **more)
 
@@ -110,6 +111,16 @@ def test_queue_stops_a_run_after_its_epochs_and_evaluates(tmp_path, monkeypatch)
     assert epochs[-1] == 2
     assert ends == [(run, "")]
     assert run.is_evaluated
+
+
+def test_run_that_does_not_stop_after_its_epochs_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(queue, "STOP_GRACE", 0.2)
+    ignoring = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    run = light_run(tmp_path, monkeypatch, 600, ignoring, epochs=1)
+    monkeypatch.setattr(queue.Run, "_evaluation", lambda _: [sys.executable, "-S", "-c", "raise SystemExit('reached')"])
+    ends = []
+    queue.run_all([run], [queue.Slot({})], lambda _: None, lambda *end: ends.append(end))
+    assert ends == [(run, "yang_cnn_3 exited with status 1; its last output:\n  reached")]
 
 
 def test_queue_stops_its_runs_when_its_output_is_closed(tmp_path, monkeypatch):
