@@ -30,21 +30,21 @@ _RED_HAIR = (0.5, 0.12, -0.25)
 """By how much red hair is darker than her own in blue, green and red."""
 _MOVES = (
     # brows
-    ((194, 90), (0, -6), 8),
-    ((208, 87), (0, -6), 8),
-    ((244, 89), (0, -6), 8),
-    ((258, 92), (0, -6), 8),
+    ((194, 90), (0, -5), 8),
+    ((208, 87), (0, -5), 8),
+    ((244, 89), (0, -5), 8),
+    ((258, 92), (0, -5), 8),
     # upper lids
-    ((204, 97), (0, -3.5), 6),
-    ((246, 100), (0, -3.5), 6),
-    # corners of the mouth, its lower lip, and the chin
-    ((203, 141), (9, 6), 7),
-    ((245, 142), (-9, 6), 7),
-    ((224, 153), (0, 15), 10),
+    ((204, 97), (0, -2.5), 6),
+    ((246, 100), (0, -2.5), 6),
+    # corners of the mouth with the cheeks, its lower lip, and the chin
+    ((203, 141), (8, 9), 10.5),
+    ((245, 142), (-8, 9), 10.5),
+    ((224, 153), (0, 14.5), 12),
     ((224, 172), (0, 9), 15),
 )
 """Where a surprised face moves: place, how far, and standard deviation of the Gaussian around the place."""
-_MOUTH_OPENS = ((224, 146), (224, 151)), ((17, 2), (12, 11))
+_MOUTH_OPENS = ((224, 146), (224, 153)), ((17, 2), (11, 10.5))
 """Center of the dark part of the mouth in the smile and in surprise; its half axes in both."""
 _MOUTH_COLOR = (30, 22, 52)
 """BGR."""
