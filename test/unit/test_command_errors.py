@@ -8,10 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import running
 
 from fer_ros import resources
 from fer_ros.cli import errors, start
@@ -209,15 +211,11 @@ def test_cut_run_file_is_one_line_that_names_it(tmp_path, capsys):
 def test_interrupt_during_imports_ends_a_command_silently(tmp_path):
     (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     program = "import sys; sys.path.append(sys.argv[1]); from fer_ros.cli import start; start.run('slow')"
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # not as in the background
-    ) as process:
-        assert process.stdout.readline() == b"importing\n"
+    interruptible = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # not as in the background
+    with running([sys.executable, "-c", program, tmp_path], preexec_fn=interruptible) as process:
+        assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == (b"", b"")
+        assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -signal.SIGINT
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes, started by torchrun, train one network."""
 
+import contextlib
 import json
 import subprocess
 import sys
 
 import pytest
 import torch
+from running import running
 from training_data import arrays, recipe
 from training_runs import with_test_modules
 
@@ -33,6 +35,13 @@ with contextlib.ExitStack() as contexts:
 """
 
 
+def end(launched: subprocess.Popen[str]) -> None:
+    """End torchrun, which then ends the processes that it has started."""
+    launched.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        launched.wait(timeout=40)
+
+
 @pytest.mark.usefixtures("undrawn", "tiny_network")
 def test_two_processes_learn_what_one_learns(tmp_path):
     arrays(tmp_path / "train.npz", 28, 0, seed=1)
@@ -41,16 +50,18 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     followed = recipe(tmp_path / "r.yaml", network_options={"regularized": False}, epochs=2)
     data = [str(tmp_path / "train.npz"), str(tmp_path / "public.npz")]
     arguments = ["--data", *data, "--recipe", str(followed), "--threads", "1", "--device", "cpu"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
+    # Not by the name of this machine, which not every network resolves: torchrun would wait for ever.
+    here = ["--standalone", "--local-addr", "127.0.0.1"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", *here, "--nproc-per-node", str(PROCESSES)]
     together = [*arguments, "--output", str(tmp_path / "two"), "--progress", "json"]
     (tmp_path / "program.py").write_text(PROGRAM)
     command = [*launcher, str(tmp_path / "program.py"), *together]
-    environment = with_test_modules()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as processes:
+    with running(command, env={**with_test_modules(), "GLOO_SOCKET_IFNAME": "lo"}) as processes:
         assert train.main([*arguments, "--output", str(tmp_path / "one")]) == 0
-        output, errors = processes.communicate(timeout=300)
+        try:
+            output, errors = processes.communicate(timeout=120)
+        finally:
+            end(processes)
     assert processes.returncode == 0, errors
 
     events = [json.loads(line)["event"] for line in output.splitlines()]

@@ -5,13 +5,13 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from in_process import children_in_process
+from running import running
 
 from fer_ros import resources
 from fer_ros.cli import reproduce
@@ -56,7 +56,7 @@ def test_killed_queue_loses_nothing_and_continues(tmp_path, small_data, monkeypa
     evaluated = (output / names[0] / results.EVALUATION).stat().st_mtime_ns
 
     command = [sys.executable, "-m", "fer_ros.cli.reproduce", *names, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with running(command) as process:
         lines = [process.stdout.readline() for _ in names]
         kill_with_children(process)  # within an epoch of the second
     assert re.match(f"{names[0]} +[0-9.]+ % after 3 epochs", lines[0])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from running import running
 
 # By its path, as the folder around it needs rclpy in some installations.
 FILE = Path(__file__).parents[2] / "fer_ros" / "nodes" / "common" / "stop_signals.py"
@@ -107,7 +108,7 @@ def test_closed_terminal_does_not_end_what_runs_with_nohup(start):
     ignoring = "import signal, os; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
     program = PROLOGUE + "print('running', flush=True)\nwhile True: time.sleep(0.01)"
     command = [sys.executable, "-c", f"import sys; {ignoring}", sys.executable, "-c", program]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with running(command) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGHUP)

@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from running import running
 
 from fer_ros.cli import train
 from fer_ros.training import checkpoint
@@ -45,15 +48,9 @@ def with_test_modules() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def start_python(program: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start a Python program that can import the modules beside the tests."""
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=with_test_modules(),
-    )
+def start_python(program: str, *arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Start a Python program that can import the modules beside the tests; see `running`."""
+    return running([sys.executable, "-c", program, *map(str, arguments)], env=with_test_modules())
 
 
 class StoppingOutput(io.StringIO):
