@@ -96,11 +96,8 @@ def read_run(folder: Path, experiment: str) -> Result:
 
 
 def _evaluated(folder: Path, evaluation: Mapping[str, Any]) -> Sequence[Mapping[str, float]]:
-    """Return the epochs of which the best was evaluated."""
+    """Return the epochs of which the best was evaluated: its accuracy tells which it was."""
     epochs = run_folder.read_metrics(folder)
-    if (folder / run_folder.BEST).stat().st_mtime <= (folder / EVALUATION).stat().st_mtime:
-        return epochs
-    # Training has gone on. The model that was evaluated is gone, but its epoch is known by its accuracy.
     accuracies = [epoch["validation_accuracy"] for epoch in epochs]
     best = min(accuracies, key=lambda accuracy: abs(accuracy - evaluation["accuracy"]))
     return epochs[: next(index for index, accuracy in enumerate([*accuracies, math.inf]) if accuracy > best)]

@@ -102,7 +102,7 @@ def light_run(folder, monkeypatch, seconds, start="", **more):
 
 def test_queue_stops_a_run_after_its_epochs_and_evaluates(tmp_path, monkeypatch):
     run = light_run(tmp_path, monkeypatch, 0.2, epochs=2)
-    write_run(run.folder, [0.3, 0.5], 0.5, False)
+    write_run(run.folder, [0.3, 0.5], 0.5)
     (run.folder / results.EVALUATION).rename(tmp_path / "evaluation.json")
     command = f"import os; os.rename({str(tmp_path / 'evaluation.json')!r}, {str(run.folder / results.EVALUATION)!r})"
     monkeypatch.setattr(queue.Run, "_evaluation", lambda _: [sys.executable, "-S", "-c", command])
@@ -232,7 +232,7 @@ def test_damaged_result_is_named(tmp_path):
         results.load_all(tmp_path)
 
 
-def write_run(folder, accuracies, evaluated, further):
+def write_run(folder, accuracies, evaluated):
     """Write the files of a run whose best of some first epochs was evaluated, and which may have trained further."""
     folder.mkdir()
     epochs = [f"{number},50,{accuracy},0.7,1.0,60" for number, accuracy in enumerate(accuracies, 1)]
@@ -243,22 +243,19 @@ def write_run(folder, accuracies, evaluated, further):
     measures = dict.fromkeys(results._WHOLE, 0.1) | {"accuracy": evaluated}
     evaluation = {**measures, "images": 9, "per_class": {}, "profile": {"parameters": 1}}
     (folder / results.EVALUATION).write_text(json.dumps(evaluation))
-    (folder / "best.pt").touch()
-    now = (folder / results.EVALUATION).stat().st_mtime
-    os.utime(folder / "best.pt", (now, now + (10 if further else -10)))
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "evaluated", "further", "epochs", "best"),
+    ("accuracies", "evaluated", "epochs", "best"),
     [
-        ([0.3, 0.5, 0.4], 0.5, False, 3, 2),
-        ([0.3, 0.5, 0.4, 0.6, 0.5], 0.5, True, 3, 2),
-        ([0.3, 0.5, 0.4, 0.5, 0.6], 0.5, True, 4, 2),
-        ([0.3, 0.5, 0.6], 0.6, True, 3, 3),
+        ([0.3, 0.5, 0.4], 0.5, 3, 2),
+        ([0.3, 0.5, 0.4, 0.6, 0.5], 0.5, 3, 2),
+        ([0.3, 0.5, 0.4, 0.5, 0.6], 0.5, 4, 2),
+        ([0.3, 0.5, 0.6], 0.6, 3, 3),
     ],
 )
-def test_result_is_of_the_epochs_that_were_evaluated(tmp_path, accuracies, evaluated, further, epochs, best):
-    write_run(tmp_path / "yang_cnn_3", accuracies, evaluated, further)
+def test_result_is_of_the_epochs_that_were_evaluated(tmp_path, accuracies, evaluated, epochs, best):
+    write_run(tmp_path / "yang_cnn_3", accuracies, evaluated)
     result = results.read_run(tmp_path / "yang_cnn_3", "yang_cnn_3")
     assert (result.epochs, result.best_epoch, result.measures["accuracy"]) == (epochs, best, 100 * evaluated)
     assert result.accuracies == [round(100 * accuracy, 2) for accuracy in accuracies[:epochs]]
@@ -266,7 +263,7 @@ def test_result_is_of_the_epochs_that_were_evaluated(tmp_path, accuracies, evalu
 
 def test_damaged_run_is_named_and_the_others_are_read(tmp_path):
     for name in ("yang_cnn_3", "yang_cnn_4"):
-        write_run(tmp_path / name, [0.5], 0.5, False)
+        write_run(tmp_path / name, [0.5], 0.5)
     (tmp_path / "yang_cnn_3/run.json").write_text("{}")
     found, (fault,) = results.read_runs(tmp_path)
     assert list(found) == ["yang_cnn_4"]
