@@ -21,8 +21,9 @@ def scene() -> SyntheticScene:
     return SyntheticScene()
 
 
-def test_detector_finds_only_the_faces_of_the_scene(scene):
-    detector, expected = ViolaJones(), 0
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720)])
+def test_detector_finds_only_the_faces_of_the_scene(size):
+    scene, detector, expected = SyntheticScene(*size), ViolaJones(), 0
     for time in np.arange(0.3, PERIOD, 1.1):
         boxes = [one.box for one in detector.detect(cv2.cvtColor(scene.image(time), cv2.COLOR_BGR2GRAY))]
         faces = scene.faces(time)
