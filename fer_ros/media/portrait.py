@@ -26,8 +26,8 @@ _HAIR = (
     *((152, 85), (158, 55), (188, 31), (194, 21), (240, 14), (280, 30), (301, 70), (300, 95), (284, 130), (270, 133)),
     *((268, 112), (262, 92), (242, 88), (215, 82), (192, 76), (184, 96), (180, 120), (172, 118), (157, 104)),
 )
-_FOLD = (134, 282), 14
-"""Center and radius of a fold of the suit, which is smoothed: Viola-Jones sees a face in it in large images."""
+_CREASE = (134, 282), 14
+"""Center and radius of a crease of the suit, which is smoothed: Viola-Jones sees a face in it in large images."""
 _RED_HAIR = (0.5, 0.12, -0.25)
 """By how much red hair is darker than her own in blue, green and red."""
 _MOVES = (
@@ -69,7 +69,7 @@ class Portrait:
     """
 
     def __init__(self, other: bool = False):
-        self._image = _without_fold(photograph())
+        self._image = _without_crease(photograph())
         shape = self._image.shape[:2]
         self.alpha = _soft(_polygon(shape, _OUTLINE), 1.2)
         """(512, 512) float32: 1 where the person is, 0 in the background."""
@@ -128,9 +128,9 @@ def wall() -> np.ndarray:
     return wall
 
 
-def _without_fold(image: np.ndarray) -> np.ndarray:
+def _without_crease(image: np.ndarray) -> np.ndarray:
     disc = np.zeros(image.shape[:2], np.float32)
-    cv2.circle(disc, *_FOLD, 1.0, cv2.FILLED)
+    cv2.circle(disc, *_CREASE, 1.0, cv2.FILLED)
     share = _soft(disc, 4)[..., np.newaxis]
     smooth: np.ndarray = np.rint(image * (1 - share) + cv2.GaussianBlur(image, (0, 0), 6) * share).astype(np.uint8)
     return smooth

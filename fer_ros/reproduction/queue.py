@@ -102,9 +102,9 @@ class Run:
             if event.get("event") == "epoch":
                 self.accuracy = event["validation_accuracy"]
                 self._seconds.append(event["seconds"])
-                if self.is_trained and self.epochs_done < self.experiment.epochs and self._child:
+                if self.is_trained and self.epochs_done < self.experiment.epochs:
                     self._stopped_after_epochs = True
-                    self._child.request_stop(STOP_GRACE)
+                    self.insist_on_stop()
             return bool(event)
 
         self.is_evaluating = self.is_trained
@@ -114,7 +114,7 @@ class Run:
         return self._child
 
     def insist_on_stop(self) -> None:
-        """Kill a process that was asked to stop after its epochs and still runs when the grace is over."""
+        """Ask the process to stop if its epochs are done; kill it if it still runs when the grace is over."""
         if self._stopped_after_epochs and self._child:
             self._child.request_stop(STOP_GRACE)
 

@@ -17,6 +17,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 pytest.importorskip("skimage", reason="the scene shows a photograph that scikit-image ships")
 
 from robot import DEADLINE
+from running import running
 
 from fer_ros import resources
 from fer_ros.cli import demo, errors
@@ -77,17 +78,13 @@ def test_demo_recognizes_the_smile_of_the_scene(shipped_model, tmp_path):
 
 def test_interrupted_demo_completes_files_and_ends_nodes(light_model, tmp_path):
     command = [*COMMAND, "--model", str(light_model), "--duration", "0", "--output", str(tmp_path)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        line = running.stdout.readline()  # returns also when the demo ends
-        nodes = children(running.pid)
-        running.send_signal(signal.SIGINT)
-        summary, _ = running.communicate(timeout=DEADLINE)
-    finally:
-        running.kill()
-        running.wait()
+    with running(command, stderr=subprocess.DEVNULL) as process:
+        line = process.stdout.readline()  # returns also when the demo ends
+        nodes = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        summary, _ = process.communicate(timeout=DEADLINE)
     assert "images/s" in line
-    assert running.returncode == 0
+    assert process.returncode == 0
     assert len(nodes) == 3
     assert not [pid for pid in nodes if is_alive(pid)]
     assert "images processed" in summary
@@ -97,17 +94,13 @@ def test_interrupted_demo_completes_files_and_ends_nodes(light_model, tmp_path):
 
 def test_demo_interrupted_at_start_leaves_no_process(light_model, tmp_path):
     command = [*COMMAND, "--model", str(light_model), "--output", str(tmp_path)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
+    with running(command) as process:
         end = time.monotonic() + DEADLINE
-        while len(nodes := children(running.pid)) < 3 and running.poll() is None and time.monotonic() < end:
+        while len(nodes := children(process.pid)) < 3 and process.poll() is None and time.monotonic() < end:
             time.sleep(0.01)
-        running.send_signal(signal.SIGTERM)
-        _, log = running.communicate(timeout=DEADLINE)
-    finally:
-        running.kill()
-        running.wait()
-    assert running.returncode in (errors.STOPPED, errors.FAILED)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=DEADLINE)
+    assert process.returncode in (errors.STOPPED, errors.FAILED)
     assert len(nodes) == 3
     assert not [pid for pid in nodes if is_alive(pid)]
     assert "Traceback" not in log

@@ -5,7 +5,6 @@ import csv
 import itertools
 import re
 import signal
-import subprocess
 import sys
 import time
 from array import array
@@ -20,6 +19,7 @@ pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own mes
 from builtin_interfaces.msg import Time
 from rclpy.qos import qos_profile_sensor_data
 from robot import DEADLINE, image_message, jpeg_message
+from running import running
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 
 from fer_ros.msg import FaceEmotion, FaceEmotionArray
@@ -263,8 +263,7 @@ def test_recorder_keeps_old_recording_without_results(robot, node_and_camera, tm
 def test_interrupted_recorder_completes_its_files(robot, node_and_camera, tmp_path):
     command = [sys.executable, "-m", "fer_ros.nodes.recorder.node", "--ros-args"]
     parameters = ["-r", f"__ns:={robot.namespace}", "-p", f"output:={tmp_path}"]
-    recorder = subprocess.Popen([*command, *parameters], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
+    with running([*command, *parameters]) as recorder:
         camera, emotions = node_and_camera()
         end = time.monotonic() + DEADLINE
         while len(rows(tmp_path)) < 25 and time.monotonic() < end:
@@ -276,9 +275,6 @@ def test_interrupted_recorder_completes_its_files(robot, node_and_camera, tmp_pa
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             recorder.send_signal(number)
         output, log = recorder.communicate(timeout=DEADLINE)
-    finally:
-        recorder.kill()
-        recorder.wait()
     assert recorder.returncode == 0, log
     assert len(frames(tmp_path)) > 10
     assert cv2.imread(str(tmp_path / "annotated.png")) is not None

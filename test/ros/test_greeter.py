@@ -2,7 +2,6 @@
 """examples/greeter.py with a real emotion node over real DDS."""
 
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 pytest.importorskip("fer_ros.msg", reason="needs ROS 2 and the package's own messages: make setup")
 
 from robot import untrained_model
+from running import running
 from std_msgs.msg import String
 
 from fer_ros.msg import EmotionEvent
@@ -65,11 +65,7 @@ def test_greeter_started_late_greets_who_is_there(robot, model, quick_start, ast
     camera = robot.matched_camera()
     robot.wait_until(lambda: robot.process(camera, astronaut) and events, "the face to appear")
     # In a process of its own, whose discovery takes its time.
-    greeter = subprocess.Popen([sys.executable, str(GREETER), "--ros-args", "-r", f"__ns:={robot.namespace}"])
-    try:
+    with running([sys.executable, GREETER, "--ros-args", "-r", f"__ns:={robot.namespace}"]):
         robot.wait_until(lambda: robot.process(camera, astronaut) and sentences, "a greeting")
         robot.wait_until(lambda: robot.process(camera, EMPTY_IMAGE) and len(sentences) > 1, "a goodbye")
-    finally:
-        greeter.terminate()
-        greeter.wait()
     assert sentences == ["Hello, f1! It is good to see you smile.", "Goodbye, f1."]

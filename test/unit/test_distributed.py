@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes, started by torchrun, train one network."""
 
-import contextlib
 import json
-import subprocess
 import sys
 
 import pytest
@@ -35,13 +33,6 @@ with contextlib.ExitStack() as contexts:
 """
 
 
-def end(launched: subprocess.Popen[str]) -> None:
-    """End torchrun, which then ends the processes that it has started."""
-    launched.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        launched.wait(timeout=40)
-
-
 @pytest.mark.usefixtures("undrawn", "tiny_network")
 def test_two_processes_learn_what_one_learns(tmp_path):
     arrays(tmp_path / "train.npz", 28, 0, seed=1)
@@ -58,10 +49,7 @@ def test_two_processes_learn_what_one_learns(tmp_path):
     command = [*launcher, str(tmp_path / "program.py"), *together]
     with running(command, env={**with_test_modules(), "GLOO_SOCKET_IFNAME": "lo"}) as processes:
         assert train.main([*arguments, "--output", str(tmp_path / "one")]) == 0
-        try:
-            output, errors = processes.communicate(timeout=120)
-        finally:
-            end(processes)
+        output, errors = processes.communicate(timeout=120)
     assert processes.returncode == 0, errors
 
     events = [json.loads(line)["event"] for line in output.splitlines()]

@@ -4,6 +4,8 @@
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,26 +26,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @pytest.fixture
 def start():
     """Run a program after `install`; return it when it has printed a line."""
-    processes = []
+    not_under_nohup = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    with ExitStack() as processes:
 
-    def run(program: str, **options) -> subprocess.Popen:
-        command = [sys.executable, "-c", PROLOGUE + program]
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # these tests may run under nohup
-            **options,
-        )
-        processes.append(process)
-        process.stdout.readline()
-        return process
+        def run(program: str) -> subprocess.Popen:
+            command = [sys.executable, "-c", PROLOGUE + program]
+            process = processes.enter_context(running(command, preexec_fn=not_under_nohup))
+            process.stdout.readline()
+            return process
 
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield run
 
 
 @pytest.mark.parametrize("number", SIGNALS)
