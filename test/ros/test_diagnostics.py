@@ -172,13 +172,14 @@ def test_diagnostics_are_ok_above_max_rate(robot, start, astronaut):
     reports = start(max_rate=1.0, diagnostics__warn_after=100.0, diagnostics__error_after=100.0)
     camera = robot.matched_camera()
 
-    def publish():
+    def many_are_above():
         camera.publish(image_message(astronaut, robot.stamp()))
         status = reports.get("emotion_node: camera")
-        return status and any(v.key == "images above max_rate" and int(v.value) > 5 for v in status.values)
+        # Of the first images, some are skipped while the model warms up.
+        is_ok = status and status.level == DiagnosticStatus.OK
+        return is_ok and any(v.key == "images above max_rate" and int(v.value) > 5 for v in status.values)
 
-    robot.wait_until(publish, "images above max_rate")
-    assert reports["emotion_node: camera"].level == DiagnosticStatus.OK
+    robot.wait_until(many_are_above, "images above max_rate, which are no fault")
 
 
 def test_aggregator_configuration_matches_status_names(robot, start):
