@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,20 @@ from fer_ros.emotion.classifier import Classifier
 from fer_ros.emotion.model_file import ModelMetadata
 from fer_ros.evaluation import metrics
 from fer_ros.training.recipe import Recipe, RecipeError
+
+_FIRST_VIEW = 500_000
+"""Added to a view's number for its seed; above the largest number of epochs, which have seeds too."""
+_DRAWN_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class View:
+    """One augmented crop of every training image, and what the teachers say of it."""
+
+    crops: torch.Tensor
+    """(N, size, size) uint8, before parts are erased or covered."""
+    scores: torch.Tensor
+    """(N, classes) float32."""
 
 
 class Targets:
@@ -39,8 +54,30 @@ class Targets:
         self._votes = None if training.crowd_votes is None else torch.from_numpy(training.crowd_votes)
         self._teachers = _load_teachers(recipe, training, teachers)
         self._scores: torch.Tensor | None = None
+        self._views: dict[int, View] = {}
+        self._pixels = training.pixels
         if self._teachers and recipe.teacher_view == "original":
             self._scores = _mean_scores(self._teachers, training.pixels)
+
+    def view(self, epoch: int) -> View | None:
+        """Return the view of all images that an epoch trains on; None: it draws its own crops.
+
+        Each view is drawn and scored once, from a seed of its own, so that a resumed run has the same ones.
+        """
+        if not (self._teachers and self._recipe.teacher_views):
+            return None
+        number = epoch % self._recipe.teacher_views
+        if number not in self._views:
+            self._views[number] = self._draw(number)
+        return self._views[number]
+
+    def _draw(self, number: int) -> View:
+        augmentation, size = self._recipe.augmentation, self._recipe.preprocessing.input_size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._recipe.seed * 1_000_003 + _FIRST_VIEW + number)
+            parts = torch.from_numpy(self._pixels).split(_DRAWN_AT_ONCE)
+            crops = torch.cat([augmentation.move(part, size).round().byte() for part in parts])
+        return View(crops, _mean_scores(self._teachers, crops.numpy()))
 
     def at(self, epoch: int, chosen: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
         """Return the targets of a batch.
@@ -56,7 +93,10 @@ class Targets:
         targets = self._add_votes(self._labels[chosen], chosen, epoch)
         if not self._teachers:
             return targets
-        if self._scores is not None:
+        view = self.view(epoch)
+        if view is not None:
+            scores = view.scores[chosen]
+        elif self._scores is not None:
             scores = self._scores[chosen]
         else:
             scores = _mean_scores(self._teachers, self._enlarge(crops).round().byte().cpu().numpy())

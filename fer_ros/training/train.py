@@ -220,7 +220,7 @@ class _Loop:
             parameters["lr"] = rate
         shard = group.shard(len(chosen))
         # Every process augments the whole batch, so that all draw the same random numbers as a single process.
-        moved = recipe.augmentation.move(self._pixels[chosen], size)
+        moved = self._moved(chosen, size)
         crops = recipe.preprocessing.normalize(recipe.augmentation.hide(moved)[shard])[:, None]
         targets = self._targets.at(self._state.epochs_done, chosen[shard].cpu(), moved[shard]).to(group.device)
         with torch.autocast(group.device.type, torch.bfloat16, enabled=recipe.bfloat16):
@@ -233,6 +233,13 @@ class _Loop:
         right = (logits.argmax(dim=1) == self._labels[chosen[shard]]).sum()
         mean_loss, right_of_all = group.all_reduce(network, weight, (loss.item(), right.item()))
         return mean_loss, int(right_of_all)
+
+    def _moved(self, chosen: torch.Tensor, size: int) -> torch.Tensor:
+        """Return the (N, size, size) float32 augmented crops of a batch, nothing covered."""
+        view = self._targets.view(self._state.epochs_done)
+        if view is None:
+            return self._recipe.augmentation.move(self._pixels[chosen], size)
+        return view.crops[chosen.cpu()].float().to(self._group.device)
 
 
 def _divergence(recipe: Recipe, what: str) -> TrainingError:

@@ -79,6 +79,8 @@ def test_recipes_of_rao_differ_in_network_alone():
         ({"hold_out": 4710.5}, "'hold_out' must be a share below 1 or a whole number, not 4710.5"),
         ({"teachers": "mini_xception"}, "'teachers' must be a list of texts"),
         ({"initial_size": 64}, "'initial_size' \\(64\\) must not be above 'preprocessing.input_size' \\(48\\)"),
+        ({"teacher_views": 8}, "'teacher_views' needs 'teacher_view' augmented"),
+        ({"teacher_views": 8, "teacher_view": "augmented", "initial_size": 32}, "and no 'initial_size'"),
     ],
 )
 def test_unusable_value_is_named(keys, message):

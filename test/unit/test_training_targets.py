@@ -163,6 +163,37 @@ def test_teachers_see_faces_without_covers(run, data, tmp_path, monkeypatch):
     assert all(crop.byte().numpy().tobytes() in images for crops in seen for crop in crops)
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_teachers_score_each_view_once(run, data, tmp_path, monkeypatch):
+    seen, drawn = [], []
+    at, draw = Targets.at, Targets._draw
+    monkeypatch.setattr(Targets, "at", lambda *args: seen.append((args[1], args[3])) or at(*args))
+    monkeypatch.setattr(Targets, "_draw", lambda *args: drawn.append(draw(*args)) or drawn[-1])
+    views = {"teachers": [str(run)], "teacher_view": "augmented", "teacher_views": 2}
+    taught = recipe(tmp_path / "r.yaml", epochs=4, **views)
+    assert fer_train("--data", data, "--recipe", taught, "--output", tmp_path / "run") == 0
+    assert len(drawn) == 2
+    of_view = [{crop.numpy().tobytes() for crop in view.crops} for view in drawn]
+    assert not of_view[0] & of_view[1]
+    for epoch in range(4):
+        trained_on = {crop.byte().numpy().tobytes() for number, crops in seen if number == epoch for crop in crops}
+        assert trained_on
+        assert trained_on <= of_view[epoch % 2]
+
+
+def test_views_of_a_resumed_run_are_those_it_had(run, data):
+    images = registry.read([data], 48).split("training")
+    taught = Recipe("tiny", 4, teachers=[str(run)], teacher_view="augmented", teacher_views=2)
+    views = []
+    for draws in (1, 7):  # of other random numbers before
+        torch.manual_seed(draws)
+        state = torch.get_rng_state()
+        views.append(Targets(taught, images, taught.teachers).view(3))
+        assert torch.equal(torch.get_rng_state(), state), "a resumed run draws its views later"
+    assert torch.equal(views[0].crops, views[1].crops)
+    assert torch.equal(views[0].scores, views[1].scores)
+
+
 def test_scores_of_a_teacher_are_the_same_to_the_last_bit(run, data, monkeypatch):
     """A background thread compiles batches of other sizes; how far it is must not change the targets."""
     images = registry.read([data], 48).split("training")
