@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,13 +43,14 @@ class TrainingState:
         return len(self.records)
 
     @property
-    def best_accuracy(self) -> float:
-        """Highest validation accuracy, 0..1; -1 before the first epoch has ended."""
-        return max((record.validation_accuracy for record in self.records), default=-1.0)
-
-    @property
     def validation_losses(self) -> list[float]:
         return [record.validation_loss for record in self.records]
+
+    def is_improved_by(self, accuracy: float, loss: float, best_by: str) -> bool:
+        """Return whether an epoch with these validation measures is better than all before; see `Recipe.best_by`."""
+        if best_by == "loss":
+            return loss < min(self.validation_losses, default=math.inf)
+        return accuracy > max((record.validation_accuracy for record in self.records), default=-1.0)
 
 
 def save(

@@ -31,7 +31,7 @@ class EpochRecord:
     seconds: float
     """Duration of the epoch, without validation."""
     best: bool
-    """Whether the validation accuracy is above that of all epochs before."""
+    """Whether the epoch is better than all before in what the recipe's `best_by` names."""
     user_seconds: float = 0.0
     """CPU time of the main process in the program, of all threads, without validation."""
     system_seconds: float = 0.0

@@ -92,6 +92,9 @@ class Recipe:
     starts from another model then keeps more of what that one had learned. Without initial weights it must be 0."""
     bfloat16: bool = False
     """Run forward passes in bfloat16: faster on CPUs and GPUs that support it."""
+    best_by: str = "accuracy"
+    """What the saved model is best in on the validation images: accuracy, or loss, which also rewards scores that mean
+    what they say and differs less from epoch to epoch by chance."""
     hold_out: float = 0.0
     """Number (1 and above) or share (below 1) of the training images that the best epoch is chosen on, drawn by `seed`
     from each class in proportion. 0: the split public, or a tenth of each class in data without one."""
@@ -202,6 +205,7 @@ _CHOICES = {
     "schedule": ("one_cycle", "plateau", "constant"),
     "augmentation.resampling": RESAMPLING,
     "teacher_view": ("original", "augmented"),
+    "best_by": ("accuracy", "loss"),
 }
 _RANGES = [
     ("epochs", 1, 10_000),

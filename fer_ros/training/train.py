@@ -53,8 +53,9 @@ def train(
     """Train until the last epoch of the recipe, and return the final state.
 
     Training resumes from the checkpoint in `folder` if there is one. After every epoch `folder` (see `run_folder`)
-    holds the model with the highest accuracy on `validation`, its confusion matrix, a checkpoint, the metrics and the
-    curves. The same recipe, data and number of threads give the same weights, whether or not a run was interrupted.
+    holds the model of the best epoch so far on `validation` (see `Recipe.best_by`), its confusion matrix, a checkpoint,
+    the metrics and the curves. The same recipe, data and number of threads give the same weights, whether or not a run
+    was interrupted.
 
     In a distributed run every process calls this with the same arguments. All processes see the same batches with the
     same augmentation as a single process would, and keep identical weights; only batch norm uses the statistics of a
@@ -149,18 +150,19 @@ def _record(
     used: Resources,
 ) -> EpochRecord:
     accuracy = float(np.mean(logits.argmax(axis=1) == validation.targets))
+    loss = log_loss(logits, validation.targets)
     return EpochRecord(
         epoch=state.epochs_done + 1,
         epochs=recipe.epochs,
         learning_rate=result.learning_rate,
         training_loss=result.loss,
         training_accuracy=result.accuracy,
-        validation_loss=log_loss(logits, validation.targets),
+        validation_loss=loss,
         validation_accuracy=accuracy,
         temperature=fit_temperature(logits, validation.targets),
         images_per_second=images / used.seconds,
         seconds=used.seconds,
-        best=accuracy > state.best_accuracy,
+        best=state.is_improved_by(accuracy, loss, recipe.best_by),
         user_seconds=used.user_seconds,
         system_seconds=used.system_seconds,
         peak_memory_bytes=used.peak_memory_bytes,

@@ -58,6 +58,25 @@ def test_run_records_data_settings_and_versions(run, data):
         assert fact in page
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(("best_by", "best"), [("accuracy", 1), ("loss", 2)])
+def test_best_epoch_is_that_of_accuracy_or_loss(best_by, best, data, tmp_path, monkeypatch):
+    sure = iter([1.0, 5.0, 5.0])
+
+    def logits(_network, images, _preprocessing):
+        """Return right but unsure answers in the first epoch; then sure ones, those to the first image wrong."""
+        scale = next(sure)
+        right = scale * np.eye(7, dtype=np.float32)[images.targets]
+        if scale > 1:
+            right[0] = np.roll(right[0], 1)
+        return right
+
+    monkeypatch.setattr(training_loop, "network_logits", logits)
+    steps = recipe(tmp_path / "r.yaml", best_by=best_by)
+    assert fer_train("--data", data, "--recipe", steps, "--output", tmp_path / "run") == 0
+    assert read_metadata(tmp_path / "run" / "best.pt").scores["validation"]["epoch"] == best
+
+
 def test_terminated_process_says_how_to_continue(run, data, tmp_path):
     folder = tmp_path / "run with space"
     program = "import tiny_network; from fer_ros.cli import train\nwith tiny_network.registered(): train.main()"
