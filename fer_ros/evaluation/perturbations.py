@@ -113,11 +113,20 @@ def cropped(pixels: np.ndarray, scale: float, x: float = 0.0, y: float = 0.0) ->
 
 def placed(pixels: np.ndarray) -> np.ndarray:
     """Crop (N, size, size) uint8 images as Viola-Jones places its boxes, at random; the same each time."""
-    draws = 100 * np.random.default_rng(0).random((3, len(pixels)))
-    places = zip(
-        *(np.interp(of, _PERCENTILES, at) for of, at in zip(draws, _PLACEMENT.values(), strict=True)), strict=True
-    )
+    places = placement(np.random.default_rng(0).random((3, len(pixels)))).T
     return np.concatenate([cropped(image[np.newaxis], *place) for image, place in zip(pixels, places, strict=True)])
+
+
+def placement(draws: np.ndarray) -> np.ndarray:
+    """Return where Viola-Jones places its boxes on the images of FER2013.
+
+    Args:
+        draws: (3, N) float, uniform in 0..1.
+
+    Returns:
+        (3, N) float64, in sides of the image: side of the box, offset of its center to the right and down.
+    """
+    return np.stack([np.interp(100 * of, _PERCENTILES, at) for of, at in zip(draws, _PLACEMENT.values(), strict=True)])
 
 
 def covered(pixels: np.ndarray, part: str) -> np.ndarray:

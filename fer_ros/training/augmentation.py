@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from fer_ros.evaluation.perturbations import placement
 from fer_ros.training.cover import cover
 
 RESAMPLING = ("bilinear", "bicubic")
@@ -26,6 +27,8 @@ class Augmentation:
     """Maximum change of size, as a fraction of the size."""
     shift: float = 0.12
     """Maximum shift along each axis in either direction, as a fraction of the size."""
+    placement: float = 0.0
+    """Probability of a size and a shift drawn from those of Viola-Jones' boxes instead of `scale` and `shift`."""
     brightness: float = 0.0
     """Gray levels are multiplied by a factor from 1 / (1 + this) to 1 + this and clipped, as in a camera."""
     contrast: float = 0.0
@@ -53,15 +56,20 @@ class Augmentation:
 
     def _transform(self, faces: torch.Tensor, size: int) -> torch.Tensor:
         """Flip, rotate, scale, shift and resize in one resampling; pixels from outside repeat the edge."""
-        if not (self.flip or self.rotation or self.scale or self.shift) and size == faces.shape[-1]:
+        moves = self.flip or self.rotation or self.scale or self.shift or self.placement
+        if not moves and size == faces.shape[-1]:
             return faces
         count, device = len(faces), faces.device
         angle = _uniform(count, self.rotation, device) * math.pi / 180
-        zoom = 1 + _uniform(count, self.scale, device)
+        side = 1 / (1 + _uniform(count, self.scale, device))
         mirror = torch.where(torch.rand(count, device=device) < self.flip, -1.0, 1.0)
+        right, down = (_uniform(count, self.shift, device) for _ in "xy")
+        if self.placement:
+            placed = torch.rand(count, device=device) < self.placement
+            places = torch.from_numpy(placement(torch.rand(3, count).numpy())).float().to(device)
+            side, right, down = torch.where(placed, places, torch.stack([side, right, down]))
         # affine_grid maps target to source pixels, in units of half the image.
-        cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-        shift_x, shift_y = (2 * _uniform(count, self.shift, device) for _ in "xy")
+        cos, sin, shift_x, shift_y = torch.cos(angle) * side, torch.sin(angle) * side, 2 * right, 2 * down
         rows = torch.stack([cos * mirror, -sin, shift_x, sin * mirror, cos, shift_y], dim=1)
         grid = functional.affine_grid(rows.view(count, 2, 3), [count, 1, size, size], align_corners=False)
         transformed = functional.grid_sample(

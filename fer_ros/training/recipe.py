@@ -230,6 +230,7 @@ _RANGES = [
     ("augmentation.rotation", 0, 180),
     ("augmentation.scale", 0, 0.9),
     ("augmentation.shift", 0, 1),
+    ("augmentation.placement", 0, 1),
     ("augmentation.brightness", 0, 10),
     ("augmentation.contrast", 0, 10),
     ("augmentation.erase", 0, 1),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Augmentation keeps gray levels, detail and determinism; covers hide the documented part of a face."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,23 @@ def test_bicubic_resampling_keeps_detail_and_gray_levels():
         assert moved.max() <= 255
         detail[resampling] = float(moved.diff(dim=2).abs().mean())
     assert detail["bicubic"] > 1.2 * detail["bilinear"]
+
+
+def test_placement_crops_as_the_detector_does():
+    ramp = torch.arange(480.0).mul(255 / 479).expand(480, 480).round().byte()
+    still = Augmentation(flip=0, rotation=0, scale=0, shift=0)
+    torch.manual_seed(0)
+    sides, offsets = {}, {}
+    for share in (0.0, 0.5, 1.0):
+        crops = dataclasses.replace(still, placement=share)(ramp.expand(400, 480, 480), 48)
+        sides[share] = (crops[:, 24, 36] - crops[:, 24, 12]) / (255 * 24 / 48)  # inside the image in each of them
+        offsets[share] = (crops[:, 24, 36] + crops[:, 24, 12]) / 2 / 255 - 0.5
+    assert sides[0].numpy() == pytest.approx(1, abs=0.01)
+    assert torch.quantile(sides[1], torch.tensor([0.05, 0.5, 0.95])).tolist() == pytest.approx(
+        [0.74, 1, 1.27], abs=0.05
+    )
+    assert torch.quantile(offsets[1], torch.tensor([0.05, 0.95])).tolist() == pytest.approx([-0.09, 0.08], abs=0.03)
+    assert (sides[0.5] - 1).abs().lt(0.005).float().mean() == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
