@@ -32,7 +32,7 @@ _BRIGHTNESS: dict[Value, str] = {
     **{0.3: "66.7", 0.5: "76.2", 0.7: "85.7", 0.9: "95.2", 1.1: "100.0", 1.2: "85.7"},
     **{1.3: "80.9", 1.4: "61.9", 1.5: "57.1", 1.8: "14.3", 2.2: "< 9.5", 2.5: "< 9.5", 3.0: "< 9.5"},
 }
-_PUBLISHED = {"rotation": _ROTATION, "rotation_black": _ROTATION, "brightness": _BRIGHTNESS}
+PUBLISHED = {"rotation": _ROTATION, "rotation_black": _ROTATION, "brightness": _BRIGHTNESS}
 """Accuracy that Lyu reports for 21 images, percent."""
 
 
@@ -164,8 +164,8 @@ def tables(result: Robustness) -> list[tuple[tuple[str, ...], list[tuple[str, ..
     )
     return [
         (
-            (PERTURBATIONS[name].title, *heads, "Lyu, of 21" if name in _PUBLISHED else ""),
-            [cells(row, _PUBLISHED.get(name, {})) for row in rows],
+            (PERTURBATIONS[name].title, *heads, "Lyu, of 21" if name in PUBLISHED else ""),
+            [cells(row, PUBLISHED.get(name, {})) for row in rows],
         )
         for name, rows in result.rows.items()
     ]
