@@ -130,8 +130,8 @@ def views(model: Model) -> list[list[str]]:
     return [
         [f"`{model.name}`", "accuracy", "without duplicates", "ECE"],
         *(
-            [name, f"{percent(al.accuracy, 2)} %", f"{percent(own.accuracy, 2)} %", f"{al.ece:.3f}"]
-            for name, (al, own) in rows
+            [name, f"{percent(whole.accuracy, 2)} %", f"{percent(own.accuracy, 2)} %", f"{whole.ece:.3f}"]
+            for name, (whole, own) in rows
         ),
     ]
 
