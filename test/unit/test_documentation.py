@@ -13,8 +13,10 @@ import pytest
 import reference
 import yaml
 
+from benchmarks import model_tables
 from fer_ros.cli import annotate
 from fer_ros.emotion.backends import registry as backends
+from fer_ros.emotion.model_file import read_metadata
 from fer_ros.media.synthetic_scene import SyntheticScene
 
 ROOT = Path(__file__).parents[2]
@@ -239,3 +241,22 @@ def test_library_examples_run_as_written(without_torch, tmp_path, monkeypatch, c
     assert Path("photo_faces.png").is_file()
     exec(webcam, {})
     assert capsys.readouterr().out.startswith("f1 happy")
+
+
+@pytest.mark.parametrize("name", model_tables.DOCUMENTS)
+def test_marked_tables_can_be_measured_anew(name):
+    text = (ROOT / name).read_text()
+    marked = model_tables.MARKED_TABLE.findall(text)
+    assert len(marked) == text.count("model_tables: ") > 0
+    for _, table, models in marked:
+        assert table in model_tables.TABLES
+        assert {(ROOT / f"models/{model}.pt").is_file() for model in models.split()} == {True}
+
+
+@pytest.mark.parametrize("model", ["mini_xception", "res_se"])
+def test_pages_give_the_accuracy_of_the_shipped_file(model):
+    accuracy = 100 * read_metadata(ROOT / f"models/{model}.pt").scores["validation"]["accuracy"]
+    for page in (f"models/{model}.md", "docs/reports/models.md", "docs/reports/results.md"):
+        assert f"{accuracy:.2f} %" in (ROOT / page).read_text()
+    for page in ("README.md", "CHANGELOG.rst"):
+        assert f"{accuracy:.1f} %" in (ROOT / page).read_text()
