@@ -51,12 +51,20 @@ def write_model(
         labels=labels,
         preprocessing=recipe.preprocessing,
         temperature=record.temperature,
-        recipe=recipe.to_dict(),
+        recipe={**recipe.to_dict(), "teachers": [_name_of(teacher) for teacher in recipe.teachers]},
         scores={"validation": {"accuracy": record.validation_accuracy, "epoch": record.epoch}},
         data=dict(provenance or {}),
     )
     model_file.write(path, copy.deepcopy(network), metadata)
     return metadata
+
+
+def _name_of(teacher: str) -> str:
+    """Return the name of a stage or shipped model, and of a file no folders: model files are given to others."""
+    path = Path(teacher)
+    if not path.is_absolute():
+        return teacher
+    return path.parent.name if path.name == run_folder.BEST else path.stem
 
 
 def load_weights(path: Path, recipe: Recipe, labels: tuple[str, ...], network: nn.Module) -> None:

@@ -120,6 +120,8 @@ def test_scores_of_a_teacher_become_targets(run, data, tmp_path, capsys):
     assert fer_train("--data", *wrong, "--recipe", taught, "--output", tmp_path / "run") == 0
     record = checkpoint.read(tmp_path / "run" / CHECKPOINT)["records"][-1]
     assert record["validation_accuracy"] > 0.5, "the teacher knows better than the labels"
+    written = read_metadata(tmp_path / "run" / "best.pt").recipe["teachers"]
+    assert written == [run.name], "folders of this machine do not belong into a model file"
 
     capsys.readouterr()
     three = class_folders(tmp_path / "three", per_class=20, seed=1)
