@@ -54,11 +54,11 @@ def evaluate(model: str, pixels: np.ndarray, labels: np.ndarray, boxes: dict[int
     return measured
 
 
-def row(model: str, kind: str, result: Evaluation) -> str:
-    """Return a row of the table: accuracy, calibration, and what threshold names emotions 85 % of which are right."""
+def cells(result: Evaluation) -> list[str]:
+    """Return accuracy, calibration, and what threshold names emotions 85 % of which are right."""
     point = risk_coverage.point_for(result.risk_coverage, NAMED_ACCURACY)
-    named = f"{point.threshold:.2f} | {100 * point.coverage:.1f}" if point else "- | -"
-    return f"| {model}, {kind} | {100 * result.accuracy:.2f} | {result.ece:.3f} | {result.aurc:.3f} | {named} |"
+    named = [f"{point.threshold:.2f}", f"{100 * point.coverage:.1f}"] if point else ["-", "-"]
+    return [f"{100 * result.accuracy:.2f}", f"{result.ece:.3f}", f"{result.aurc:.3f}", *named]
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
     for model in options.models:
         for kind, result in evaluate(model, pixels, labels, boxes).items():
             rows.setdefault(model, {})[kind] = result.to_dict()
-            print(row(model, kind, result), flush=True)
+            print(f"| {model}, {kind} | {' | '.join(cells(result))} |", flush=True)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(
         json.dumps({"images": len(pixels), "found": len(boxes), "placement": percentiles, "models": rows}, indent=1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,13 @@ from benchmarks.detection import ROOT
 from fer_ros.datasets import registry
 from fer_ros.datasets.face_images import FaceImages
 from fer_ros.emotion.classifier import Classifier
-from fer_ros.evaluation import metrics, mixed_calibration, risk_coverage, robustness
+from fer_ros.evaluation import metrics, mixed_calibration, robustness
 from fer_ros.evaluation.metrics import Evaluation
-from fer_ros.evaluation.perturbations import COVERS, PERTURBATIONS, blurred, noisy
+from fer_ros.evaluation.perturbations import COVERS, blurred, noisy
 from fer_ros.evaluation.robustness import PerturbedAccuracy
+from fer_ros.people.hysteresis import HysteresisSettings
+from fer_ros.reproduction.papers import CLASSES_OF_VO
+from fer_ros.types import Box
 
 DOCUMENTS = (
     "models/mini_xception.md",
@@ -37,30 +40,27 @@ ROTATIONS = (1, 4, 8, 10, 15, 20, 30, 45)
 BRIGHTNESSES = (0.3, 0.5, 0.7, 0.9, 1.1, 1.2, 1.3, 1.4, 1.5, 1.8, 2, 2.2, 3)
 NAMED_THRESHOLDS = (0.3, 0.35, 0.4, 0.5, 0.6, 0.65, 0.7)
 CHANGES: dict[str, tuple[str, tuple[float | str, ...]]] = {
-    "rotated by 10, 20, 30, 45 degrees": ("rotation", (10, 20, 30, 45)),
-    "brightness times 0.3, 0.5, 1.5, 2": ("brightness", (0.3, 0.5, 1.5, 2)),
-    "side of the crop times 0.7, 0.8, 0.9, 1.1, 1.2, 1.3": ("scale", (0.7, 0.8, 0.9, 1.1, 1.2, 1.3)),
-    "crop shifted by 0.06, 0.12, 0.2 sides": ("translation", (0.06, 0.12, 0.2)),
-    "left half, right half, mouth, eyes, cheeks, forehead covered with the mean gray": ("cover", tuple(COVERS)),
+    "rotated by {} degrees": ("rotation", (10, 20, 30, 45)),
+    "brightness times {}": ("brightness", (0.3, 0.5, 1.5, 2)),
+    "side of the crop times {}": ("scale", (0.7, 0.8, 0.9, 1.1, 1.2, 1.3)),
+    "crop shifted by {} sides": ("translation", (0.06, 0.12, 0.2)),
+    "{} covered with the mean gray": ("cover", tuple(COVERS)),
 }
-VO_AND_VO = {
-    "recall": "61 55 37 89 50 74 65",
-    "misclassification": "49 35 49 19 46 23 38",
-    "f1": "56 59 42 85 52 75 63",
-}
-"""Of lite-XceptionFCNet, percent, in the order of the labels."""
+CLASS_MEASURES = {"recall": "recall", "misclassification": "misclassification, 1 - precision", "f1": "F1"}
+"""Title by measure."""
 
 
 class Model:
     """A shipped model and what is measured of it; each measurement is made when it is first asked for."""
 
-    def __init__(self, name: str, images: FaceImages):
+    def __init__(self, name: str, images: FaceImages, faces: Callable[[], dict[int, Box]]):
         self.name = name
         self.classifier = Classifier(name)
         _, self.images = images.for_training(0)
         training = images.split("training")
         self.repeated = self.images.also_in(training)
         self.targets = metrics.targets_for(self.classifier.labels, self.images)
+        self._faces = faces
 
     @cached_property
     def clean(self) -> tuple[Evaluation, Evaluation]:
@@ -79,12 +79,6 @@ class Model:
         scores, own = metrics.scores(self.classifier, self.images.pixels, **views), ~self.repeated
         labels = self.classifier.labels
         return metrics.measure(scores, self.targets, labels), metrics.measure(scores[own], self.targets[own], labels)
-
-    def accuracy_at(self, kind: str, value: float | str) -> float:
-        """Return the accuracy on all images under one perturbation."""
-        versions = PERTURBATIONS[kind].apply(self.images.pixels, value)
-        right = [metrics.scores(self.classifier, pixels).argmax(axis=1) == self.targets for pixels in versions]
-        return float(np.mean(right))
 
     @cached_property
     def robustness(self) -> robustness.Robustness:
@@ -119,7 +113,7 @@ class Model:
     @cached_property
     def boxes(self) -> dict[str, Evaluation]:
         """The measures on FER2013's crops and on the detector's boxes of the same images."""
-        return crops.evaluate(self.name, self.images.pixels, self.targets, crops.detect_faces(self.images.pixels))
+        return crops.evaluate(self.name, self.images.pixels, self.targets, self._faces())
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -171,18 +165,18 @@ def classes(model: Model) -> list[list[str]]:
 def classes_beside_vo(model: Model) -> list[list[str]]:
     """Return measures of each class beside those of Vo and Vo."""
     rows = [["", *model.classifier.labels]]
-    for measure, published in VO_AND_VO.items():
+    for measure, title in CLASS_MEASURES.items():
         ours = [getattr(each, measure) or 0 for each in model.clean[0].per_class.values()]
-        name = {"misclassification": "misclassification, 1 - precision", "f1": "F1"}.get(measure, measure)
-        rows += [[name, *map(percent, ours)], ["Vo and Vo", *published.split()]]
+        rows += [[title, *map(percent, ours)], ["Vo and Vo", *map(str, CLASSES_OF_VO[measure])]]
     return rows
 
 
 def changes(model: Model) -> list[list[str]]:
     """Return accuracy under single changes."""
     rows = [["one change at a time", "accuracy, % of all images"]]
-    for name, (kind, values) in CHANGES.items():
-        rows.append([name, ", ".join(percent(model.accuracy_at(kind, value)) for value in values)])
+    for title, (kind, values) in CHANGES.items():
+        shares = (percent(model.perturbed(kind, value).all_images) for value in values)
+        rows.append([title.format(", ".join(map(robustness.value_text, values))), ", ".join(shares)])
     return rows
 
 
@@ -225,7 +219,10 @@ def of_kind(kind: str, title: str, values: tuple[float, ...]) -> Callable[..., l
     def table(*models: Model) -> list[list[str]]:
         return [
             [title, *(f"{value:g}" for value in values)],
-            *([f"`{model.name}`", *(percent(model.accuracy_at(kind, value)) for value in values)] for model in models),
+            *(
+                [f"`{model.name}`", *(percent(model.perturbed(kind, value).all_images) for value in values)]
+                for model in models
+            ),
         ]
 
     return table
@@ -250,10 +247,7 @@ def boxes(*models: Model) -> list[list[str]]:
     rows = [["", "accuracy, %", "ECE", "AURC", "`min_confidence` to be right 85 % of the time", "named, %"]]
     for model in models:
         for kind, name in (("frame", f"`{model.name}`, original crop"), ("detector", "detector's box")):
-            result = model.boxes[kind]
-            point = risk_coverage.point_for(result.risk_coverage, crops.NAMED_ACCURACY)
-            named = [f"{point.threshold:.2f}", percent(point.coverage)] if point else ["-", "-"]
-            rows.append([name, percent(result.accuracy, 2), f"{result.ece:.3f}", f"{result.aurc:.3f}", *named])
+            rows.append([name, *crops.cells(model.boxes[kind])])
     return rows
 
 
@@ -263,7 +257,7 @@ def named(*models: Model) -> list[list[str]]:
     for model in models:
         rows[0] += [f"`{model.name}` named", "right of these", "of the others"]
     for threshold in NAMED_THRESHOLDS:
-        row = [f"**{threshold:.2f}**" if threshold == 0.35 else f"{threshold:.2f}"]
+        row = [f"**{threshold:.2f}**" if threshold == HysteresisSettings.min_confidence else f"{threshold:.2f}"]
         for model in models:
             result = model.boxes["detector"]
             at = next(each for each in result.risk_coverage if each.threshold == threshold)
@@ -307,7 +301,8 @@ def main() -> None:
     options = parser.parse_args()
     images = registry.read(options.data, 48)
 
-    models = {name: Model(name, images) for name in ("mini_xception", "res_se")}
+    faces = cache(lambda: crops.detect_faces(images.for_training(0)[1].pixels))
+    models = {name: Model(name, images, faces) for name in ("mini_xception", "res_se")}
 
     def rewritten(marked: re.Match[str]) -> str:
         return marked[1] + markdown(TABLES[marked[2]](*(models[name] for name in marked[3].split())))

@@ -135,6 +135,10 @@ class Recipe:
                 f"({self.preprocessing.input_size})"
             )
 
+    def seed_of(self, number: int) -> int:
+        """Return the seed of one of up to a million series of random numbers of a run."""
+        return self.seed * 1_000_003 + number
+
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a mapping that `from_dict` accepts."""
         return asdict(self)

@@ -74,7 +74,7 @@ class Targets:
     def _draw(self, number: int) -> View:
         augmentation, size = self._recipe.augmentation, self._recipe.preprocessing.input_size
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._recipe.seed * 1_000_003 + _FIRST_VIEW + number)
+            torch.manual_seed(self._recipe.seed_of(_FIRST_VIEW + number))
             parts = torch.from_numpy(self._pixels).split(_DRAWN_AT_ONCE)
             crops = torch.cat([augmentation.move(part, size).round().byte() for part in parts])
         return View(crops, _mean_scores(self._teachers, crops.numpy()))

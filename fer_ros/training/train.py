@@ -195,7 +195,7 @@ class _Loop:
         """Train on every image once, in random order."""
         recipe, epoch, steps = self._recipe, self._state.epochs_done, self._steps
         # A seed per epoch: a resumed run draws the same numbers as one that was never interrupted.
-        torch.manual_seed(recipe.seed * 1_000_003 + epoch + 1)
+        torch.manual_seed(recipe.seed_of(epoch + 1))
         order = torch.randperm(len(self._pixels)).to(self._group.device)
         size = crop_size(recipe, epoch)
         self._state.network.train()

@@ -250,7 +250,7 @@ def test_marked_tables_can_be_measured_anew(name):
     assert len(marked) == text.count("model_tables: ") > 0
     for _, table, models in marked:
         assert table in model_tables.TABLES
-        assert {(ROOT / f"models/{model}.pt").is_file() for model in models.split()} == {True}
+        assert all((ROOT / f"models/{model}.pt").is_file() for model in models.split())
 
 
 @pytest.mark.parametrize("model", ["mini_xception", "res_se"])
